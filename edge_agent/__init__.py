@@ -1,0 +1,1 @@
+"""The edge agent: reads meters, keeps what it read, hands it on until someone signs for it."""

@@ -1,0 +1,212 @@
+"""Hands sealed segments to the broker until a signed receipt covers them.
+
+Nothing is deleted because it was published: a broker acknowledges what it then loses. The receipt
+must carry the ingestor's signature, made with the key pinned at enrolment, and name this agent's
+own hash at the number it signs for; anything else deletes nothing.
+"""
+
+import asyncio
+import base64
+import binascii
+import logging
+
+import msgspec
+
+from edge_agent.clock import Clock
+from edge_agent.store import Disk, Sealed, Store
+from wire import mqtt
+from wire.errors import BadData, TransientError
+from wire.messages import GatewayState, Receipt
+from wire.signing import PublicKey
+from wire.topics import GatewayTopic
+
+log = logging.getLogger(__name__)
+
+# Published but not receipted for this long: the broker lost it, or the receipt. Offer it again.
+RECEIPT_DEADLINE_S = 15.0
+_WINDOW = 64
+
+
+class ResendRequest(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """«Send these segment numbers again», from the ingestor."""
+
+    stream: str
+    from_: int
+    to: int
+
+
+class Uplink:
+    """One gateway's way out. `sealed` is set by whoever seals a new segment."""
+
+    def __init__(
+        self,
+        broker: mqtt.Broker,
+        site: str,
+        gateway: str,
+        store: Store,
+        disk: Disk,
+        receipt_key: PublicKey,
+        clock: Clock,
+    ) -> None:
+        self.sealed = asyncio.Event()
+        self.receipts = 0
+        self._site = site
+        self._gateway = gateway
+        self._store = store
+        self._disk = disk
+        self._receipt_key = receipt_key
+        self._clock = clock
+        self._sent: dict[str, int] = {}
+        self._receipted_at = 0.0
+        offline = GatewayState(gateway, online=False, t_ms=0)
+        self._mqtt = mqtt.Client(
+            broker,
+            client_id=f"{site}.{gateway}",
+            subscribe=[self._topic("rcpt"), self._topic("req")],
+            will=(self._topic("state"), msgspec.json.encode(offline)),
+        )
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with self._mqtt.running(), asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen(), name="uplink-listen")
+            tasks.create_task(self._send(), name="uplink-send")
+
+    async def publish_state(self, meters: dict[str, str], online: bool = True) -> None:
+        """Birth and health, retained. Does nothing while there is no link."""
+        state = await self._disk(self._store.current)
+        message = GatewayState(
+            self._gateway,
+            online,
+            self._clock.now_ms(),
+            state.stream,
+            state.last_seq,
+            state.receipted,
+            meters,
+        )
+        try:
+            await self._mqtt.publish(
+                self._topic("state"), msgspec.json.encode(message), retain=True
+            )
+        except TransientError:
+            log.debug("health not published: no link")
+
+    async def _send(self) -> None:
+        loop = asyncio.get_running_loop()
+        epoch = 0
+        while True:
+            await self._mqtt.connected.wait()
+            if epoch != self._mqtt.epoch or await self._overdue(loop.time()):
+                epoch = self._mqtt.epoch
+                self._receipted_at = loop.time()
+                self._sent.clear()
+            self.sealed.clear()
+            waiting = await self._disk(self._waiting)
+            if waiting:
+                await self._publish(waiting)
+            else:
+                await _wait(self.sealed, RECEIPT_DEADLINE_S / 3)
+
+    async def _overdue(self, now_s: float) -> bool:
+        """Whether something sent has been waiting for its receipt for too long."""
+        streams = await self._disk(self._store.streams)
+        unreceipted = any(self._sent.get(state.stream, 0) > state.receipted for state in streams)
+        return unreceipted and now_s - self._receipted_at > RECEIPT_DEADLINE_S
+
+    def _waiting(self) -> list[Sealed]:
+        """What is to be sent next; touches the store, so it runs on the disk's thread."""
+        waiting: list[Sealed] = []
+        for state in self._store.streams():
+            after = self._sent.get(state.stream, 0)
+            waiting += self._store.unreceipted(state.stream, after, _WINDOW - len(waiting))
+        return waiting
+
+    async def _publish(self, waiting: list[Sealed]) -> None:
+        # Numbers are noted before they are acknowledged: a lost link starts over from the receipt.
+        for sealed in waiting:
+            self._sent[sealed.stream] = sealed.seq
+        try:
+            topic = self._topic("seg")
+            async with asyncio.TaskGroup() as tasks:
+                for sealed in waiting:
+                    tasks.create_task(self._mqtt.publish(topic, sealed.data))
+        except* TransientError:
+            self._sent.clear()
+
+    async def _listen(self) -> None:
+        async for message in self._mqtt.messages():
+            try:
+                if message.topic == self._topic("rcpt"):
+                    await self._take_receipt(message.payload)
+                else:
+                    await self._resend(message.payload)
+            except (BadData, msgspec.DecodeError) as exc:
+                log.error("%s: refused a message, nothing was deleted: %s", message.topic, exc)
+            message.ack()
+
+    async def _take_receipt(self, payload: bytes) -> None:
+        """Raises BadData unless the receipt is signed, ours, and agrees with our own chain."""
+        receipt = msgspec.json.decode(payload, type=Receipt)
+        check_receipt(receipt, self._receipt_key)
+        if (receipt.site, receipt.gateway) != (self._site, self._gateway):
+            raise BadData(f"receipt is for {receipt.site}/{receipt.gateway}")
+        known = {state.stream: state for state in await self._disk(self._store.streams)}
+        state = known.get(receipt.stream)
+        if state is None:
+            raise BadData(f"receipt for stream {receipt.stream}, which this store never began")
+        if receipt.upto <= state.receipted:
+            return  # an old one, or the retained one: it changes nothing
+        own = await self._disk(self._store.hash_of, receipt.stream, receipt.upto)
+        if own != receipt.head:
+            await self._fork(receipt, own)
+            return
+        refused = [(refusal.seq, refusal.reason) for refusal in receipt.refused]
+        now = self._clock.now()
+        await self._disk(self._store.receipted, receipt.stream, receipt.upto, refused, now)
+        self.receipts += 1
+        self._receipted_at = asyncio.get_running_loop().time()
+
+    async def _fork(self, receipt: Receipt, own: str | None) -> None:
+        """The ingestor has other bytes under our number: keep everything, begin a new stream."""
+        log.error(
+            "fork: stream %s number %d is %s here and %s at the ingestor; was this disk copied? "
+            "Everything is kept, and a new stream begins",
+            *(receipt.stream, receipt.upto, own, receipt.head),
+        )
+        if (await self._disk(self._store.current)).stream == receipt.stream:
+            await self._disk(self._store.begin_stream, self._clock.now())
+
+    async def _resend(self, payload: bytes) -> None:
+        request = msgspec.json.decode(payload, type=ResendRequest)
+        for seq in range(request.from_, min(request.to, request.from_ + 1000) + 1):
+            sealed = await self._disk(self._store.segment, request.stream, seq)
+            if sealed is None:
+                log.warning("asked for %s/%d, which is not here", request.stream, seq)
+                continue
+            try:
+                await self._mqtt.publish(self._topic("seg"), sealed.data)
+            except TransientError as exc:
+                log.warning("resend stopped at %d: %s", seq, exc)
+                return
+
+    def _topic(self, kind: str) -> str:
+        return str(GatewayTopic(self._site, self._gateway, kind))
+
+
+def check_receipt(receipt: Receipt, key: PublicKey) -> None:
+    """Raises BadData unless `key` signed this receipt."""
+    if receipt.key != key.id:
+        raise BadData(f"receipt is signed by key {receipt.key}; the pinned key is {key.id}")
+    unsigned = msgspec.json.encode(msgspec.structs.replace(receipt, sig=""))
+    try:
+        key.verify(base64.b64decode(receipt.sig, validate=True), unsigned)
+    except binascii.Error as exc:
+        raise BadData(f"receipt signature is not base64: {exc}") from exc
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return

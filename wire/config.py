@@ -1,0 +1,73 @@
+"""A TOML file becomes one frozen struct, or one line that names file and key."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from wire.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def load(path: Path, type_: type[T]) -> T:
+    """The file at `path` as a `type_`. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {exc.start})") from exc
+    return decode(text, type_, str(path))
+
+
+def decode(text: str, type_: type[T], name: str) -> T:
+    """TOML `text` as a `type_`; `name` is the file the messages speak of. Raises ConfigError."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{name}: is not valid TOML: {exc}") from exc
+    return convert(table, type_, name)
+
+
+def convert(table: object, type_: type[T], name: str) -> T:
+    """A parsed table as a `type_`. Raises ConfigError naming `name` and the key."""
+    try:
+        return msgspec.convert(table, type_)
+    except msgspec.ValidationError as exc:
+        raise _named(str(exc), name) from exc
+
+
+def refuse(file: str | Path, key: str, problem: str) -> ConfigError:
+    """The one-line error for a key a struct cannot judge by type alone."""
+    return ConfigError(f"{file}: {key}: {problem}")
+
+
+def read_secret(path: Path) -> str:
+    """A secret from its own file, without the line end. Raises ConfigError, never shows content."""
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise ConfigError(f"{path}: secret file cannot be read: {exc.strerror}") from exc
+    if not secret:
+        raise ConfigError(f"{path}: secret file is empty")
+    return secret
+
+
+def _named(message: str, name: str) -> ConfigError:
+    """msgspec says `problem - at `$.broker.port``; people look for `broker.port` first."""
+    what, _, where = message.partition(" - at `$")
+    key = where.rstrip("`").lstrip(".")
+    missing = re.fullmatch(r"Object missing required field `([^`]+)`", what)
+    unknown = re.fullmatch(r"Object contains unknown field `([^`]+)`", what)
+    if missing:
+        return ConfigError(f"{name}: {_join(key, missing[1])}: is missing")
+    if unknown:
+        return ConfigError(f"{name}: {_join(key, unknown[1])}: is not a known key")
+    return ConfigError(f"{name}: {key or '(top level)'}: {what}")
+
+
+def _join(table: str, key: str) -> str:
+    return f"{table}.{key}" if table else key

@@ -1,0 +1,83 @@
+"""Ed25519 keys in files, and what they sign. A key is named by its fingerprint."""
+
+import base64
+import binascii
+import hashlib
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+
+from wire.errors import BadData, ConfigError
+
+_PREFIX = "ed25519:"
+
+
+class PublicKey:
+    """What a signature is checked with; written as `ed25519:` and base64."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.id = hashlib.sha256(raw).hexdigest()[:16]
+        self._key = Ed25519PublicKey.from_public_bytes(raw)
+
+    @classmethod
+    def parse(cls, text: str) -> "PublicKey":
+        """Raises BadData."""
+        try:
+            raw = base64.b64decode(text.strip().removeprefix(_PREFIX), validate=True)
+            if not text.strip().startswith(_PREFIX) or len(raw) != 32:
+                raise BadData("a public key is written ed25519: and 44 characters of base64")
+            return cls(raw)
+        except (binascii.Error, ValueError) as exc:
+            raise BadData(f"not a public key: {exc}") from exc
+
+    def __str__(self) -> str:
+        return _PREFIX + base64.b64encode(self.raw).decode()
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        """Raises BadData if `signature` is not this key's signature of `message`."""
+        try:
+            self._key.verify(signature, message)
+        except InvalidSignature as exc:
+            raise BadData(f"signature does not match key {self.id}") from exc
+
+
+class SigningKey:
+    """A private key; its file holds 32 bytes in base64 and is readable by its owner only."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(raw)
+        self.public = PublicKey(self._key.public_key().public_bytes_raw())
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> "SigningKey":
+        """The key in `path`; a new one is made where there is none. Raises ConfigError."""
+        try:
+            if not path.exists():
+                _write_new(path, Ed25519PrivateKey.generate().private_bytes_raw())
+            return cls(base64.b64decode(path.read_text().strip(), validate=True))
+        except OSError as exc:
+            raise ConfigError(f"{path}: key file cannot be used: {exc.strerror}") from exc
+        except ValueError as exc:
+            raise ConfigError(f"{path}: is not a key file (32 bytes in base64)") from exc
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes."""
+        return self._key.sign(message)
+
+
+def _write_new(path: Path, raw: bytes) -> None:
+    """Write the whole key under another name first: a kill in between leaves no half key."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(base64.b64encode(raw) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)

@@ -1,0 +1,63 @@
+"""Topic names. The layout version is in the topic; ids are lower-case `[a-z0-9_-]`."""
+
+import re
+from dataclasses import dataclass
+
+from wire.errors import BadData
+
+ROOT = "wp/v1"
+_ID = re.compile(r"[a-z0-9_-]{1,64}")
+# What a gateway's topic may end in: segments, receipts, health, requests to send again.
+KINDS = ("seg", "rcpt", "state", "req")
+
+
+@dataclass(frozen=True)
+class GatewayTopic:
+    """`wp/v1/<site>/<gateway>/<kind>`"""
+
+    site: str
+    gateway: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{ROOT}/{self.site}/{self.gateway}/{self.kind}"
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` may name a site or a gateway."""
+    return _ID.fullmatch(text) is not None and text != "event"
+
+
+def events(site: str) -> str:
+    """Where a manufacturing execution system publishes production events."""
+    return f"{ROOT}/{site}/event"
+
+
+def event_receipts(site: str) -> str:
+    """Where the ingestor signs for production events."""
+    return f"{ROOT}/{site}/event/rcpt"
+
+
+def batch(site: str, batch_id: str) -> str:
+    """Where the calculator publishes a batch's live footprint."""
+    return f"{ROOT}/{site}/batch/{batch_id}"
+
+
+def parse_gateway(topic: str) -> GatewayTopic:
+    """Read a gateway's topic. Raises BadData."""
+    parts = topic.split("/")
+    if len(parts) != 5 or "/".join(parts[:2]) != ROOT or parts[4] not in KINDS:
+        raise BadData(f"not a gateway topic: {topic}")
+    if not (is_id(parts[2]) and is_id(parts[3])):
+        raise BadData(f"bad site or gateway id in topic {topic}")
+    return GatewayTopic(parts[2], parts[3], parts[4])
+
+
+def parse_event(topic: str) -> str:
+    """The site of a production event topic. Raises BadData."""
+    parts = topic.split("/")
+    if len(parts) != 4 or "/".join(parts[:2]) != ROOT or parts[3] != "event":
+        raise BadData(f"not an event topic: {topic}")
+    if not is_id(parts[2]):
+        raise BadData(f"bad site id in topic {topic}")
+    return parts[2]
