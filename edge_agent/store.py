@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +38,7 @@ CREATE TABLE pending (id INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL, mono_ms 
 CREATE TABLE segment (stream TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
     sealed_ms INTEGER NOT NULL, receipted_ms INTEGER, refused TEXT, data BLOB NOT NULL,
     PRIMARY KEY (stream, seq));
+CREATE TABLE memory (meter TEXT PRIMARY KEY, data BLOB NOT NULL);
 """
 
 
@@ -89,14 +90,28 @@ class Store:
         self._gateway = gateway
         self._key = key
 
-    def commit(self, samples: list[Sample], events: list[MeterEvent], now: Instant) -> None:
-        """Keep one cycle; when this returns it is on disk. Raises TransientError."""
+    def commit(
+        self,
+        samples: list[Sample],
+        events: list[MeterEvent],
+        now: Instant,
+        memories: Mapping[str, bytes],
+    ) -> None:
+        """Keep one cycle, and what the meters' judges remember after it, in one transaction.
+
+        When this returns it is on disk. Raises TransientError.
+        """
         data = msgspec.msgpack.encode(_Cycle(samples, events))
         with self._transaction():
             self._db.execute(
                 "INSERT INTO pending (wall_ms, mono_ms, boot, data) VALUES (?,?,?,?)",
                 (now.wall_ms, now.mono_ms, now.boot, data),
             )
+            self._db.executemany("INSERT OR REPLACE INTO memory VALUES (?,?)", memories.items())
+
+    def memories(self) -> dict[str, bytes]:
+        """What each meter's judge remembered last, by meter."""
+        return dict(self._db.execute("SELECT meter, data FROM memory"))
 
     def seal(self, now: Instant, clock_state: str, most_cycles: int = 600) -> int | None:
         """Turn the oldest pending cycles into the next segment; its number, or None.

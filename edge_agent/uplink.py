@@ -66,6 +66,10 @@ class Uplink:
             will=(self._topic("state"), msgspec.json.encode(offline)),
         )
 
+    @property
+    def connected(self) -> bool:
+        return self._mqtt.connected.is_set()
+
     async def run(self) -> None:
         """Serve until cancelled."""
         async with self._mqtt.running(), asyncio.TaskGroup() as tasks:

@@ -1,0 +1,111 @@
+"""`edge-agent`: run the agent, check its configuration, and an installer's field commands."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from edge_agent import agent, config
+from edge_agent.clock import Clock, system_clock
+from edge_agent.config import Plan
+from edge_agent.field import profiles, read
+from edge_agent.store import Disk, Store, open_store
+from wire import logs
+from wire.errors import BadData, ConfigError, TransientError
+from wire.signing import SigningKey
+
+_EXAMPLES = """examples:
+  edge-agent check --config agent.toml        say what is wrong, open no connection
+  edge-agent run --config agent.toml
+  edge-agent read m-press-1 --config agent.toml
+  edge-agent profiles show eastron_sdm630
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edge-agent",
+        description="Reads a gateway's meters and hands on what it read until it is signed for.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+    for word, what in (
+        ("run", "read meters and publish, until stopped"),
+        ("check", "say everything that is wrong with a configuration"),
+        ("key", "print this gateway's public key, made at the first call"),
+    ):
+        command = words.add_parser(word, help=what)
+        command.add_argument("--config", type=Path, required=True, metavar="FILE")
+    read.add_arguments(words.add_parser("read", help="read one meter once"))
+    profiles.add_arguments(words.add_parser("profiles", help="list and show meter profiles"))
+    return parser
+
+
+def main() -> int:
+    """The console script's entry; exit 2 and one line for a wrong configuration."""
+    arguments = _parser().parse_args()
+    try:
+        match arguments.word:
+            case "run":
+                logs.setup("edge-agent")
+                return _run(config.load(arguments.config))
+            case "check":
+                return _check(arguments.config)
+            case "key":
+                print(_key(config.load(arguments.config)).public)
+                return 0
+            case "read":
+                return read.run(arguments)
+            case _:
+                return profiles.run(arguments)
+    except ConfigError as exc:
+        print(f"edge-agent: {exc}", file=sys.stderr)
+        return 2
+    except (TransientError, BadData) as exc:
+        print(f"edge-agent: {exc}", file=sys.stderr)
+        return 1
+
+
+def _check(path: Path) -> int:
+    problems = config.problems(path)
+    for problem in problems:
+        print(f"edge-agent: {problem}", file=sys.stderr)
+    if problems:
+        return 2
+    plan = config.load(path)
+    print(f"{path}: good: {len(plan.config.meters)} meters on {len(plan.buses)} buses")
+    return 0
+
+
+def _key(plan: Plan) -> SigningKey:
+    return SigningKey.load_or_create(plan.config.state / "gateway.key")
+
+
+def _run(plan: Plan) -> int:
+    clock = system_clock()
+    settings = plan.config
+    store = open_store(
+        settings.state / "store.db", settings.site, settings.gateway, _key(plan), clock.now()
+    )
+    try:
+        asyncio.run(_serve(plan, store, clock))
+    finally:
+        store.close()
+    return 0
+
+
+async def _serve(plan: Plan, store: Store, clock: Clock) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    disk = Disk()
+    try:
+        await agent.run(plan, store, disk, clock, stop)
+    finally:
+        disk.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""The agent at work: one task per bus reads, one keeps and seals, the uplink hands on.
+
+A reading's way: a bus task asks a device when the schedule says so; what it answered waits in
+memory for at most one commit interval; `store` commits it; at the publishing interval the pending
+cycles become one sealed segment; `uplink` offers that until it is signed for.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from fractions import Fraction
+from random import Random
+from typing import Any
+
+import msgspec
+
+from edge_agent import config
+from edge_agent.clock import Clock, Instant
+from edge_agent.config import Plan
+from edge_agent.device import Device, Memory, Polled
+from edge_agent.drivers import Driver, LinkLost
+from edge_agent.schedule import Schedule
+from edge_agent.store import Disk, Store
+from edge_agent.uplink import Uplink
+from wire.errors import BadData, TransientError
+from wire.messages import MeterEvent, Sample
+
+log = logging.getLogger(__name__)
+
+# Without a link, readings are sealed in bigger packets: fewer bytes on disk for a long outage.
+_OFFLINE_SEAL_S = 60.0
+_HEALTH_EVERY_S = 10.0
+_PRUNE_EVERY_S = 3600.0
+_STEP_MS = 1000  # a wall clock that moves this far against the monotonic one was set
+_DAY_MS = 86_400_000
+
+
+class Agent:
+    """One gateway. `run` serves until cancelled."""
+
+    def __init__(
+        self, plan: Plan, store: Store, disk: Disk, uplink: Uplink, clock: Clock, random: Random
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._disk = disk
+        self._uplink = uplink
+        self._clock = clock
+        self._random = random
+        self._samples: list[Sample] = []
+        self._events: list[MeterEvent] = []
+        self._changed: dict[str, Device] = {}
+        self._health: dict[str, str] = dict.fromkeys(plan.config.meters, "starting")
+        self._schedules: list[Schedule] = []
+
+    async def run(self) -> None:
+        memories = await self._disk(self._store.memories)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for name, (driver, settings) in self._plan.buses.items():
+                    devices = self._devices(name, memories)
+                    if devices:
+                        tasks.create_task(self._serve(name, driver, settings, devices), name=name)
+                tasks.create_task(self._keep(), name="keep")
+                tasks.create_task(self._uplink.run(), name="uplink")
+                tasks.create_task(self._report(), name="health")
+                tasks.create_task(self._watch_clock(), name="clock")
+        finally:
+            await self._commit()
+
+    def _devices(self, bus: str, memories: Mapping[str, bytes]) -> dict[str, Device]:
+        devices = {}
+        for name, meter in self._plan.config.meters.items():
+            if meter.bus == bus:
+                kept = memories.get(name)
+                devices[name] = Device(
+                    name,
+                    self._plan.profiles[name],
+                    meter.unit_id,
+                    config.quantities(meter, self._plan.profiles[name]),
+                    self._clock.now_ms,
+                    rated_power_w=meter.rated_power_w,
+                    ct=Fraction(meter.ct),
+                    pt=Fraction(meter.pt),
+                    memory=msgspec.msgpack.decode(kept, type=Memory) if kept else Memory(),
+                )
+        return devices
+
+    async def _serve(
+        self, name: str, driver: Driver, settings: Any, devices: Mapping[str, Device]
+    ) -> None:
+        """The one owner of a bus: asks its devices in turn, for ever."""
+        meters = self._plan.config.meters
+        intervals = {d: round(1000 * meters[d].interval_s) for d in devices}
+        schedule = Schedule(intervals, self._clock.now_ms())
+        self._schedules.append(schedule)
+        async with driver.connect(settings, self._random) as bus:
+            while True:
+                due = schedule.next_due(self._clock.now_ms())
+                wait_ms = due.due_ms - self._clock.now_ms()
+                if wait_ms > 0:
+                    # Never long: the clock may be set meanwhile.
+                    await asyncio.sleep(min(wait_ms, 1000) / 1000)
+                    continue
+                device = devices[due.name]
+                try:
+                    polled = await device.poll(bus)
+                except LinkLost as exc:
+                    for each in devices:
+                        self._note(each, f"bus {name}: {exc}")
+                    await asyncio.sleep(exc.retry_after_s or 1.0)
+                except (TransientError, BadData) as exc:
+                    schedule.failed(due.name, self._clock.now_ms())
+                    self._note(due.name, str(exc))
+                else:
+                    schedule.answered(due.name, self._clock.now_ms())
+                    self._note(due.name, "ok")
+                    self._take(device, polled)
+
+    def _take(self, device: Device, polled: Polled) -> None:
+        self._samples += polled.samples
+        self._events += polled.events
+        self._changed[device.name] = device
+        for event in polled.events:
+            log.info("meter %s: %s %s", event.meter, event.event, event.detail)
+
+    def _note(self, meter: str, health: str) -> None:
+        """Keep a meter's health; a change of it between working and silent is an event."""
+        was, self._health[meter] = self._health[meter], health
+        if (was == "ok") != (health == "ok") and was != "starting":
+            event = "back" if health == "ok" else "silent"
+            detail = {} if health == "ok" else {"reason": health}
+            self._events.append(MeterEvent(meter, self._clock.now_ms(), event, detail))
+        if was != health and (health == "ok" or was in ("ok", "starting")):
+            log.log(logging.INFO if health == "ok" else logging.WARNING, "%s: %s", meter, health)
+
+    async def _keep(self) -> None:
+        """Commit often, seal at the publishing interval, prune now and then."""
+        loop = asyncio.get_running_loop()
+        settings = self._plan.config
+        sealed_at = pruned_at = loop.time()
+        while True:
+            await asyncio.sleep(settings.commit_interval_s)
+            await self._commit()
+            pause_s = settings.publish_interval_s if self._uplink.connected else _OFFLINE_SEAL_S
+            # Half a commit interval early is on time: the next chance would be late by more.
+            if loop.time() - sealed_at >= pause_s - settings.commit_interval_s / 2:
+                sealed_at = loop.time()
+                await self._seal()
+            if loop.time() - pruned_at > _PRUNE_EVERY_S:
+                pruned_at = loop.time()
+                before_ms = self._clock.now_ms() - round(settings.keep_days * _DAY_MS)
+                await self._disk(self._store.prune, before_ms)
+
+    async def _commit(self) -> None:
+        """Put what was read since the last time on disk; on failure it waits for the next."""
+        if not self._samples and not self._events:
+            return
+        samples, self._samples = self._samples, []
+        events, self._events = self._events, []
+        changed, self._changed = self._changed, {}
+        memories = {name: msgspec.msgpack.encode(d.memory) for name, d in changed.items()}
+        now = self._clock.now()
+        try:
+            await self._disk(self._store.commit, samples, events, now, memories)
+        except TransientError as exc:
+            log.error("%s; %d samples wait in memory", exc, len(samples))
+            self._samples = samples + self._samples
+            self._events = events + self._events
+            self._changed = changed | self._changed
+
+    async def _seal(self) -> None:
+        try:
+            now, state = self._clock.now(), self._clock.state()
+            while await self._disk(self._store.seal, now, state):
+                self._uplink.sealed.set()
+        except TransientError as exc:
+            log.error("%s; readings stay pending", exc)
+
+    async def _report(self) -> None:
+        while True:
+            await self._uplink.publish_state(self._health)
+            await asyncio.sleep(_HEALTH_EVERY_S)
+
+    async def _watch_clock(self) -> None:
+        """Notice a clock that was set: schedules follow it, and it is on record."""
+        before = self._clock.now()
+        while True:
+            await asyncio.sleep(1.0)
+            now = self._clock.now()
+            if abs(step_ms := _offset(now) - _offset(before)) > _STEP_MS:
+                log.warning("the clock was set by %+d ms", step_ms)
+                detail = {"by_ms": str(step_ms)}
+                gateway = self._plan.config.gateway
+                self._events.append(MeterEvent(gateway, now.wall_ms, "clock_step", detail))
+                for schedule in self._schedules:
+                    schedule.clock_stepped(now.wall_ms)
+            before = now
+
+
+def _offset(instant: Instant) -> int:
+    return instant.wall_ms - instant.mono_ms
+
+
+async def run(plan: Plan, store: Store, disk: Disk, clock: Clock, stop: asyncio.Event) -> None:
+    """Run the agent until `stop` is set; then everything read is on disk and the link closed."""
+    settings = plan.config
+    uplink = Uplink(
+        settings.broker,
+        settings.site,
+        settings.gateway,
+        store,
+        disk,
+        plan.receipt_key,
+        clock,
+    )
+    agent = Agent(plan, store, disk, uplink, clock, Random())
+    work = asyncio.create_task(agent.run(), name="agent")
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not work.done():
+        await uplink.publish_state({}, online=False)
+    work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work

@@ -1,0 +1,52 @@
+"""What every test shares: nothing of this machine leaks in, and real servers are really there."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# marker -> program it needs; scripts/test installs Debian's packages of them.
+_PROGRAMS = {
+    "mosquitto": "mosquitto",
+    "influxdb": "influxd",
+    "chromium": "chromium",
+    "mbpoll": "mbpoll",
+}
+
+
+def find_program(name: str) -> str | None:
+    """Where a server's program is, also off a user's PATH."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+    return shutil.which(name, path=path)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Soaks only by hand; a missing server skips its tests, and fails them where CI is true."""
+    wants_full = "full" in (config.option.markexpr or "")
+    for item in items:
+        if item.get_closest_marker("full") and not wants_full:
+            item.add_marker(pytest.mark.skip(reason="a soak: run by hand with -m full"))
+        for marker, program in _PROGRAMS.items():
+            if item.get_closest_marker(marker) and find_program(program) is None:
+                if os.environ.get("CI") == "true":
+                    item.add_marker(pytest.mark.usefixtures("_missing_program"))
+                else:
+                    item.add_marker(pytest.mark.skip(reason=f"{program} is not installed"))
+
+
+@pytest.fixture
+def _missing_program(request: pytest.FixtureRequest) -> None:
+    pytest.fail(f"{request.node.name} needs a program that CI must have")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [n for n in os.environ if n.startswith("WATTPRINT_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def root() -> Path:
+    return ROOT

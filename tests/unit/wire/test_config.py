@@ -1,0 +1,49 @@
+import msgspec
+import pytest
+
+from wire import config
+from wire.errors import ConfigError
+
+
+class Inner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    port: int = 1
+
+
+class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    site: str
+    broker: Inner = Inner()
+    meters: list[Inner] = []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('site = "a"\n[broker]\nprt = 1', "a.toml: broker.prt: is not a known key"),
+        ("", "a.toml: site: is missing"),
+        ("site = 1", "a.toml: site: Expected `str`, got `int`"),
+        ('site = "a"\n[[meters]]\nport = "x"', "a.toml: meters[0].port: Expected `int`, got `str`"),
+        ("site =", "a.toml: is not valid TOML"),
+        ('site = "a"\nsite = "b"', "a.toml: is not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_one_line_with_file_and_key(tmp_path, text, message, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(ConfigError) as error:
+        config.load(tmp_path / "a.toml", Outer)
+    line = str(error.value).removeprefix(f"{tmp_path}/")
+    assert line.startswith(message)
+    assert "\n" not in line
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="nothing.toml: cannot be read: No such file"):
+        config.load(tmp_path / "nothing.toml", Outer)
+
+
+def test_a_secret_is_never_shown(tmp_path):
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(ConfigError, match="is empty"):
+        config.read_secret(tmp_path / "empty")
+    (tmp_path / "token").write_text("s3cret\n")
+    assert config.read_secret(tmp_path / "token") == "s3cret"

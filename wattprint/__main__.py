@@ -1,0 +1,83 @@
+"""`wattprint WORD …`: one command to remember. It imports no service; it starts them."""
+
+import argparse
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+
+from wattprint import up
+from wire.errors import WattprintError
+
+# word -> (package that owns it, what it does)
+WORDS = {
+    "compute": ("calc_stream", "footprints from files: model, events, readings"),
+    "explain": ("calc_stream", "walk a batch's footprint back to readings and segments"),
+    "export": ("calc_stream", "closed batches and product factors as CSV or JSON"),
+    "factors": ("calc_stream", "list, show and check emission factors"),
+    "doctor": ("ingestor", "say what is wrong with broker, disk, clock, database, and the cure"),
+    "journal": ("ingestor", "verify or show the journal"),
+    "segment": ("ingestor", "show what a sealed segment holds"),
+    "quarantine": ("ingestor", "list, show and replay what was refused"),
+    "project": ("ingestor", "write the journal's readings into a database again"),
+    "reconcile": ("ingestor", "compare the journal with the database"),
+    "read": ("edge_agent", "read one meter once, with raw words and judgement"),
+    "profiles": ("edge_agent", "list and show meter profiles"),
+    "judge": ("simulators", "compare results with an independent computation and the true plant"),
+}
+SERVICES = {
+    "edge-agent": "edge_agent",
+    "ingestor": "ingestor",
+    "calc-stream": "calc_stream",
+    "plant-sim": "simulators",
+}
+_EXAMPLES = """examples:
+  wattprint up                         the simulated plant, live on http://localhost:8420
+  wattprint up --for 60 --json         run for a minute, print one JSON object
+  wattprint compute --model model.toml --events events.jsonl --readings readings.jsonl --json
+  wattprint edge-agent check --config agent.toml
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    words = "\n".join(f"  {word:<12}{what}" for word, (_, what) in WORDS.items())
+    services = "\n".join(f"  {word:<12}run | check | …" for word in SERVICES)
+    parser = argparse.ArgumentParser(
+        prog="wattprint",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Meters energy in factories and turns it into live, provable product footprints.",
+        epilog=f"words that start the package that owns them:\n{words}\n\nservices:\n{services}\n\n{_EXAMPLES}",
+    )
+    version = importlib.metadata.version("wattprint")
+    parser.add_argument("--version", action="version", version=f"wattprint {version}")
+    subparsers = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+    up.add_arguments(subparsers.add_parser("up", help="start everything on this machine"))
+    return parser
+
+
+def main() -> int:
+    """The console script's entry."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    if word in WORDS:
+        _become(WORDS[word][0], sys.argv[1:])
+    if word in SERVICES:
+        _become(SERVICES[word], sys.argv[2:])
+    arguments = _parser().parse_args()
+    try:
+        return up.run(arguments)
+    except WattprintError as exc:
+        print(f"wattprint: {exc}", file=sys.stderr)
+        return 2
+
+
+def _become(package: str, arguments: list[str]) -> None:
+    """Replace this process by the package's own: signals and exit codes are then its own, too."""
+    root = Path(__file__).parent.parent
+    if not (root / package / "__main__.py").exists():
+        print(f"wattprint: package {package} is not installed here", file=sys.stderr)
+        sys.exit(2)
+    os.execv(sys.executable, [sys.executable, "-m", package, *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Writes the state directory of one machine: keys, and one configuration file a process.
+
+What is written is what an installer would write by hand; the files are there to be read.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wattprint.supervisor import module
+from wire.errors import ConfigError
+from wire.signing import SigningKey
+
+SITE = "cq-demo"
+GATEWAY = "gw-1"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Every port on this machine; all of them on the loopback address."""
+
+    web: int
+    api: int
+    broker: int
+    meters: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """The state directory and what stands where in it."""
+
+    state: Path
+    ports: Ports
+    mosquitto: str | None
+
+    def path(self, name: str) -> Path:
+        return self.state / name
+
+    @property
+    def broker_table(self) -> str:
+        protocol = "5" if self.mosquitto else "3.1.1"
+        return (
+            f'[broker]\nhost = "127.0.0.1"\nport = {self.ports.broker}\nprotocol = "{protocol}"\n'
+        )
+
+
+def find_mosquitto() -> str | None:
+    """The broker's program, also where Debian keeps it off a user's PATH."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+    return shutil.which("mosquitto", path=path)
+
+
+def write(place: Place) -> dict[str, Any]:
+    """Write everything; returns what the simulated plant says of itself. Raises ConfigError."""
+    for name in ("logs", "agent", "ingestor", "calc", "plant"):
+        place.path(name).mkdir(parents=True, exist_ok=True)
+    token = place.path("api.token")
+    if not token.exists():
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_urlsafe(32) + "\n")
+    for key in ("receipt.key", "agent/gateway.key"):
+        public = SigningKey.load_or_create(place.path(key)).public
+        place.path(f"{key}.pub").write_text(f"{public}\n")
+    place.path("plant.toml").write_text(_plant(place))
+    described = _describe(place.path("plant.toml"))
+    place.path("model.toml").write_text(described["model_toml"])
+    place.path("agent.toml").write_text(_agent(place, described))
+    place.path("ingestor.toml").write_text(_ingestor(place))
+    place.path("calc.toml").write_text(_calc(place))
+    if place.mosquitto:
+        place.path("mosquitto.conf").write_text(_mosquitto(place))
+    return described
+
+
+def _describe(plant: Path) -> dict[str, Any]:
+    command = module("simulators", "describe", "--config", plant)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(done.stderr.strip() or f"{plant}: plant-sim describe failed")
+    described: dict[str, Any] = json.loads(done.stdout)
+    return described
+
+
+def _plant(place: Place) -> str:
+    return (
+        f'site = "{SITE}"\nstate = "{place.path("plant")}"\nscenario = "demo_plant"\nseed = 7\n\n'
+        f"{place.broker_table}\n"
+        f'[tcp]\nhost = "127.0.0.1"\nport = {place.ports.meters}\n'
+    )
+
+
+def _agent(place: Place, described: dict[str, Any]) -> str:
+    text = (
+        f'site = "{SITE}"\ngateway = "{GATEWAY}"\nstate = "{place.path("agent")}"\n'
+        f'receipt_key_file = "{place.path("receipt.key.pub")}"\npublish_interval_s = 1\n\n'
+        f"{place.broker_table}"
+    )
+    for bus in described["buses"]:
+        text += f'\n[buses.{bus["name"]}]\ndriver = "modbus"\ntransport = "{bus["kind"]}"\n'
+        if bus["kind"] == "tcp":
+            text += f'host = "{bus["host"]}"\nport = {bus["port"]}\n'
+        else:
+            text += f'device = "{bus["path"]}"\nbaud = {bus["baud"]}\nparity = "{bus["parity"]}"\n'
+    for meter in described["meters"]:
+        text += (
+            f'\n[meters.{meter["name"]}]\nbus = "{meter["bus"]}"\nunit_id = {meter["unit_id"]}\n'
+            f'profile = "{meter["profile"]}"\nrated_power_w = {meter["rated_power_w"]}\n'
+            "interval_s = 1\n"
+        )
+    return text
+
+
+def _ingestor(place: Place) -> str:
+    text = (
+        f'journal = "{place.path("journal.db")}"\nstate = "{place.path("ingestor")}"\n'
+        f'receipt_key = "{place.path("receipt.key")}"\n\n{place.broker_table}\n'
+        f'[api]\nhost = "127.0.0.1"\nport = {place.ports.api}\n'
+        f'token_file = "{place.path("api.token")}"\n\n'
+        f'[[gateways]]\nsite = "{SITE}"\ngateway = "{GATEWAY}"\n'
+        f'public_key_file = "{place.path("agent/gateway.key.pub")}"\n\n'
+        '[[sinks]]\nkind = "embedded"\n'
+    )
+    if url := os.environ.get("WATTPRINT_INFLUXDB_URL"):
+        text += f'\n[[sinks]]\nkind = "influxdb"\nurl = "{url}"\n'
+    return text
+
+
+def _calc(place: Place) -> str:
+    return (
+        f'journal = "{place.path("journal.db")}"\nstate = "{place.path("calc")}"\nsite = "{SITE}"\n'
+        f'model = "{place.path("model.toml")}"\nmethod = "gbt24067"\nlateness_s = 2\n\n'
+        f'[ingestor]\nurl = "http://127.0.0.1:{place.ports.api}"\n'
+        f'token_file = "{place.path("api.token")}"\n\n'
+        f'[web]\nhost = "127.0.0.1"\nport = {place.ports.web}\n\n{place.broker_table}'
+    )
+
+
+def _mosquitto(place: Place) -> str:
+    # Queues far above any demo's need: Mosquitto drops silently what does not fit.
+    return (
+        f"listener {place.ports.broker} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+        "max_queued_messages 100000\nmax_inflight_messages 500\nlog_dest stderr\n"
+    )

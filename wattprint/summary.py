@@ -1,0 +1,86 @@
+"""What a run did, as one JSON object: counted by the services, judged by the simulated plant."""
+
+import json
+import subprocess
+import time
+from typing import Any
+
+from wattprint.plan import SITE, Place
+from wattprint.supervisor import module
+from wattprint.watch import LatencyWatch, ask
+from wire.config import read_secret
+from wire.errors import TransientError
+
+_JUDGE_S = 120.0
+
+
+def collect(place: Place, latency: LatencyWatch) -> dict[str, Any]:
+    """Ask every service and the judge. Raises TransientError if one does not answer."""
+    calc = f"http://127.0.0.1:{place.ports.web}"
+    api = f"http://127.0.0.1:{place.ports.api}"
+    token = read_secret(place.path("api.token"))
+    try:
+        results = ask(f"{calc}/v1/results", timeout_s=30)
+        status = ask(f"{calc}/v1/status")
+        batches = ask(f"{calc}/v1/batches?limit=200")
+        ingested = ask(f"{api}/v1/status", token)["sites"][SITE]
+    except OSError as exc:
+        raise TransientError(f"a service did not answer at the end of the run: {exc}") from exc
+    judged = _judge(place, results)
+    return {
+        "meters": status["meters"],
+        "readings": ingested["readings"],
+        "segments": ingested["segments"],
+        "receipts": ingested["receipts"],
+        "duplicates": ingested["duplicates"],
+        "quarantined": ingested["quarantined"],
+        "journal_offset": ingested["offset"],
+        "calculated_offset": results["offset"],
+        "intervals": results["intervals"],
+        "closure": results["closure"],
+        "batches": [_batch(row) for row in batches["batches"]],
+        "oracle": {
+            "difference_quanta": judged["oracle_difference_quanta"],
+            "allowed_quanta": judged["allowed"],
+        },
+        "truth": judged["truth"],
+        "latency_ms": {
+            "p50": latency.percentile(50),
+            "p99": latency.percentile(99),
+            "readings": len(latency.latencies_ms),
+        },
+    }
+
+
+def is_good(found: dict[str, Any]) -> bool:
+    """Whether the run kept its promises: closure exact, oracle within bounds, truth within bounds."""
+    closed = all(float(rest) == 0 for rest in found["closure"].values())
+    oracle = found["oracle"]["difference_quanta"] <= found["oracle"]["allowed_quanta"]
+    true = all(abs(float(t["difference_kwh"])) <= float(t["bound_kwh"]) for t in found["truth"])
+    return closed and oracle and true and not found["quarantined"]
+
+
+def _batch(row: dict[str, Any]) -> dict[str, Any]:
+    keys = ("batch", "product", "state", "energy_kwh", "kg_co2e", "good", "unit", "revision")
+    return {key: row[key] for key in keys} | {"kg_co2e_per_unit": row["kg_co2e_per_unit"]}
+
+
+def _judge(place: Place, results: dict[str, Any]) -> dict[str, Any]:
+    path = place.path("results.json")
+    path.write_text(json.dumps(results))
+    command = module(
+        *("simulators", "judge", "--journal", place.path("journal.db"), "--site", SITE),
+        *("--results", path, "--config", place.path("plant.toml"), "--json"),
+    )
+    began = time.monotonic()
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_JUDGE_S, check=False
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise TransientError(f"the judge took longer than {_JUDGE_S:.0f} s") from exc
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise TransientError(f"the judge failed: {done.stderr.strip()}")
+    judged: dict[str, Any] = json.loads(done.stdout)
+    judged["judge_s"] = round(time.monotonic() - began, 1)
+    return judged
