@@ -42,6 +42,14 @@ class Place:
         return self.state / name
 
     @property
+    def page(self) -> str:
+        return f"http://localhost:{self.ports.web}"
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.ports.api}"
+
+    @property
     def broker_table(self) -> str:
         protocol = "5" if self.mosquitto else "3.1.1"
         return (

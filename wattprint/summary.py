@@ -16,14 +16,12 @@ _JUDGE_S = 120.0
 
 def collect(place: Place, latency: LatencyWatch) -> dict[str, Any]:
     """Ask every service and the judge. Raises TransientError if one does not answer."""
-    calc = f"http://127.0.0.1:{place.ports.web}"
-    api = f"http://127.0.0.1:{place.ports.api}"
     token = read_secret(place.path("api.token"))
     try:
-        results = ask(f"{calc}/v1/results", timeout_s=30)
-        status = ask(f"{calc}/v1/status")
-        batches = ask(f"{calc}/v1/batches?limit=200")
-        ingested = ask(f"{api}/v1/status", token)["sites"][SITE]
+        results = ask(f"{place.page}/v1/results", timeout_s=30)
+        status = ask(f"{place.page}/v1/status")
+        batches = ask(f"{place.page}/v1/batches?limit=200")
+        ingested = ask(f"{place.api}/v1/status", token)["sites"][SITE]
     except OSError as exc:
         raise TransientError(f"a service did not answer at the end of the run: {exc}") from exc
     judged = _judge(place, results)

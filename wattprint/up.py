@@ -33,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state", type=Path, default=Path(".demo"), metavar="DIR", help="default: %(default)s"
     )
     parser.add_argument(
-        "--port", type=int, default=8420, metavar="N", help="the page's port; default: %(default)s"
+        "--port",
+        type=int,
+        default=8420,
+        metavar="N",
+        help="the page's port, 0 for any; default: %(default)s",
     )
     parser.add_argument("--fresh", action="store_true", help="begin with an empty state directory")
     parser.add_argument(
@@ -55,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     with _Owned(state, arguments.fresh):
         mosquitto = plan.find_mosquitto() if arguments.broker == "auto" else None
         place = Place(state, _ports(arguments.port), mosquitto)
+        place.path("addresses.json").write_text(json.dumps({"page": place.page, "api": place.api}))
         _say(f"state in {arguments.state}; broker: {'mosquitto' if mosquitto else 'embedded'}")
         described = plan.write(place)
         supervisor = Supervisor(place.path("processes.json"))
@@ -134,7 +139,7 @@ def _start(place: Place, supervisor: Supervisor, stop: _Stop) -> None:
     start(
         "ingestor",
         module("ingestor", "run", "--config", place.path("ingestor.toml")),
-        lambda: is_up(f"http://127.0.0.1:{ports.api}/health"),
+        lambda: is_up(f"{place.api}/health"),
     )
     start(
         "plant",
@@ -149,12 +154,12 @@ def _start(place: Place, supervisor: Supervisor, stop: _Stop) -> None:
     start(
         "calc",
         module("calc_stream", "run", "--config", place.path("calc.toml")),
-        lambda: is_up(f"http://127.0.0.1:{ports.web}/health"),
+        lambda: is_up(f"{place.page}/health"),
     )
 
 
 def _watch(place: Place, supervisor: Supervisor, stop: _Stop, arguments: argparse.Namespace) -> int:
-    latency = LatencyWatch(f"http://127.0.0.1:{place.ports.web}/v1/live")
+    latency = LatencyWatch(f"{place.page}/v1/live")
     if arguments.json:
         latency.start()
     began = time.monotonic()

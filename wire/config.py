@@ -35,7 +35,7 @@ def decode(text: str, type_: type[T], name: str) -> T:
 def convert(table: object, type_: type[T], name: str) -> T:
     """A parsed table as a `type_`. Raises ConfigError naming `name` and the key."""
     try:
-        return msgspec.convert(table, type_)
+        return msgspec.convert(table, type_, dec_hook=_path)
     except msgspec.ValidationError as exc:
         raise _named(str(exc), name) from exc
 
@@ -54,6 +54,15 @@ def read_secret(path: Path) -> str:
     if not secret:
         raise ConfigError(f"{path}: secret file is empty")
     return secret
+
+
+def _path(type_: type, text: object) -> Path:
+    """msgspec asks here for what TOML has no type for; the only such type in use is a path."""
+    if type_ is not Path:
+        raise NotImplementedError(f"no way to read a {type_.__name__} from TOML")
+    if not isinstance(text, str) or not text:
+        raise ValueError("Expected a path in quotes")
+    return Path(text)
 
 
 def _named(message: str, name: str) -> ConfigError:

@@ -140,13 +140,12 @@ class Client:
                 self.connected.set()
                 log.info("connected to the broker at %s", self._broker)
                 await connection.closed
+                log.warning("lost the connection to the broker at %s", self._broker)
             except (OSError, TransientError) as exc:
                 if ceiling == _BACKOFF_S[0]:
                     log.warning("broker %s: %s; trying again", self._broker, exc)
             finally:
-                if self.connected.is_set():
-                    self.connected.clear()
-                    log.warning("lost the connection to the broker at %s", self._broker)
+                self.connected.clear()
                 self._connection = None
                 connection.close()
             if loop.time() - began > _STABLE_S:

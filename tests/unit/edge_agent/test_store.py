@@ -1,0 +1,146 @@
+import sqlite3
+
+import pytest
+
+from edge_agent.clock import NOT_BEFORE_MS, Instant
+from edge_agent.store import open_store
+from wire.errors import ConfigError, TransientError
+from wire.messages import MeterEvent, Sample
+from wire.segment import GENESIS, open_segment
+from wire.signing import SigningKey
+
+KEY = SigningKey(bytes(range(32)))
+T0 = NOT_BEFORE_MS + 1_000_000
+
+
+def at(ms, boot="boot-a", mono=None):
+    return Instant(ms, mono if mono is not None else ms - NOT_BEFORE_MS, boot)
+
+
+def sample(t_ms, value=1):
+    return Sample("m", t_ms, {"active_energy_import": (value, -3)})
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = open_store(tmp_path / "store.db", "cq", "gw", KEY, at(T0))
+    yield store
+    store.close()
+
+
+def opened(store, seq):
+    sealed = store.segment(store.current().stream, seq)
+    return open_segment(sealed.data)
+
+
+def samples(segment):
+    return [sample for table in segment.tables for sample in table.samples()]
+
+
+def test_segments_are_numbered_chained_and_signed(store):
+    for n in range(3):
+        store.commit([sample(T0 + n)], [], at(T0 + n), {})
+        assert store.seal(at(T0 + n), "assumed") == n + 1
+    segments = [opened(store, n) for n in (1, 2, 3)]
+    assert [s.header.prev for s in segments] == [GENESIS, segments[0].hash, segments[1].hash]
+    for segment in segments:
+        segment.verify(KEY.public)
+    assert store.current().last_hash == segments[2].hash
+
+
+def test_nothing_pending_seals_nothing(store):
+    assert store.seal(at(T0), "assumed") is None
+
+
+def test_sealing_takes_all_pending_cycles_once(store):
+    for n in range(5):
+        store.commit([sample(T0 + n, n)], [MeterEvent("m", T0, "back")], at(T0 + n), {})
+    store.seal(at(T0 + 9), "assumed")
+    assert [s.t_ms for s in samples(opened(store, 1))] == [T0 + n for n in range(5)]
+    assert len(opened(store, 1).events) == 5
+    assert store.waiting() == (0, 1)
+
+
+def test_a_receipt_is_what_lets_a_segment_go(store, tmp_path):
+    stream = store.current().stream
+    for n in range(4):
+        store.commit([sample(T0 + n)], [], at(T0 + n), {})
+        store.seal(at(T0 + n), "assumed")
+    assert store.prune(T0 + 10**12) == 0
+    store.receipted(stream, 3, [(2, "bad time")], at(T0 + 10))
+    assert [s.seq for s in store.unreceipted(stream, 0, 10)] == [4]
+    assert store.prune(T0 + 11) == 1
+    assert store.segment(stream, 1) is None
+    assert store.segment(stream, 2) is not None, "a refused segment stays"
+    assert store.hash_of(stream, 3), "the newest receipted one stays: receipts name its hash"
+
+
+def test_an_old_receipt_moves_nothing_backwards(store):
+    stream = store.current().stream
+    for n in range(3):
+        store.commit([sample(T0 + n)], [], at(T0 + n), {})
+        store.seal(at(T0 + n), "assumed")
+    store.receipted(stream, 3, [], at(T0))
+    store.receipted(stream, 1, [], at(T0))
+    assert store.current().receipted == 3
+
+
+def test_before_the_clock_is_set_readings_are_kept_and_later_dated(store):
+    store.commit([sample(5_000)], [], at(5_100, mono=9_000), {})
+    assert store.seal(at(6_000, mono=9_900), "unset") is None
+    assert store.waiting() == (1, 0)
+    # At 10,000 monotonic the clock is set to T0: the reading was taken 1,100 ms before.
+    store.seal(at(T0, mono=10_000), "synchronized")
+    assert [s.t_ms for s in samples(opened(store, 1))] == [T0 - 1_100]
+
+
+def test_an_undated_cycle_of_an_earlier_boot_is_kept_and_counted_never_guessed(store):
+    store.commit([sample(5_000)], [], at(5_100, boot="boot-a", mono=9_000), {})
+    assert store.seal(at(T0, boot="boot-b", mono=50), "assumed") is None
+    assert store.waiting() == (1, 0)
+
+
+def test_a_fork_begins_a_new_stream_and_keeps_the_old_one(store):
+    store.commit([sample(T0)], [], at(T0), {})
+    store.seal(at(T0), "assumed")
+    old = store.current().stream
+    new = store.begin_stream(at(T0))
+    store.commit([sample(T0 + 1)], [], at(T0 + 1), {})
+    assert store.seal(at(T0 + 1), "assumed") == 1
+    assert store.current().stream == new != old
+    assert [s.seq for s in store.unreceipted(old, 0, 10)] == [1]
+
+
+def test_memories_are_committed_with_their_cycle(store):
+    store.commit([sample(T0)], [], at(T0), {"m": b"one"})
+    store.commit([sample(T0)], [], at(T0), {"m": b"two"})
+    assert store.memories() == {"m": b"two"}
+
+
+def test_it_opens_again_where_it_was(store, tmp_path):
+    store.commit([sample(T0)], [], at(T0), {})
+    store.seal(at(T0), "assumed")
+    before = store.current()
+    store.close()
+    again = open_store(tmp_path / "store.db", "cq", "gw", KEY, at(T0))
+    assert again.current() == before
+    again.close()
+
+
+def test_a_full_disk_is_transient_and_nothing_is_half_done(store):
+    store.commit([sample(T0)], [], at(T0), {})
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(TransientError, match="cannot be written"):
+        store.commit([sample(T0 + n) for n in range(5000)], [], at(T0), {})
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    assert store.seal(at(T0), "assumed") == 1
+    assert len(samples(opened(store, 1))) == 1
+
+
+def test_another_version_is_refused_by_name(tmp_path):
+    with sqlite3.connect(tmp_path / "store.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(ConfigError, match="store version 99"):
+        open_store(tmp_path / "store.db", "cq", "gw", KEY, at(T0))
