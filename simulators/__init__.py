@@ -1,0 +1,1 @@
+"""A factory that knows its own true footprint: its meters answer, its MES reports."""

@@ -1,0 +1,166 @@
+"""`plant-sim`: run the simulated plant, describe it, tell its truth, judge others by it."""
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from simulators import config, fleet, judge, plant, site_model, truth
+from simulators.scenario import Scenario
+from wire import logs
+from wire.errors import ConfigError, WattprintError
+from wire.journal import open_reader
+
+log = logging.getLogger(__name__)
+
+_EXAMPLES = """examples:
+  plant-sim check    --config plant.toml
+  plant-sim run      --config plant.toml
+  plant-sim describe --config plant.toml
+  plant-sim truth    --state .demo/plant --from 1800000000000 --to 1800000060000
+  plant-sim judge    --state .demo/plant --journal journal.db --site demo --results closed.json
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code: 0 done, 1 try again or a verdict against, 2 wrong configuration."""
+    arguments = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except ConfigError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    except WattprintError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="plant-sim",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, text in (
+        ("run", _run, "answer as meters and report as MES until stopped"),
+        ("check", _check, "judge the configuration and the scenario, open nothing"),
+        ("describe", _describe, "print the site model and the meter list as JSON"),
+    ):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--config", type=Path, required=True, metavar="plant.toml")
+        sub.set_defaults(command=command)
+    told = commands.add_parser("truth", help="print who truly used how much energy, as JSON")
+    _add_run(told)
+    told.add_argument("--from", type=int, dest="from_ms", help="UTC ms; default: its beginning")
+    told.add_argument("--to", type=int, dest="to_ms", help="UTC ms; default: now")
+    told.set_defaults(command=_truth)
+    held = commands.add_parser("judge", help="hold closed results against rules and truth")
+    _add_run(held)
+    held.add_argument("--journal", type=Path, required=True)
+    held.add_argument("--site", required=True)
+    held.add_argument("--results", type=Path, required=True, help="the calculator's closed results")
+    held.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    held.set_defaults(command=_judge)
+    return parser
+
+
+def _add_run(sub: argparse.ArgumentParser) -> None:
+    """Which run of the plant is meant: a state folder, or the configuration that names it."""
+    one = sub.add_mutually_exclusive_group(required=True)
+    one.add_argument("--state", type=Path, metavar="DIR", help="state folder of the run")
+    one.add_argument("--config", type=Path, metavar="plant.toml", help="or its configuration")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings, found = config.load(arguments.config)
+    logs.setup("plant-sim")
+    begun = config.begin(settings, _now_ms())
+    scenario = Scenario(found, begun.seed, begun.t0_ms)
+    try:
+        asyncio.run(_until_stopped(settings, scenario))
+    except* ConfigError as group:
+        raise group.exceptions[0] from None
+    return 0
+
+
+async def _until_stopped(settings: config.Config, scenario: Scenario) -> None:
+    work = asyncio.ensure_future(fleet.run(settings, scenario, _now_ms))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        log.info("stopped")
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    _, found = config.load(arguments.config)
+    models = {meter.profile for meter in found.meters}
+    print(
+        f"{arguments.config}: fine: {len(found.meters)} meters of {len(models)} models,"
+        f" {len(found.ports)} ports, {len(found.products)} products"
+    )
+    return 0
+
+
+def _describe(arguments: argparse.Namespace) -> int:
+    print(json.dumps(site_model.describe(*config.load(arguments.config)), ensure_ascii=False))
+    return 0
+
+
+def _truth(arguments: argparse.Namespace) -> int:
+    scenario = _scenario(arguments)
+    begin = scenario.t0_ms if arguments.from_ms is None else arguments.from_ms
+    end = _now_ms() if arguments.to_ms is None else arguments.to_ms
+    if not scenario.t0_ms <= begin < end:
+        raise ConfigError(f"--from, --to: the plant began at {scenario.t0_ms}")
+    batches = [
+        {"batch": made.batch, "product": made.product, "true_kwh": float(made.true_kwh)}
+        for made in truth.finished(scenario, begin, end)
+    ]
+    accounts = {
+        account: {source: float(kwh) for source, kwh in contents.items()}
+        for account, contents in truth.accounts_kwh(scenario, begin, end).items()
+    }
+    print(json.dumps({"from": begin, "to": end, "batches": batches, "accounts_kwh": accounts}))
+    return 0
+
+
+def _judge(arguments: argparse.Namespace) -> int:
+    scenario = _scenario(arguments)
+    try:
+        results = msgspec.json.decode(arguments.results.read_bytes(), type=judge.Results)
+    except (OSError, msgspec.DecodeError) as exc:
+        raise ConfigError(f"{arguments.results}: cannot be used: {exc}") from exc
+    reader = open_reader(arguments.journal)
+    evidence = judge.from_journal(reader.walk(arguments.site), results.offset)
+    verdict = judge.judge(evidence, results, scenario, fleet.instruments(scenario))
+    if arguments.json:
+        print(json.dumps(verdict, ensure_ascii=False))
+    else:
+        for key, value in verdict.items():
+            print(f"{key}: {value}")
+    return 0 if verdict["within"] else 1
+
+
+def _scenario(arguments: argparse.Namespace) -> Scenario:
+    begun = config.begun(arguments.state or config.load(arguments.config)[0].state)
+    return Scenario(plant.load(plant.find(begun.scenario)), begun.seed, begun.t0_ms)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    sys.exit(main())

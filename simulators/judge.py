@@ -1,0 +1,182 @@
+"""Pure: the calculator's closed results, held against the rules and against the truth.
+
+Against the rules: the oracle computes the same journal prefix over the same span; every account
+must lie within 1 quantum per interval of it.
+
+Against the truth: a batch that was begun and finished within the span was measured through
+registers that are read now and then and count in steps. For each visit of a batch to a node and
+each of its two ends, the energy booked up to that edge can be off by at most
+
+    rated power of the node's edge x (first reading after the edge - last reading before it)
+    + one step of the node's register
+
+because between two readings the true energy lies anywhere between no rise and rated power. A
+reading's time may be up to one answer late; that is within the same gap. `bound_kwh` is the sum.
+"""
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from simulators.curve import MJ_PER_KWH
+from simulators.instrument import Instrument
+from simulators.oracle import Result, compute
+from simulators.oracle.registers import MeterTotal, read_registers
+from simulators.scenario import Scenario
+from simulators.truth import Made, finished
+from wire.journal import Record
+from wire.messages import MeterEvent
+from wire.quantities import QUANTITIES, register_id
+from wire.segment import Segment, open_segment
+from wire.units import convert
+
+_STEPS = ("swap", "rollover")
+
+
+class Results(msgspec.Struct, frozen=True):
+    """The part of the calculator's closed results that is judged."""
+
+    offset: int
+    span: tuple[int, int] | None
+    accounts: dict[str, dict[str, str]]
+    intervals: int
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """A journal prefix in the parsed forms of the records."""
+
+    model: dict[str, Any]
+    events: list[dict[str, Any]]
+    readings: list[dict[str, Any]]
+
+
+def judge(
+    evidence: Evidence, results: Results, scenario: Scenario, instruments: Iterable[Instrument]
+) -> dict[str, object]:
+    """The whole verdict, as plain numbers for a report."""
+    expected = compute(evidence.model, evidence.events, evidence.readings, results.span)
+    worst, where = difference(expected, results.accounts)
+    truth = list(_against_truth(evidence, results, scenario, instruments))
+    return {
+        "within": worst <= expected.intervals and all(batch["within"] for batch in truth),
+        "oracle_difference_quanta": float(worst),
+        "oracle_difference_at": where,
+        "intervals": expected.intervals,
+        "intervals_of_calculator": results.intervals,
+        "allowed": expected.intervals,
+        "incomplete": sorted(expected.incomplete),
+        "untraced": sorted(expected.untraced),
+        "truth": truth,
+    }
+
+
+def difference(expected: Result, accounts: Mapping[str, Mapping[str, str]]) -> tuple[Fraction, str]:
+    """The largest difference of an account and source to the oracle, in quanta, and where."""
+    worst, where = Fraction(0), ""
+    for account in sorted({*expected.accounts, *accounts}):
+        ours, theirs = expected.accounts.get(account, {}), accounts.get(account, {})
+        for source in sorted({*ours, *theirs}):
+            off = abs(ours.get(source, Fraction(0)) - int(theirs.get(source, "0")))
+            if off > worst:
+                worst, where = off, f"{account}/{source}"
+    return worst, where
+
+
+def from_journal(records: Iterable[Record], upto: int) -> Evidence:
+    """What the records up to offset `upto` say, the last model being in force."""
+    model: dict[str, Any] = {}
+    events: list[dict[str, Any]] = []
+    segments: list[Segment] = []
+    for record in records:
+        if record.offset > upto:
+            break
+        if record.kind == "model":
+            model = tomllib.loads(record.data.decode())
+        elif record.kind == "event":
+            events.append(msgspec.json.decode(record.data))
+        elif record.kind == "segment":
+            segments.append(open_segment(record.data))
+    units = {meter["id"]: meter["unit"] for meter in model.get("meters", [])}
+    readings = chain.from_iterable(_readings(segment, units) for segment in segments)
+    return Evidence(model, [event for event in events if "type" in event], list(readings))
+
+
+def _readings(segment: Segment, units: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for table in segment.tables:
+        named = zip(table.quantities, table.columns, table.exponents, strict=True)
+        for quantity, column, exponent in named:
+            meter = register_id(table.meter, quantity)
+            if meter is None or meter not in units:
+                continue
+            scale = _in_units_of(quantity, units[meter]) * Fraction(10) ** exponent
+            for t_ms, mantissa in zip(table.times_ms.values(), column.values(), strict=True):
+                reading = {"meter": meter, "t": _stamp(t_ms), "quality": table.quality}
+                yield {**reading, "register": mantissa * scale}
+    for event in segment.events:
+        yield from _swap(event, units)
+
+
+def _swap(event: MeterEvent, units: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    if event.event not in _STEPS:
+        return
+    quantity = event.detail["quantity"]
+    meter = register_id(event.meter, quantity)
+    if meter is not None and meter in units:
+        scale = _in_units_of(quantity, units[meter])
+        ends = {end: Fraction(event.detail[end]) * scale for end in ("closing", "opening")}
+        yield {"meter": meter, "t": _stamp(event.t_ms), "event": "swap", **ends}
+
+
+def _against_truth(
+    evidence: Evidence, results: Results, scenario: Scenario, instruments: Iterable[Instrument]
+) -> Iterator[dict[str, object]]:
+    meters, _ = read_registers(evidence.model, evidence.readings)
+    if results.span is None or not meters:
+        return
+    begin = max(results.span[0], *(total.first_ms for total in meters.values()))
+    end = min(results.span[1], *(total.last_ms for total in meters.values()))
+    on_node = {instrument.meter.to: instrument for instrument in instruments}
+    for made in finished(scenario, begin, end):
+        booked = results.accounts.get(f"batch:{made.batch}", {})
+        measured = Fraction(sum(map(int, booked.values())), 1_000_000)
+        bound = _bound_kwh(made, scenario, on_node, meters)
+        yield {
+            "batch": made.batch,
+            "product": made.product,
+            "measured_kwh": float(measured),
+            "true_kwh": float(made.true_kwh),
+            "difference_kwh": float(measured - made.true_kwh),
+            "bound_kwh": float(bound),
+            "within": abs(measured - made.true_kwh) <= bound,
+        }
+
+
+def _bound_kwh(
+    made: Made,
+    scenario: Scenario,
+    on_node: Mapping[str, Instrument],
+    meters: Mapping[str, MeterTotal],
+) -> Fraction:
+    bound = Fraction(0)
+    for visit in made.visits:
+        instrument = on_node[visit.station]
+        rated_w = scenario.plant.rated_w(instrument.meter)
+        for since_t0 in (visit.begin_ms, visit.stop_ms):
+            edge = scenario.t0_ms + since_t0
+            gap_ms = meters[instrument.meter.name].gap_ms(edge)
+            bound += Fraction(rated_w * gap_ms, MJ_PER_KWH)
+            bound += instrument.step_kwh(edge) * instrument.meter.ct
+    return bound
+
+
+def _in_units_of(quantity: str, unit: str) -> Fraction:
+    return convert(QUANTITIES[quantity].unit, unit)
+
+
+def _stamp(t_ms: int) -> str:
+    return datetime.fromtimestamp(t_ms / 1000, UTC).isoformat(timespec="milliseconds")

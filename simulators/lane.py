@@ -1,0 +1,136 @@
+"""Pure: orders on their way over a lane's stations.
+
+Time comes in slots of one takt. Order k is at station j during slot k + j: a late start, a setup
+when the product changed, production (now and then with a short fault), a stop before the slot ends.
+So what happens in a slot follows from its number alone.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from simulators.curve import Piece
+from simulators.dice import Dice
+from simulators.plant import Lane, Plant, Range
+
+_STEP_MS = 2_000  # power of a producing machine changes this often
+_REPORT_MS = 150  # from the last stop to the count of pieces
+
+
+class Visit(NamedTuple):
+    """One order at one station. `begin_ms` < `start_ms` where there is a setup."""
+
+    station: str
+    order: int
+    batch: str
+    begin_ms: int
+    start_ms: int
+    stop_ms: int
+    fault_ms: Range | None
+
+
+class Happening(NamedTuple):
+    """A production event before it has a number. Sorts by time."""
+
+    t_ms: int
+    type: str
+    where: str
+    facts: dict[str, str]
+
+
+class Orders:
+    """Everything that happens on one lane, slot by slot. Times in ms since t0."""
+
+    def __init__(self, name: str, lane: Lane, plant: Plant, dice: Dice) -> None:
+        self.name, self.lane = name, lane
+        self.takt_ms = 1000 * lane.takt_s
+        self._plant, self._dice = plant, dice
+
+    def batch(self, order: int) -> str:
+        """The batch id of an order."""
+        return f"{self.name}-{order + 1:05d}"
+
+    def product(self, order: int) -> str:
+        """What an order makes."""
+        return self.lane.products[order // self.lane.run % len(self.lane.products)]
+
+    def visit(self, station: int, slot: int) -> Visit | None:
+        """Who is at station number `station` during `slot`; None while it waits."""
+        order = slot - station
+        if order < 0 or self._dice.one_in(self.lane.pause_one_in, self.name, "pause", order):
+            return None
+        name, at = self.lane.stations[station], slot * self.takt_ms
+        key = (name, slot)
+        begin = start = at + self._dice.between(200, 900, "begin", *key)
+        if order == 0 or self.product(order) != self.product(order - 1):
+            start += self._dice.between(1200, 1800, "setup", *key)
+        stop = at + self.takt_ms - self._dice.between(300, 900, "stop", *key)
+        fault = None
+        if self._dice.one_in(self.lane.fault_one_in, "fault", *key):
+            fault_at = start + (stop - start) // 3
+            fault = (fault_at, fault_at + self._dice.between(400, 900, "mend", *key))
+        return Visit(name, order, self.batch(order), begin, start, stop, fault)
+
+    def visits(self, order: int) -> list[Visit]:
+        """Every stop of an order on its way; none for a pause."""
+        stations = range(len(self.lane.stations))
+        found = [self.visit(station, order + station) for station in stations]
+        return [visit for visit in found if visit is not None]
+
+    def pieces(self, station: int, slot: int) -> tuple[Piece, ...]:
+        """The station's power during one slot."""
+        name, at = self.lane.stations[station], slot * self.takt_ms
+        node = self._plant.nodes[name]
+        end, visit = at + self.takt_ms, self.visit(station, slot)
+        if visit is None:
+            return (Piece(at, end, self._watts(node.idle_w, name, at)),)
+        batch = visit.batch
+        out = [Piece(at, visit.begin_ms, self._watts(node.idle_w, name, at))]
+        if visit.begin_ms < visit.start_ms:
+            setup = self._watts(node.setup_w, name, visit.begin_ms)
+            out.append(Piece(visit.begin_ms, visit.start_ms, setup, batch))
+        for begin, stop, faulty in _steps(visit):
+            range_w = node.idle_w if faulty else node.run_w
+            out.append(Piece(begin, stop, self._watts(range_w, name, begin), batch))
+        out.append(Piece(visit.stop_ms, end, self._watts(node.idle_w, name, visit.stop_ms)))
+        return tuple(out)
+
+    def happenings(self, slot: int) -> Iterator[Happening]:
+        """What the lane reports about one slot, in no order."""
+        for station, name in enumerate(self.lane.stations):
+            if (visit := self.visit(station, slot)) is None:
+                continue
+            if visit.begin_ms < visit.start_ms:
+                yield Happening(visit.begin_ms, "state", name, {"node": name, "state": "setup"})
+            batch = {"node": name, "batch": visit.batch}
+            product = self.product(visit.order)
+            yield Happening(visit.start_ms, "start", name, {**batch, "product": product})
+            if visit.fault_ms:
+                for t_ms, state in zip(visit.fault_ms, ("fault", "producing"), strict=True):
+                    yield Happening(t_ms, "state", name, {"node": name, "state": state})
+            yield Happening(visit.stop_ms, "stop", name, batch)
+            if station == len(self.lane.stations) - 1:
+                yield self._count(visit)
+
+    def _count(self, visit: Visit) -> Happening:
+        product = self._plant.products[self.product(visit.order)]
+        pieces = self._dice.between(*product.pieces, "pieces", visit.batch)
+        scrap = self._dice.between(*product.scrap, "scrap", visit.batch)
+        facts = {"batch": visit.batch, "good": str(pieces - scrap), "scrap": str(scrap)}
+        facts["unit"] = "piece"
+        return Happening(visit.stop_ms + _REPORT_MS, "quantity", visit.station, facts)
+
+    def _watts(self, range_w: Range | None, *what: str | int) -> int:
+        if range_w is None:
+            raise ValueError(f"{what[0]} is a station without setup_w or idle_w")
+        return self._dice.between(*range_w, "watts", *what)
+
+
+def _steps(visit: Visit) -> Iterator[tuple[int, int, bool]]:
+    """(from, to, faulty) pieces of the time between start and stop."""
+    cuts = {*range(visit.start_ms, visit.stop_ms, _STEP_MS), visit.stop_ms}
+    cuts.update(visit.fault_ms or ())
+    points = sorted(cuts)
+    for begin, end in pairwise(points):
+        faulty = visit.fault_ms is not None and visit.fault_ms[0] <= begin < visit.fault_ms[1]
+        yield begin, end, faulty

@@ -1,0 +1,264 @@
+"""Simulated meters read by programs none of us wrote, over TCP and over a line with its speed."""
+
+import asyncio
+import shutil
+import struct
+import subprocess
+import termios
+import time
+from pathlib import Path
+
+import pytest
+from pyModbusTCP.client import ModbusClient
+
+from edge_agent.protocols.modbus import Request, answer_frame, find_answer, request_frame
+from simulators import plant
+from simulators.faults import Faults
+from simulators.fleet import instruments
+from simulators.instrument import Instrument
+from simulators.modbus_tcp import TcpPort
+from simulators.plant import Fault, Port
+from simulators.scenario import Scenario
+from simulators.serial_bus import SerialLine
+
+needs_mbpoll = [
+    pytest.mark.mbpoll,
+    pytest.mark.skipif(shutil.which("mbpoll") is None, reason="mbpoll is not installed"),
+]
+T0_MS = 1_800_000_000_000
+NOW_MS = T0_MS + 90_000
+
+
+@pytest.fixture
+def meters() -> dict[int, Instrument]:
+    """All meters of the demo plant by unit id, at one fixed instant."""
+    demo = plant.load(plant.find("demo_plant"))
+    return {i.meter.unit_id: i for i in instruments(Scenario(demo, 7, T0_MS))}
+
+
+@pytest.fixture
+async def port(meters):
+    gate = TcpPort(meters, lambda: NOW_MS)
+    number = await gate.listen("127.0.0.1", 0)
+    serving = asyncio.create_task(gate.serve())
+    yield number
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
+@pytest.fixture
+async def line(meters, tmp_path: Path):
+    """A function that brings up a line of the given baud rate."""
+    running = []
+
+    async def open_line(
+        baud: int = 9600, turn_ms: int = 0, faults: Faults | None = None
+    ) -> SerialLine:
+        path = tmp_path / "line"
+        made = SerialLine(path, Port("rtu", baud, "N", turn_ms), meters, lambda: NOW_MS, faults)
+        running.append(asyncio.create_task(made.serve()))
+        while not path.exists():
+            await asyncio.sleep(0.01)
+        return made
+
+    yield open_line
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+def kwh(instrument: Instrument) -> float:
+    true_mj = instrument.scenario.energy_mj(instrument.meter, NOW_MS)
+    return (instrument.scenario.index_mj(instrument.meter) + true_mj) / 3.6e9
+
+
+async def mbpoll(*arguments: str) -> str:
+    command = ["mbpoll", *arguments]
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+class Master:
+    """A raw master on a pty: opens once, then only reads and writes bytes."""
+
+    def __init__(self, path: Path, baud: int) -> None:
+        self.file = path.open("r+b", buffering=0)
+        attributes = termios.tcgetattr(self.file)
+        attributes[4] = attributes[5] = getattr(termios, f"B{baud}")
+        termios.tcsetattr(self.file, termios.TCSANOW, attributes)
+
+    async def ask(self, request: Request, wait_s: float) -> tuple[bytes, list[float]]:
+        """What came within `wait_s`, and when (s after asking)."""
+        self.file.write(request_frame(request, "rtu"))
+        return await self.listen(wait_s)
+
+    async def listen(self, wait_s: float) -> tuple[bytes, list[float]]:
+        loop, began, got, times = asyncio.get_running_loop(), time.monotonic(), bytearray(), []
+
+        def take() -> None:
+            data = self.file.read(512)
+            got.extend(data)
+            times.extend([time.monotonic() - began] * len(data))
+
+        loop.add_reader(self.file, take)
+        await asyncio.sleep(wait_s)
+        loop.remove_reader(self.file)
+        return bytes(got), times
+
+
+async def test_pymodbustcp_reads_every_unit_of_a_port(port, meters):
+    def read() -> dict[int, float]:
+        found = {}
+        for unit, instrument in meters.items():
+            client = ModbusClient("127.0.0.1", port, unit_id=unit, auto_open=True, timeout=5)
+            if instrument.meter.profile == "siemens_pac2200":
+                raw = struct.pack(">8H", *client.read_holding_registers(801, 8))
+                found[unit] = sum(struct.unpack(">dd", raw)) / 1000
+            elif instrument.meter.profile == "eastron_sdm630":
+                raw = struct.pack(">2H", *client.read_input_registers(72, 2))
+                found[unit] = struct.unpack(">f", raw)[0]
+            else:
+                raw = struct.pack(">4H", *client.read_holding_registers(20480, 4))
+                found[unit] = int.from_bytes(raw, "big") / 100
+            client.close()
+        return found
+
+    found = await asyncio.to_thread(read)
+    assert len(found) == 13
+    for unit, shown in found.items():
+        assert -0.0005 < kwh(meters[unit]) - shown < 0.01, unit
+
+
+async def test_pymodbustcp_is_refused_what_is_not_there(port):
+    def read() -> tuple[object, int, object, int]:
+        client = ModbusClient("127.0.0.1", port, unit_id=1, auto_open=True, timeout=5)
+        nothing, why = client.read_holding_registers(60_000, 2), client.last_except
+        client.unit_id = 200
+        nobody, who = client.read_holding_registers(1, 2), client.last_except
+        client.close()
+        return nothing, why, nobody, who
+
+    assert await asyncio.to_thread(read) == (None, 2, None, 11)
+
+
+@pytest.mark.parametrize("pause", [False, True])
+async def test_requests_in_one_packet_or_in_crumbs_are_all_answered(port, pause):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    asked = [Request(1, 3, 1, 2, transaction=n) for n in range(1, 6)]
+    stream = b"".join(request_frame(request, "tcp") for request in asked)
+    for i in range(0, len(stream), 5 if pause else len(stream)):
+        writer.write(stream[i : i + 5] if pause else stream)
+        await asyncio.sleep(0.002)
+    for request in asked:
+        frame = await asyncio.wait_for(reader.readexactly(13), 5)
+        answer, _ = find_answer(frame, request, "tcp")
+        assert answer is not None
+    writer.close()
+
+
+class TestMbpoll:
+    pytestmark = needs_mbpoll
+
+    async def test_reads_a_pac_over_tcp(self, port, meters):
+        arguments = ("-m", "tcp", "-p", str(port), "-a", "1", "-0", "-1", "-r", "801", "-c", "8")
+        out = await mbpoll(*arguments, "-t", "4:hex", "127.0.0.1")
+        words = [int(line.split("0x")[1], 16) for line in out.splitlines() if "0x" in line]
+        shown = sum(struct.unpack(">dd", struct.pack(">8H", *words))) / 1000
+        assert 0 <= kwh(meters[1]) - shown < 0.001
+
+    async def test_reads_an_sdm630_and_a_b23_on_one_line(self, line, meters):
+        made = await line(9600)
+        common = ("-m", "rtu", "-b", "9600", "-P", "none", "-0", "-1")
+        out = await mbpoll(*common, "-a", "11", "-r", "72", "-t", "3:float", "-B", str(made.path))
+        (shown,) = [float(row.split()[-1]) for row in out.splitlines() if row.startswith("[72]")]
+        assert shown == pytest.approx(kwh(meters[11]), abs=0.01)  # six digits are printed
+        out = await mbpoll(*common, "-a", "21", "-r", "20480", "-c", "4", "-t", "4", str(made.path))
+        words = [int(row.split()[1]) for row in out.splitlines() if row.startswith("[2048")]
+        raw = int.from_bytes(struct.pack(">4H", *words), "big")
+        assert raw == int(kwh(meters[21]) * 100)
+
+    async def test_hears_nothing_from_a_unit_nobody_has(self, line):
+        made = await line(9600)
+        arguments = ("-m", "rtu", "-b", "9600", "-P", "none", "-0", "-1", "-o", "0.3")
+        out = await mbpoll(*arguments, "-a", "99", "-r", "72", "-t", "3:float", str(made.path))
+        assert "timed out" in out
+
+
+@pytest.mark.parametrize(("baud", "turn_ms"), [(9600, 0), (9600, 20), (19200, 10)])
+async def test_an_answer_takes_as_long_as_on_a_wire(line, baud, turn_ms):
+    made = await line(baud, turn_ms)
+    master = Master(made.path, baud)
+    request, character = Request(11, 4, 0, 60), 10 / baud
+    data, times = await master.ask(request, 0.4)
+    assert len(data) == 125
+    answer, _ = find_answer(data, request, "rtu")
+    assert answer is not None
+    quiet = 8 * character + turn_ms / 1000
+    for n, arrived in enumerate(times, 1):
+        assert arrived > quiet + n * character - 0.001, n  # never early
+    assert times[-1] < 1.15 * (quiet + 125 * character) + 0.02  # and not much late
+    master.file.close()
+
+
+async def test_units_are_silent_to_foreign_numbers_bad_sums_and_a_wrong_speed(line):
+    made = await line(9600)
+    master = Master(made.path, 9600)
+    assert (await master.ask(Request(99, 4, 0, 2), 0.1))[0] == b""
+    master.file.write(request_frame(Request(11, 4, 0, 2), "rtu")[:-1] + b"\x00")
+    assert (await master.listen(0.1))[0] == b""
+    assert len((await master.ask(Request(11, 4, 0, 2), 0.15))[0]) == 9  # behind the broken one
+    wrong = Master(made.path, 19200)
+    assert (await wrong.ask(Request(11, 4, 0, 2), 0.1))[0] == b""
+    for opened in (master, wrong):
+        opened.file.close()
+
+
+async def test_a_late_answer_arrives_while_the_master_asks_somebody_else(line):
+    faults = Faults([Fault("m-press-1", "late", every=1, delay_ms=150)])
+    made = await line(19200, 0, faults)
+    master = Master(made.path, 19200)
+    late, asked = Request(11, 4, 0, 2), Request(12, 4, 72, 2)
+    assert (await master.ask(late, 0.1))[0] == b""
+    data, _ = await master.ask(asked, 0.3)
+    assert find_answer(data, late, "rtu")[0] is not None
+    assert find_answer(data, asked, "rtu")[0] is not None
+    assert len(data) == 18
+    master.file.close()
+
+
+async def test_a_silent_fault_hits_only_its_turn_and_its_meter(line):
+    made = await line(19200, 0, Faults([Fault("m-press-1", "silent", every=2)]))
+    master = Master(made.path, 19200)
+    heard = [
+        len((await master.ask(Request(unit, 4, 0, 2), 0.08))[0]) for unit in (11, 11, 12, 12, 11)
+    ]
+    assert heard == [9, 0, 9, 9, 9]
+    master.file.close()
+
+
+def test_every_kind_of_fault_spoils_the_answer_in_its_own_way(meters):
+    request = Request(11, 4, 72, 2)
+    answer = meters[11].answer(request, NOW_MS)
+    right = answer_frame(request, answer, "rtu")
+
+    def spoilt(kind: str) -> bytes:
+        reply = Faults([Fault("m-press-1", kind, every=1)]).reply(
+            "m-press-1", request, answer, "rtu"
+        )
+        assert reply is not None
+        return reply.data
+
+    assert find_answer(spoilt("flip"), request, "rtu")[0] is None
+    assert find_answer(spoilt("foreign"), request, "rtu")[0] is None
+    assert spoilt("noise").endswith(right)
+    assert len(spoilt("noise")) == len(right) + 1
+
+
+async def test_a_line_that_is_started_again_replaces_its_link(line, tmp_path):
+    (tmp_path / "line").symlink_to("/dev/pts/4711")
+    made = await line(9600)
+    while (target := made.path.readlink()) == Path("/dev/pts/4711"):
+        await asyncio.sleep(0.01)
+    assert target.exists()

@@ -1,0 +1,122 @@
+"""What a person may get wrong, and what a state folder remembers."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from simulators import config, plant
+from simulators.__main__ import main
+from simulators.config import Begun, Config
+from wire.errors import ConfigError
+
+PLANT = """
+site = "demo"
+state = "{state}"
+seed = 7
+[tcp]
+port = 5020
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "plant.toml"
+    path.write_text(PLANT.format(state=tmp_path / "state"))
+    return path
+
+
+def test_the_sample_in_the_docstring_is_a_configuration(tmp_path):
+    sample = (config.__doc__ or "").split("~~~toml\n")[1].split("~~~")[0]
+    path = tmp_path / "plant.toml"
+    path.write_text(sample)
+    settings, found = config.load(path)
+    assert settings.line("line-a") == Path("/run/plant/line-a")
+    assert len(found.meters) >= 13
+
+
+def test_check_says_what_the_plant_has(file, capsys):
+    assert main(["check", "--config", str(file)]) == 0
+    assert "13 meters of 3 models, 3 ports, 3 products" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ('scenario = "nowhere"\n', "cannot be read"),
+        ('colour = "red"\n', "colour: is not a known key"),
+        ('[lines]\nline-z = "/tmp/z"\n', "lines.line-z: is no serial line of the scenario"),
+        ('t0_ms = "yesterday"\n', "t0_ms"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_and_exit_2(file, capsys, wrong, says):
+    text = file.read_text()
+    file.write_text(text + wrong if wrong.startswith("[") else wrong + text)
+    assert main(["check", "--config", str(file)]) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('fed_from = "main"', "", "exactly one bus has no `fed_from`"),
+        ("power_w = [9_000, 26_000]", "power_w = [9_000, 90_000]", "are sure to be used"),
+        ("unit_id = 12", "unit_id = 11", "stands twice"),
+        ('to = "paint"', 'to = "pint"', "there is no edge from main to pint"),
+        ("rated_w = 48_000", "rated_w = 40_000", "is less than the node may take"),
+        ("takt_s = 12", "takt_s = 3", "is at least 5 s"),
+        ('"press-2", "cnc-2"]', '"press-2", "office"]', "'office' is not a machine node"),
+        ("pieces = [4, 6]", "pieces = [6, 4]", "products.wheel-18.pieces: is [least, most]"),
+    ],
+)
+def test_a_plant_that_cannot_be_is_refused_by_file_and_key(tmp_path, old, new, says):
+    text = plant.find("demo_plant").read_text()
+    assert old in text
+    path = tmp_path / "other.toml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ConfigError, match=r"other\.toml: ") as refused:
+        plant.load(path)
+    assert says in str(refused.value)
+
+
+def test_the_first_start_is_kept_and_later_starts_go_on_from_it(tmp_path):
+    settings = Config("demo", tmp_path / "state")
+    assert config.begin(settings, 1000) == Begun(1000, 7, "demo_plant")
+    assert config.begin(settings, 9999) == Begun(1000, 7, "demo_plant")
+    with pytest.raises(ConfigError, match="are of another run"):
+        config.begin(Config("demo", tmp_path / "state", seed=8), 9999)
+    with pytest.raises(ConfigError, match="holds no run"):
+        config.begun(tmp_path)
+
+
+def test_describe_gives_the_model_and_the_meter_list(file, tmp_path, capsys):
+    assert main(["describe", "--config", str(file)]) == 0
+    described = json.loads(capsys.readouterr().out)
+    model = tomllib.loads(described["model_toml"])
+    assert [meter["id"] for meter in model["meters"]] == [m["name"] for m in described["meters"]]
+    assert model["nodes"]["office"] == {"kind": "overhead"}
+    assert {name: source["factor"] for name, source in model["sources"].items()} == {
+        "grid": "cn-grid-footprint-2024",
+        "pv": "cn-pv-footprint",
+    }
+    press = next(m for m in described["meters"] if m["name"] == "m-press-1")
+    assert (press["bus"], press["unit_id"], press["rated_power_w"]) == ("line-a", 11, 48_000)
+    kinds = {bus["name"]: bus for bus in described["buses"]}
+    assert kinds["tcp"]["port"] == 5020
+    assert kinds["line-b"]["path"] == str(tmp_path / "state" / "line-b")
+    assert {m["bus"] for m in described["meters"]} == set(kinds)
+
+
+def test_truth_is_told_for_a_span(file, capsys):
+    settings, _ = config.load(file)
+    config.begin(settings, 1_800_000_000_000)
+    span = ["--from", "1800000010000", "--to", "1800000090000"]
+    assert main(["truth", "--config", str(file), *span]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["batches"]) >= 8
+    assert all(batch["true_kwh"] > 0.03 for batch in told["batches"])
+    assert main(["truth", "--config", str(file), "--from", "5", "--to", "6"]) == 2

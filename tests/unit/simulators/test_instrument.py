@@ -1,0 +1,93 @@
+"""What simulated meters show, read back the way their makers publish it."""
+
+from fractions import Fraction
+
+import msgspec
+import pytest
+
+from edge_agent import profiles
+from edge_agent.protocols.modbus import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Request
+from simulators.curve import MJ_PER_KWH
+from simulators.fleet import instruments
+from simulators.instrument import Instrument
+from simulators.plant import Meter
+from tests.unit.simulators.reading import energy_kwh, words
+
+STEP = {"siemens_pac2200": "0.001", "eastron_sdm630": "0.001", "abb_b23": "0.01"}
+
+
+def test_every_meter_shows_its_true_energy_within_one_step_of_its_model(scenario):
+    for instrument in instruments(scenario):
+        meter = instrument.meter
+        for t_ms in (scenario.t0_ms, scenario.t0_ms + 61_234, scenario.t0_ms + 3_600_000):
+            true = Fraction(scenario.index_mj(meter) + scenario.energy_mj(meter, t_ms), MJ_PER_KWH)
+            step = instrument.step_kwh(t_ms)
+            assert step == Fraction(STEP[meter.profile])
+            assert -step / 2 < true - energy_kwh(instrument, t_ms) < step
+
+
+def test_a_register_starts_again_at_its_modulus(scenario):
+    profile = profiles.load("eastron_sdm630")
+    meter = Meter("m", "main", "press-1", "eastron_sdm630", "line-a", 1, index_kwh=1_000_000)
+    shown = energy_kwh(Instrument(meter, profile, scenario), scenario.t0_ms + 60_000)
+    true = Fraction(scenario.energy_mj(meter, scenario.t0_ms + 60_000), MJ_PER_KWH)
+    assert 0 <= true - shown < Fraction(1, 1000)
+
+
+def test_a_meter_behind_current_transformers_counts_the_secondary_side(scenario):
+    profile = profiles.load("siemens_pac2200")
+    meter = Meter("m", "main", "furnace", "siemens_pac2200", "tcp", 1, ct=40, index_kwh=100)
+    shown = energy_kwh(Instrument(meter, profile, scenario), scenario.t0_ms + 600_000)
+    true = Fraction(scenario.energy_mj(meter, scenario.t0_ms + 600_000), 40 * MJ_PER_KWH)
+    assert 0 <= 100 + true - shown < Fraction(1, 1000)
+
+
+def test_a_pac_splits_energy_over_two_tariffs_of_which_neither_is_the_total(scenario):
+    grid = next(i for i in instruments(scenario) if i.meter.name == "m-grid")
+    assert any(words(grid, 3, 805, 4, scenario.t0_ms))
+    first = words(grid, 3, 801, 4, scenario.t0_ms)
+    assert first != words(grid, 3, 801, 4, scenario.t0_ms + 60_000)
+
+
+def test_power_and_identity_are_those_of_the_model(scenario):
+    abb = next(i for i in instruments(scenario) if i.meter.name == "m-office")
+    raw = int.from_bytes(words(abb, 3, 23316, 2, scenario.t0_ms + 5), "big")
+    assert raw == 100 * scenario.watts(abb.meter, scenario.t0_ms + 5)
+    assert words(abb, 3, 35168, 2, scenario.t0_ms) == b"B23 "
+    assert 10**6 <= int.from_bytes(words(abb, 3, 35072, 2, scenario.t0_ms), "big") <= 10**8
+
+
+@pytest.mark.parametrize(
+    ("fc", "at", "count", "exception"),
+    [
+        (4, 5000, 2, ILLEGAL_ADDRESS),  # nothing there
+        (3, 72, 2, ILLEGAL_ADDRESS),  # energy stands in the other table
+        (4, 71, 2, ILLEGAL_ADDRESS),  # odd
+        (4, 0, 62, ILLEGAL_VALUE),  # more than the model gives at once
+        (4, 0, 0, ILLEGAL_VALUE),
+    ],
+)
+def test_what_an_sdm630_refuses_is_refused(scenario, fc, at, count, exception):
+    sdm = next(i for i in instruments(scenario) if i.meter.name == "m-press-1")
+    assert sdm.answer(Request(11, fc, at, count), scenario.t0_ms).exception == exception
+
+
+def test_a_read_that_begins_inside_a_value_is_refused(scenario):
+    grid = next(i for i in instruments(scenario) if i.meter.name == "m-grid")
+    for at, count in ((803, 2), (801, 2), (802, 8)):
+        answer = grid.answer(Request(1, 3, at, count), scenario.t0_ms)
+        assert answer.exception == ILLEGAL_ADDRESS
+
+
+def test_every_shipped_profile_can_be_played(demo, scenario):
+    names = profiles.names()
+    assert len(names) >= 3
+    for name in names:
+        profile = profiles.load(name, allow_unverified=True)
+        meter = msgspec.structs.replace(demo.meters[4], profile=name, index_kwh=12)
+        instrument = Instrument(meter, profile, scenario)
+        for register in profile.registers.values():
+            for at in register.starts:
+                request = Request(1, register.fc, at, register.size)
+                answer = instrument.answer(request, scenario.t0_ms + 1000)
+                assert len(answer.words) == register.size, (name, at)

@@ -1,0 +1,97 @@
+"""The plant's truth: a function of seed and time, conserving energy exactly."""
+
+import re
+
+import pytest
+
+from simulators.oracle.registers import parse_time
+from simulators.plant import Meter, Plant
+from simulators.scenario import Scenario
+
+MINUTE = 60_000
+
+
+def meter(plant: Plant, to: str, frm: str = "") -> Meter:
+    return next(m for m in plant.meters if m.to == to and m.frm.startswith(frm))
+
+
+def test_a_plant_started_again_goes_on_as_if_nothing_had_happened(demo, scenario):
+    ran = [
+        scenario.energy_mj(m, scenario.t0_ms + t)
+        for m in demo.meters
+        for t in range(0, 90_000, 777)
+    ]
+    reported = list(scenario.events(1, scenario.due(scenario.t0_ms + 5 * MINUTE)))
+    again = Scenario(demo, 7, scenario.t0_ms)
+    late = again.energy_mj(demo.meters[4], scenario.t0_ms + 50 * MINUTE)
+    assert late == scenario.energy_mj(demo.meters[4], scenario.t0_ms + 50 * MINUTE)
+    assert [
+        again.energy_mj(m, again.t0_ms + t) for m in demo.meters for t in range(0, 90_000, 777)
+    ] == ran
+    assert list(again.events(41, len(reported))) == reported[40:]
+
+
+def test_another_seed_is_another_day(demo, scenario):
+    other = Scenario(demo, 8, scenario.t0_ms)
+    at = scenario.t0_ms + 10 * MINUTE
+    assert all(other.energy_mj(m, at) != scenario.energy_mj(m, at) for m in demo.meters)
+
+
+@pytest.mark.parametrize("after_ms", [1, 999, 12_345, 60_000, 3_600_001])
+def test_what_flows_into_a_board_flows_out_of_it(demo, scenario, after_ms):
+    at = scenario.t0_ms + after_ms
+    energy = {m.name: scenario.energy_mj(m, at) for m in demo.meters}
+    on_main = [m.name for m in demo.meters if m.frm == "main"]
+    lighting = scenario.loads["lighting"].energy_mj(after_ms)
+    assert energy["m-grid"] + energy["m-pv"] == sum(energy[n] for n in on_main) + lighting
+    assert energy["m-hall-2"] == sum(energy[m.name] for m in demo.meters if m.frm == "hall-2")
+
+
+def test_energy_is_the_integral_of_power_to_the_millisecond(demo, scenario):
+    press = meter(demo, "press-1")
+    for t in range(scenario.t0_ms + 6_900, scenario.t0_ms + 7_900):
+        step = scenario.energy_mj(press, t + 1) - scenario.energy_mj(press, t)
+        assert step == scenario.watts(press, t)
+
+
+def test_no_edge_ever_runs_backwards_or_above_its_rated_power(demo, scenario):
+    for m in demo.meters:
+        for t in range(0, 200_000, 250):
+            assert 0 < scenario.watts(m, scenario.t0_ms + t) <= demo.rated_w(m)
+
+
+def test_events_are_numbered_without_a_hole_in_order_of_time(scenario):
+    last = scenario.due(scenario.t0_ms + 10 * MINUTE)
+    events = list(scenario.events(1, last))
+    assert [event["n"] for event in events] == list(range(1, last + 1))
+    assert [event["t"] for event in events] == sorted(event["t"] for event in events)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", e["t"]) for e in events)
+    assert len({event["id"] for event in events}) == last
+
+
+def test_an_event_is_due_from_its_own_millisecond_on(scenario):
+    for event in scenario.events(1, scenario.due(scenario.t0_ms + 2 * MINUTE)):
+        t_ms = parse_time(event["t"])
+        assert scenario.due(t_ms - 1) < event["n"] <= scenario.due(t_ms)
+    assert event["n"] > 100
+    assert scenario.due(scenario.t0_ms - 5) == 0
+
+
+def test_ten_minutes_hold_setups_changeovers_pauses_faults_and_all_products(scenario):
+    events = list(scenario.events(1, scenario.due(scenario.t0_ms + 10 * MINUTE)))
+    assert {e["type"] for e in events} == {"start", "stop", "state", "quantity"}
+    assert {e["product"] for e in events if e["type"] == "start"} == {
+        "wheel-18",
+        "housing-3",
+        "bracket-7",
+    }
+    assert {e["state"] for e in events if e["type"] == "state"} == {"setup", "fault", "producing"}
+    assert sum(int(e["scrap"]) for e in events if e["type"] == "quantity") > 0
+    orders = {e["batch"] for e in events if e["type"] == "start" and e["batch"].startswith("A-")}
+    numbers = sorted(int(batch[2:]) for batch in orders)
+    assert len(numbers) < numbers[-1]  # an order slot stayed empty
+
+
+def test_before_its_first_millisecond_there_is_no_plant(demo, scenario):
+    with pytest.raises(ValueError, match="before the plant's first millisecond"):
+        scenario.energy_mj(demo.meters[0], scenario.t0_ms - 1)
