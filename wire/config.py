@@ -37,7 +37,7 @@ def convert(table: object, type_: type[T], name: str) -> T:
     try:
         return msgspec.convert(table, type_, dec_hook=_path)
     except msgspec.ValidationError as exc:
-        raise _named(str(exc), name) from exc
+        raise _named(_with_key(str(exc), table, type_), name) from exc
 
 
 def refuse(file: str | Path, key: str, problem: str) -> ConfigError:
@@ -63,6 +63,34 @@ def _path(type_: type, text: object) -> Path:
     if not isinstance(text, str) or not text:
         raise ValueError("Expected a path in quotes")
     return Path(text)
+
+
+def _with_key(message: str, table: object, type_: type) -> str:
+    """msgspec writes `meters[...]` for an entry of a table of tables; people need its name.
+
+    The entry is found by leaving only one at a time in a copy of the table.
+    """
+    _, _, where = message.partition(" - at `$")
+    path, found, _ = where.partition("[...]")
+    inner = table
+    for key in filter(None, path.split(".")):
+        inner = inner.get(key) if isinstance(inner, dict) else None
+    if not found or not isinstance(inner, dict):
+        return message
+    entries = dict(inner)
+    try:
+        for key, value in entries.items():
+            inner.clear()
+            inner[key] = value
+            try:
+                msgspec.convert(table, type_, dec_hook=_path)
+            except msgspec.ValidationError as exc:
+                if str(exc) == message:
+                    return message.replace("[...]", f".{key}", 1)
+    finally:
+        inner.clear()
+        inner.update(entries)
+    return message
 
 
 def _named(message: str, name: str) -> ConfigError:

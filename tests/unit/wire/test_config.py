@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -13,6 +15,8 @@ class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: str
     broker: Inner = Inner()
     meters: list[Inner] = []
+    state: Path = Path("state")
+    buses: dict[str, Inner] = {}
 
 
 @pytest.mark.parametrize(
@@ -22,6 +26,12 @@ class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ("", "a.toml: site: is missing"),
         ("site = 1", "a.toml: site: Expected `str`, got `int`"),
         ('site = "a"\n[[meters]]\nport = "x"', "a.toml: meters[0].port: Expected `int`, got `str`"),
+        ('site = "a"\nstate = 3', "a.toml: state: Expected a path in quotes"),
+        (
+            'site = "a"\n[buses.good]\nport = 2\n[buses.line-a]\nport = "x"',
+            "a.toml: buses.line-a.port: Expected `int`, got `str`",
+        ),
+        ('site = "a"\n[buses.line-a]\nprt = 1', "a.toml: buses.line-a.prt: is not a known key"),
         ("site =", "a.toml: is not valid TOML"),
         ('site = "a"\nsite = "b"', "a.toml: is not valid TOML"),
     ],
@@ -34,6 +44,10 @@ def test_a_wrong_file_is_one_line_with_file_and_key(tmp_path, text, message, mon
     line = str(error.value).removeprefix(f"{tmp_path}/")
     assert line.startswith(message)
     assert "\n" not in line
+
+
+def test_a_path_is_read_as_a_path():
+    assert config.decode('site = "a"\nstate = "/var/x"', Outer, "a.toml").state == Path("/var/x")
 
 
 def test_a_missing_file_is_named(tmp_path):

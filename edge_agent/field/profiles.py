@@ -1,0 +1,82 @@
+"""`edge-agent profiles list` and `edge-agent profiles show NAME`: what is known of meter models."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from edge_agent import profiles
+from edge_agent.field import table
+from wire.quantities import QUANTITIES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's words."""
+    parser.description = "Meter models the agent can read, with grade and source."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list|show")
+    actions.add_parser("list", help="all profiles that come with the agent")
+    one = actions.add_parser("show", help="one profile's registers, limits and source")
+    one.add_argument("name", help="a name of the list, or the path of your own .toml")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0; raises ProfileError for a name that is none."""
+    if args.action == "list":
+        show_all(sys.stdout)
+    else:
+        show(profiles.load(args.name, allow_unverified=True), sys.stdout)
+    return 0
+
+
+def show_all(out: TextIO) -> None:
+    """One line a profile."""
+    rows = []
+    for name in profiles.names():
+        profile = profiles.load(name, allow_unverified=True)
+        rows.append((name, profile.vendor, profile.model, profile.grade, _settings(profile)))
+    _print(out, ("profile", "vendor", "model", "grade", "factory setting"), rows)
+
+
+def show(profile: profiles.Profile, out: TextIO) -> None:
+    """Source, limits, and where each quantity stands."""
+    limits = profile.limits
+    print(f"{profile.vendor} {profile.model}, grade {profile.grade}", file=out)
+    print(f"source: {profile.source}", file=out)
+    print(f"factory setting: {_settings(profile)}", file=out)
+    print(
+        f"a request: up to {limits.max_words} registers, holes up to {limits.max_hole}"
+        f"{', even addresses only' if limits.even else ''}, {limits.min_gap_ms} ms rest before it",
+        file=out,
+    )
+    for key, place in profile.identity.places():
+        expect = f", says {' or '.join(place.expect)}" if place.expect else ""
+        print(f"{key}: function {place.fc}, register {place.at}, {place.as_}{expect}", file=out)
+    rows = [_row(quantity, register) for quantity, register in profile.registers.items()]
+    _print(out, ("quantity", "fc", "register", "as", "resolution", "notes"), rows)
+
+
+def _row(quantity: str, register: profiles.Register) -> tuple[str, ...]:
+    unit = QUANTITIES[quantity].unit
+    if register.decimals is not None:
+        resolution = f"{10**-register.decimals:.{register.decimals}f}"
+    else:
+        resolution = f"{float(profiles.factor(quantity, register)):g}"
+    notes = [
+        *(["low word first"] if register.words == "little" else []),
+        *(["not on every variant"] if register.optional else []),
+        *(["secondary side"] if register.secondary else []),
+        *([f"wraps at {register.modulus} {register.unit}"] if register.modulus else []),
+    ]
+    at = " + ".join(str(start) for start in register.starts)
+    shown = resolution if unit == "1" else f"{resolution} {unit}"
+    return quantity, str(register.fc), at, register.as_, shown, "; ".join(notes)
+
+
+def _settings(profile: profiles.Profile) -> str:
+    line = profile.serial
+    return f"{line.baud} 8{line.parity}{line.stop_bits}" if line else "see the manual"
+
+
+def _print(out: TextIO, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    for line in table.lines(header, rows):
+        print(line, file=out)

@@ -1,0 +1,209 @@
+"""From quantities to requests, and from the words of an answer to exact values. Pure.
+
+`plan` merges what is asked for into as few requests as the profile's limits allow: a request
+starts at a value, never inside one, and reads over a hole only where the meter has not refused.
+What a meter refuses is learned (`learn`): first the holes, then which optional register it lacks.
+`decode` gives (mantissa, exponent): value = mantissa * 10**exponent in the quantity's unit. The
+exponent depends on profile and ratios alone. A float is taken for the binary fraction it is and
+rounded half to even to the profile's `decimals`; nothing else is rounded, except where the
+transformers' ratio has no finite decimal: there to a thousandth of the register's own step.
+"""
+
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from edge_agent.exact import finite_exponent, half_even
+from edge_agent.profiles import Place, Profile, Register, factor
+from wire.errors import BadData, ProfileError
+from wire.messages import Value
+from wire.quantities import QUANTITIES
+
+_STRUCT = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q"}
+_FLOAT = {"f32": "f", "f64": "d"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One quantity inside a block: its register and raw number * numerator / denominator."""
+
+    quantity: str
+    register: Register
+    exponent: int
+    numerator: int
+    denominator: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """One request: `count` registers from `address` by function `fc`, and what they mean."""
+
+    fc: int
+    address: int
+    count: int
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What one meter has shown by refusing: holes, registers to ask for alone, absent ones."""
+
+    holes: frozenset[tuple[int, int]] = field(default=frozenset())  # (fc, address)
+    alone: frozenset[str] = field(default=frozenset())
+    absent: frozenset[str] = field(default=frozenset())
+
+
+def plan(
+    profile: Profile,
+    quantities: Iterable[str],
+    learned: Learned = Learned(),
+    ct: Fraction = Fraction(1),
+    pt: Fraction = Fraction(1),
+) -> list[Block]:
+    """The requests that read `quantities`, by function and address. Raises ProfileError."""
+    fields = [
+        _field(profile, quantity, ct, pt)
+        for quantity in dict.fromkeys(quantities)
+        if quantity not in learned.absent
+    ]
+    fields.sort(key=lambda f: (f.register.fc, min(f.register.starts)))
+    blocks: list[Block] = []
+    for item in fields:
+        apart = item.quantity in learned.alone
+        if blocks and not apart and _fits(profile, blocks[-1], item, learned):
+            blocks[-1] = _joined(profile, [*blocks[-1].fields, item])
+        else:
+            blocks.append(_joined(profile, [item]))
+    return blocks
+
+
+def learn(learned: Learned, block: Block) -> Learned | None:
+    """What the refusal of `block` (illegal address) teaches. None: nothing, the profile is wrong."""
+    used = {a for f in block.fields for at in f.register.starts for a in _span(at, f.register.size)}
+    holes = {(block.fc, a) for a in _span(block.address, block.count) if a not in used}
+    if holes - learned.holes:
+        return Learned(learned.holes | holes, learned.alone, learned.absent)
+    optional = {f.quantity for f in block.fields if f.register.optional}
+    if not optional:
+        return None
+    if len(block.fields) == 1:
+        return Learned(learned.holes, learned.alone, learned.absent | optional)
+    return Learned(learned.holes, learned.alone | optional, learned.absent)
+
+
+def decode(block: Block, words: Sequence[int]) -> dict[str, Value | None]:
+    """The values in the answer to `block`; None for what the meter says it did not measure.
+
+    Raises BadData for digits that are none.
+    """
+    return {f.quantity: _value(block, f, words) for f in block.fields}
+
+
+def raw_words(block: Block, item: Field, words: Sequence[int]) -> list[tuple[int, ...]]:
+    """The registers of one quantity as they came, one tuple for each part."""
+    size = item.register.size
+    offsets = (at - block.address for at in item.register.starts)
+    return [tuple(words[offset : offset + size]) for offset in offsets]
+
+
+def read_text(place: Place, words: Sequence[int]) -> str:
+    """An identity register as text: a number in decimal, a string without its padding."""
+    data = _bytes(place, words[: place.size])
+    if place.as_ == "string":
+        return data.decode("latin-1").strip("\0 ")
+    if place.as_ == "bcd":
+        return data.hex()
+    return str(_number(place, data) or 0)
+
+
+def modulus(quantity: str, register: Register, ct: Fraction, pt: Fraction) -> Fraction | None:
+    """Where the counter starts again at 0, in the quantity's unit on the primary side.
+
+    None if the profile does not say, or the transformers' ratio leaves it no exact decimal.
+    """
+    if register.modulus is None:
+        return None
+    step = factor(quantity, register) / Fraction(register.scale)
+    primary = Fraction(register.modulus) * step * _ratio(quantity, register, ct, pt)
+    return None if finite_exponent(primary) is None else primary
+
+
+def _field(profile: Profile, quantity: str, ct: Fraction, pt: Fraction) -> Field:
+    register = profile.registers.get(quantity)
+    if register is None:
+        has = ", ".join(profile.registers)
+        raise ProfileError(f"{profile.vendor} {profile.model}: no {quantity}; it has {has}")
+    scale = factor(quantity, register) * _ratio(quantity, register, ct, pt)
+    exponent = _exponent(register, scale)
+    scale *= Fraction(10) ** -exponent
+    return Field(quantity, register, exponent, scale.numerator, scale.denominator)
+
+
+def _ratio(quantity: str, register: Register, ct: Fraction, pt: Fraction) -> Fraction:
+    """Secondary to primary: a current by CT, a voltage by PT, all else (power, energy) by both."""
+    if not register.secondary:
+        return Fraction(1)
+    return {"A": ct, "V": pt}.get(QUANTITIES[quantity].unit, ct * pt)
+
+
+def _exponent(register: Register, scale: Fraction) -> int:
+    if register.decimals is not None:
+        return -register.decimals
+    exact = finite_exponent(scale)
+    return exact if exact is not None else math.floor(math.log10(scale)) - 3
+
+
+def _span(start: int, size: int) -> range:
+    return range(start, start + size)
+
+
+def _fits(profile: Profile, block: Block, item: Field, learned: Learned) -> bool:
+    limits, start, end = profile.limits, min(item.register.starts), block.address + block.count
+    if item.register.fc != block.fc or any(f.quantity in learned.alone for f in block.fields):
+        return False
+    if _joined(profile, [*block.fields, item]).count > limits.max_words:
+        return False
+    hole = range(end, start)
+    return len(hole) <= limits.max_hole and not any((block.fc, a) in learned.holes for a in hole)
+
+
+def _joined(profile: Profile, fields: Sequence[Field]) -> Block:
+    first = min(min(f.register.starts) for f in fields)
+    after = max(max(f.register.starts) + f.register.size for f in fields)
+    count = after - first
+    if profile.limits.even:
+        count += count % 2
+    return Block(fields[0].register.fc, first, count, tuple(fields))
+
+
+def _value(block: Block, item: Field, words: Sequence[int]) -> Value | None:
+    top, bottom = 0, 1
+    for part in raw_words(block, item, words):
+        data = _bytes(item.register, part)
+        number = None if data.hex() == item.register.sentinel else _number(item.register, data)
+        if number is None:
+            return None
+        numerator, denominator = number.as_integer_ratio()
+        top, bottom = top * denominator + numerator * bottom, bottom * denominator
+    return half_even(top * item.numerator, bottom * item.denominator), item.exponent
+
+
+def _bytes(place: Place, words: Sequence[int]) -> bytes:
+    """The number's bytes, most significant first."""
+    ordered = reversed(words) if place.words == "little" else words
+    return b"".join(word.to_bytes(2, "big") for word in ordered)
+
+
+def _number(place: Place, data: bytes) -> int | float | None:
+    """The number as written; None for a float that is no number."""
+    if place.as_ in _STRUCT:
+        return int(struct.unpack(">" + _STRUCT[place.as_], data)[0])
+    if place.as_ in _FLOAT:
+        number = float(struct.unpack(">" + _FLOAT[place.as_], data)[0])
+        return number if math.isfinite(number) else None
+    digits = data.hex()
+    if not digits.isdecimal():
+        raise BadData(f"register {place.at}: {digits} is not a decimal number (BCD)")
+    return int(digits)

@@ -1,0 +1,79 @@
+"""Whose turn it is on one bus: earliest deadline first, in pure integers.
+
+A device is due at every whole multiple of its interval, so that meters share instants, and at
+every boundary (each quarter of an hour unless told otherwise); a boundary read goes before all
+else. A slot that passed unread is left out, never made up for. A device that does not answer is
+asked once per back-off step, 2 s longer each time up to 5 min, and waits behind its neighbours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_STEP_MS, _LONGEST_MS = 2_000, 300_000
+
+
+@dataclass
+class _Turn:
+    interval_ms: int
+    due_ms: int
+    failures: int = 0
+
+
+@dataclass(frozen=True)
+class Due:
+    """Device `name` is to be asked at `due_ms` or as soon after as the bus is free."""
+
+    name: str
+    due_ms: int
+    boundary: bool
+
+
+class Schedule:
+    """The devices of one bus; times are UTC ms, given by the caller."""
+
+    def __init__(
+        self, intervals_ms: Mapping[str, int], now_ms: int, boundary_ms: int = 900_000
+    ) -> None:
+        """`intervals_ms`: device -> how often it is read. Everyone is due at once, at `now_ms`."""
+        if not intervals_ms:
+            raise ValueError("a bus without devices has no schedule")
+        self._boundary_ms = boundary_ms
+        self._turns = {name: _Turn(every, now_ms) for name, every in intervals_ms.items()}
+
+    def next_due(self, now_ms: int) -> Due:
+        """Who to ask: of those already due the most urgent, else the one due first."""
+        name, turn = min(self._turns.items(), key=lambda item: self._urgency(item[1], now_ms))
+        return Due(name, turn.due_ms, self._at_boundary(turn))
+
+    def answered(self, name: str, now_ms: int) -> None:
+        """The device answered: its next turn is its next slot or the next boundary."""
+        turn = self._turns[name]
+        turn.failures = 0
+        turn.due_ms = min(_next(now_ms, turn.interval_ms), _next(now_ms, self._boundary_ms))
+
+    def failed(self, name: str, now_ms: int) -> None:
+        """The device did not answer: one probe after the next back-off step."""
+        turn = self._turns[name]
+        turn.failures += 1
+        turn.due_ms = now_ms + min(_STEP_MS * turn.failures, _LONGEST_MS)
+
+    def clock_stepped(self, now_ms: int) -> None:
+        """The clock was set: whoever would wait beyond its own pace is due by it again."""
+        for turn in self._turns.values():
+            pause_ms = min(_STEP_MS * turn.failures, _LONGEST_MS) if turn.failures else 0
+            turn.due_ms = min(turn.due_ms, now_ms + max(pause_ms, turn.interval_ms))
+
+    def _urgency(self, turn: _Turn, now_ms: int) -> tuple[bool, bool, int]:
+        """Due before not due; a boundary before all else; then by deadline, or by due time."""
+        if turn.due_ms > now_ms:
+            return (True, False, turn.due_ms)
+        pause_ms = max(turn.interval_ms, _STEP_MS * turn.failures)
+        return (False, not self._at_boundary(turn), turn.due_ms + pause_ms)
+
+    def _at_boundary(self, turn: _Turn) -> bool:
+        return turn.failures == 0 and turn.due_ms % self._boundary_ms == 0
+
+
+def _next(now_ms: int, every_ms: int) -> int:
+    """The first multiple of `every_ms` after now."""
+    return (now_ms // every_ms + 1) * every_ms

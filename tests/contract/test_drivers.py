@@ -1,0 +1,75 @@
+"""What every driver promises, checked on every file of the folder."""
+
+import importlib.resources
+import inspect
+import re
+import tomllib
+from random import Random
+
+import msgspec
+import pytest
+
+from edge_agent import drivers
+from wire.errors import ConfigError
+
+NAMES = sorted(
+    file.name.removesuffix(".py")
+    for file in importlib.resources.files(drivers).iterdir()
+    if file.name.endswith(".py") and not file.name.startswith("_")
+)
+
+
+def sample(name: str) -> dict[str, object]:
+    """The sample configuration in a driver's docstring."""
+    docstring = inspect.getdoc(drivers.load(name)) or ""
+    fenced = re.search(r"~~~toml\n(.*?)~~~", docstring, re.DOTALL)
+    assert fenced, f"{name}: no ~~~toml block in its docstring"
+    return tomllib.loads(fenced[1])
+
+
+def test_there_are_drivers() -> None:
+    assert "modbus" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_sample_configuration_names_it_and_is_accepted(name: str) -> None:
+    table = sample(name)
+    assert table["driver"] == name
+    driver, settings = drivers.configure(table, "agent.toml: buses.line")
+    assert isinstance(settings, driver.Settings)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_settings_are_frozen_and_refuse_unknown_keys(name: str) -> None:
+    settings = drivers.load(name).Settings
+    assert issubclass(settings, msgspec.Struct)
+    assert settings.__struct_config__.frozen
+    with pytest.raises(ConfigError, match=r"buses\.line: colour: is not a known key"):
+        drivers.configure({**sample(name), "colour": "red"}, "agent.toml: buses.line")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_bus_opens_nothing_before_its_first_read(name: str) -> None:
+    driver, settings = drivers.configure(sample(name), "sample")
+    async with driver.connect(settings, Random(1)) as bus:
+        assert callable(bus.read)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({}, "line: driver: is missing"),
+        ({"driver": "nosuch"}, "driver 'nosuch' cannot be loaded"),
+        ({"driver": "wire.errors"}, "driver 'wire.errors' is no driver"),
+        ({"driver": "modbus", "transport": "tcp"}, 'line: .*transport "tcp" needs host'),
+        ({"driver": "modbus", "transport": "rtu"}, "needs device, the path of the serial port"),
+    ],
+)
+def test_a_wrong_bus_is_one_line(table: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as refused:
+        drivers.configure(table, "line")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_dotted_name_loads_someone_elses_driver() -> None:
+    assert drivers.load("edge_agent.drivers.modbus") is drivers.load("modbus")

@@ -1,0 +1,216 @@
+"""What a register's values mean when they do not simply rise."""
+
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.counters import PATIENCE, Judged, Register, State, judge, replaced
+from edge_agent.exact import as_fraction
+from wire.messages import MeterEvent, Sample, Value
+
+KWH = "active_energy_import"
+T0 = 1_790_000_000_000
+TEN_KW = Register(per_hour=Fraction(10), modulus=Fraction(1_000_000))
+
+
+def feed(values: list[int], bounds: Register = TEN_KW, every_ms: int = 60_000) -> list[Judged]:
+    """The judgements of a register (in Wh, one value each minute)."""
+    state: State = {}
+    told = []
+    for n, value in enumerate(values):
+        judged = judge(state, sample(value, T0 + n * every_ms), {KWH: bounds})
+        told.append(judged)
+        state = judged.state
+    return told
+
+
+def sample(wh: int, t_ms: int) -> Sample:
+    return Sample("m", t_ms, {KWH: (wh, -3)})
+
+
+def qualities(told: list[Judged]) -> list[str]:
+    return [judged.samples[0].quality for judged in told]
+
+
+def events(told: list[Judged]) -> list[MeterEvent]:
+    return [event for judged in told for event in judged.events]
+
+
+def booked(told: list[Judged]) -> Fraction:
+    """kWh an account takes from these samples and events."""
+    total, last = Fraction(0), None
+    for judged in told:
+        value = next((s.values[KWH] for s in judged.samples if s.quality == "good"), None)
+        if value is None:
+            continue
+        new = as_fraction(value)
+        closing = [Fraction(e.detail["closing"]) for e in judged.events if "closing" in e.detail]
+        if last is not None:
+            total += (closing[0] if closing else new) - last
+        last = new
+    return total
+
+
+def test_a_rise_within_rated_power_is_good() -> None:
+    told = feed([1000, 1166, 1332])  # 10 kW is 166 Wh a minute
+    assert qualities(told) == ["good"] * 3
+    assert events(told) == []
+
+
+def test_a_rise_beyond_rated_power_is_suspect_and_the_next_sound_value_is_good() -> None:
+    told = feed([1000, 9_113_000, 1320])
+    assert qualities(told) == ["good", "suspect", "good"]
+    assert [(e.event, e.detail) for e in events(told)] == [
+        ("jump", {"quantity": KWH, "last": "1", "read": "9113"})
+    ]
+    assert booked(told) == Fraction(320, 1000)
+
+
+def test_a_single_zero_is_a_glitch_and_books_nothing() -> None:
+    told = feed([53_700_000, 0, 53_700_100])
+    assert qualities(told) == ["good", "suspect", "good"]
+    assert [e.event for e in events(told)] == ["zero_glitch"]
+    assert booked(told) == Fraction(1, 10)
+
+
+def test_a_step_back_is_suspect_until_the_register_is_past_it_again() -> None:
+    told = feed([5_000, 4_900, 5_050])
+    assert qualities(told) == ["good", "suspect", "good"]
+    assert [e.event for e in events(told)] == ["step_back"]
+    assert booked(told) == Fraction(50, 1000)
+
+
+def test_zeros_without_end_are_no_reset_until_the_register_counts() -> None:
+    told = feed([53_700_000, *[0] * 20, 53_700_100])
+    assert qualities(told) == ["good", *["suspect"] * 20, "good"]
+    assert [e.event for e in events(told)] == ["zero_glitch"]
+    assert booked(told) == Fraction(1, 10)
+
+
+def test_a_register_that_counts_on_from_elsewhere_is_reset_after_patience() -> None:
+    told = feed([50_000, 0, 10, 20, 30])
+    assert qualities(told) == ["good", *["suspect"] * (PATIENCE - 1), "good", "good"]
+    (_, reset) = events(told)
+    assert reset.t_ms == T0 + 3 * 60_000
+    assert reset.event == "reset"
+    assert reset.detail == {"quantity": KWH, "closing": "50.02", "opening": "0.02"}
+    assert booked(told) == Fraction(30, 1000)
+
+
+def test_suspect_values_that_do_not_agree_never_make_a_reset() -> None:
+    told = feed([50_000, 10, 40_000, 5, 30_000, 7, 20_000])
+    assert qualities(told)[1:] == ["suspect"] * 6
+    assert "reset" not in {e.event for e in events(told)}
+
+
+def test_a_rollover_at_the_modulus_books_across_it() -> None:
+    told = feed([999_999_900, 40])
+    assert qualities(told) == ["good", "good"]
+    assert [(e.event, e.detail) for e in events(told)] == [
+        ("rollover", {"quantity": KWH, "closing": "1000000.04", "opening": "0.04"})
+    ]
+    assert booked(told) == Fraction(140, 1000)
+
+
+def test_a_rollover_that_would_need_more_than_rated_power_is_none() -> None:
+    assert qualities(feed([900_000_000, 40])) == ["good", "suspect"]
+
+
+def test_without_a_modulus_or_rated_power_nothing_is_a_rollover() -> None:
+    assert qualities(feed([999_999_900, 40], Register(per_hour=Fraction(10)))) == [
+        "good",
+        "suspect",
+    ]
+    only_modulus = Register(modulus=Fraction(1_000_000))
+    assert qualities(feed([999_999_900, 40], only_modulus)) == ["good", "suspect"]
+
+
+def test_the_total_of_two_tariffs_rolls_over_when_one_of_them_does() -> None:
+    told = feed([1_300_000_000 - 50, 300_000_050])
+    assert [e.event for e in events(told)] == ["rollover"]
+    assert booked(told) == Fraction(100, 1000)
+
+
+def test_after_a_swap_the_new_register_opens_where_it_stands() -> None:
+    before = judge({}, sample(77_000, T0), {KWH: TEN_KW})
+    after = judge(replaced(before.state), sample(12, T0 + 60_000), {KWH: TEN_KW})
+    (event,) = after.events
+    assert (event.event, event.t_ms) == ("swap", T0 + 60_000)
+    assert event.detail == {"quantity": KWH, "closing": "77", "opening": "0.012"}
+    assert after.samples[0].quality == "good"
+
+
+def test_good_values_of_the_same_answer_stay_good() -> None:
+    first = judge({}, sample(50_000, T0), {KWH: TEN_KW})
+    mixed = Sample("m", T0 + 60_000, {"active_power": (5, 0), KWH: (0, -3), "voltage_l1": (230, 0)})
+    good, suspect = judge(first.state, mixed, {KWH: TEN_KW}).samples
+    assert (good.quality, list(good.values)) == ("good", ["active_power", "voltage_l1"])
+    assert (suspect.quality, list(suspect.values)) == ("suspect", [KWH])
+    assert good.t_ms == suspect.t_ms == T0 + 60_000
+
+
+def test_a_gateway_that_was_off_believes_what_the_load_can_have_drawn() -> None:
+    first = judge({}, sample(1_000, T0), {KWH: TEN_KW})
+    later = judge(first.state, sample(201_000, T0 + 24 * 3_600_000), {KWH: TEN_KW})
+    assert later.samples[0].quality == "good"
+
+
+def test_a_register_that_is_refreshed_every_two_seconds_makes_no_jumps() -> None:
+    assert qualities(feed([0, 8], every_ms=1_000)) == ["good", "good"]
+    assert qualities(feed([0, 12], every_ms=1_000)) == ["good", "suspect"]
+
+
+def test_a_clock_set_back_makes_no_jump() -> None:
+    first = judge({}, sample(1_000, T0), {KWH: TEN_KW})
+    later = judge(first.state, sample(1_002, T0 - 3_600_000), {KWH: TEN_KW})
+    assert later.samples[0].quality == "good"
+
+
+def test_a_meter_of_class_2_at_full_load_for_hours_is_believed() -> None:
+    told = feed([0, 40_800, 81_600], every_ms=4 * 3_600_000)
+    assert qualities(told) == ["good"] * 3
+    assert qualities(feed([0, 41_000], every_ms=4 * 3_600_000)) == ["good", "suspect"]
+
+
+def test_the_coarse_steps_of_a_32_bit_float_are_no_jumps() -> None:
+    # At 8 GWh a float of kWh moves by half a kWh; a 1 kW load waits half an hour and then jumps.
+    bounds = Register(per_hour=Fraction(1), float32=True)
+    told = feed([8_000_000_000, 8_000_000_500], bounds, every_ms=1_000)
+    assert qualities(told) == ["good", "good"]
+
+
+@given(st.lists(st.integers(0, 166), min_size=1, max_size=40), st.integers(0, 10**9))
+def test_an_honest_meter_is_believed_entirely(rises: list[int], start: int) -> None:
+    values = [start]
+    for rise in rises:
+        values.append((values[-1] + rise) % 10**9)
+    told = feed(values)
+    assert set(qualities(told)) == {"good"}
+    assert booked(told) == Fraction(sum(rises), 1000)
+    assert {e.event for e in events(told)} <= {"rollover"}
+
+
+@given(st.lists(st.integers(0, 10**9 - 1), min_size=1, max_size=40))
+def test_no_sequence_of_values_books_more_than_rated_power_allows(values: list[int]) -> None:
+    told = feed(values)
+    minutes = len(values) - 1
+    with_refresh_class_and_steps = Fraction(10 * 62, 3600) * Fraction(102, 100) + Fraction(2, 1000)
+    assert 0 <= booked(told) <= with_refresh_class_and_steps * minutes
+
+
+@given(st.lists(st.integers(0, 10**9 - 1), min_size=1, max_size=40))
+def test_every_value_is_kept_once_and_every_break_has_an_event(values: list[int]) -> None:
+    told = feed(values)
+    kept: list[Value] = [s.values[KWH] for judged in told for s in judged.samples]
+    assert kept == [(value, -3) for value in values]
+    last = None
+    for judged in told:
+        if judged.samples[0].quality == "good":
+            (mantissa, _) = judged.samples[0].values[KWH]
+            assert (
+                last is None
+                or mantissa >= last
+                or any("closing" in e.detail for e in judged.events)
+            )
+            last = mantissa

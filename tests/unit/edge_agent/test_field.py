@@ -1,0 +1,120 @@
+"""What an installer sees."""
+
+import argparse
+import io
+
+import pytest
+
+from edge_agent import profiles
+from edge_agent.device import Device
+from edge_agent.drivers import NoAnswer, NotThere
+from edge_agent.field import profiles as profiles_command
+from edge_agent.field import read as read_command
+from edge_agent.field import table
+
+
+class Sdm120:
+    """A bus on which unit 1 answers as the maker's document prints it, and has no model code."""
+
+    async def read(
+        self, unit: int, function: int, address: int, count: int, _rest_ms: int = 0
+    ) -> tuple[int, ...]:
+        answers = {(4, 0): (0x4366, 0x3334), (4, 70): (0x0000, 0x0000), (3, 64512): (0, 4711)}
+        if unit != 1 or address == 18:
+            raise NoAnswer(f"unit {unit}: no answer in 500 ms")
+        if (function, address) not in answers or len(answers[function, address]) != count:
+            raise NotThere("exception 2", 2)
+        return answers[function, address]
+
+
+def sdm120(unit: int) -> Device:
+    asked = ("voltage_l1", "frequency", "apparent_power")
+    return Device("press", profiles.load("eastron_sdm120"), unit, asked, lambda: 0)
+
+
+async def test_a_meter_is_shown_with_words_value_and_judgement() -> None:
+    out = io.StringIO()
+    await read_command.show(sdm120(1), Sdm120(), out)
+    shown = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    implausible = "implausible: expected 45 to 65; profile, word order or wiring?"
+    assert shown[:3] == [
+        "press: Eastron SDM120-Modbus, unit 1",
+        "serial 4711",
+        "quantity register words value judgement",
+    ]
+    assert shown[4:] == [
+        "voltage_l1 0 4366 3334 230.2 V ok",
+        f"frequency 70 0000 0000 0 Hz {implausible}",
+        "apparent_power no answer",
+    ]
+
+
+async def test_a_register_the_meter_lacks_is_said_to_be_lacking() -> None:
+    class WithoutExport:
+        async def read(
+            self, _unit: int, _function: int, address: int, count: int, _rest_ms: int = 0
+        ) -> tuple[int, ...]:
+            if address != 62:
+                raise NotThere("exception 2", 2)
+            return (1234, 0)[:count]
+
+    profile = profiles.load("carlo_gavazzi_em24_din")
+    meter = Device("m", profile, 1, ["active_energy_import", "active_energy_export"], lambda: 0)
+    out = io.StringIO()
+    await read_command.show(meter, WithoutExport(), out)
+    shown = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    assert shown[-2:] == [
+        "active_energy_import 62 04d2 0000 123.4 kWh ok",
+        "active_energy_export not on this meter",
+    ]
+
+
+async def test_a_meter_that_says_nothing_raises() -> None:
+    with pytest.raises(NoAnswer, match="unit 2"):
+        await read_command.show(sdm120(2), Sdm120(), io.StringIO())
+
+
+@pytest.mark.parametrize(
+    ("quantity", "value", "said"),
+    [
+        ("voltage_l1", (2302, -1), "ok"),
+        ("voltage_l1", (0, 0), "implausible: expected 50 to 500"),
+        ("power_factor", (101, -2), "implausible: expected -1 to 1"),
+        ("active_power", (-5, 0), "ok"),
+        ("active_energy_import", (-5, 0), "implausible: a counter below zero"),
+        ("active_power", None, "the meter does not measure it"),
+    ],
+)
+def test_judgement(quantity: str, value: tuple[int, int] | None, said: str) -> None:
+    assert read_command.judgement(quantity, value).startswith(said)
+
+
+def run_profiles(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    profiles_command.add_arguments(parser)
+    return profiles_command.run(parser.parse_args(words))
+
+
+def test_every_profile_is_listed_with_its_grade(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_profiles("list") == 0
+    listed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[2:]}
+    assert list(listed) == profiles.names()
+    assert listed["eastron_sdm120"].split()[1:] == ["Eastron", "SDM120-Modbus", "A", "2400", "8N1"]
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_every_profile_can_be_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_profiles("show", name) == 0
+    shown = capsys.readouterr().out
+    profile = profiles.load(name)
+    assert profile.source in shown
+    assert all(f"\n{quantity} " in shown for quantity in profile.registers)
+
+
+def test_columns_are_as_wide_as_their_longest_cell() -> None:
+    assert list(table.lines(("a", "b"), [("1", "22"), ("333", "")])) == [
+        "a    b",
+        "---  --",
+        "1    22",
+        "333",
+    ]
