@@ -115,7 +115,7 @@ class Agent:
                     self._note(due.name, str(exc))
                 else:
                     schedule.answered(due.name, self._clock.now_ms())
-                    self._note(due.name, device.missed or "ok")
+                    self._note(due.name, "ok")
                     self._take(device, polled)
 
     def _take(self, device: Device, polled: Polled) -> None:

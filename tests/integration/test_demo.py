@@ -1,0 +1,141 @@
+"""The whole way of one reading, through real processes, and what survives the death of each."""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+
+import pytest
+
+from tests.system import running
+from wire.journal import open_reader, verify_chain
+from wire.segment import open_segment
+
+SITE = "cq-demo"
+
+
+def journal_facts(state):
+    """What the journal holds, after its chain was verified."""
+    reader = open_reader(state / "journal.db")
+    verify_chain(reader.walk(SITE))
+    segments, readings, numbers = [], Counter(), []
+    for record in reader.walk(SITE):
+        if record.kind == "segment":
+            segment = open_segment(record.data)
+            segments.append((segment.header.stream, segment.header.seq, segment.hash))
+            for table in segment.tables:
+                for sample in table.samples():
+                    readings.update((sample.meter, q, sample.t_ms) for q in sample.values)
+        elif record.kind == "event":
+            numbers.append(json.loads(record.data)["n"])
+    reader.close()
+    return segments, readings, numbers
+
+
+def assert_nothing_lost_or_doubled(state):
+    segments, readings, numbers = journal_facts(state)
+    streams = {stream for stream, _, _ in segments}
+    for stream in streams:
+        seqs = [seq for s, seq, _ in segments if s == stream]
+        assert seqs == list(range(1, len(seqs) + 1)), "segments are dense and in order"
+    assert len(streams) == 1, "a killed agent goes on with its own stream"
+    assert readings, "there were readings"
+    assert max(readings.values()) == 1, "no reading came twice"
+    assert sorted(numbers) == list(range(1, len(numbers) + 1)), "production events are dense"
+    assert_the_agent_agrees(state, {(s, q): h for s, q, h in segments})
+
+
+def assert_the_agent_agrees(state, journalled):
+    import sqlite3
+
+    db = sqlite3.connect(f"file:{state / 'agent/store.db'}?mode=ro", uri=True)
+    receipted = 0
+    for stream, seq, digest, when in db.execute(
+        "SELECT stream, seq, hash, receipted_ms FROM segment"
+    ):
+        if when is not None:
+            receipted += 1
+            assert journalled[stream, seq] == digest, "what was signed for is in the journal"
+    db.close()
+    assert receipted > 3
+
+
+def assert_good(found):
+    assert found["meters"] >= 12
+    assert found["readings"] > 100
+    assert found["receipts"] >= 1
+    assert found["quarantined"] == 0
+    assert found["closure"], "every source is listed"
+    assert all(float(rest) == 0 for rest in found["closure"].values())
+    assert found["oracle"]["difference_quanta"] <= found["oracle"]["allowed_quanta"]
+    assert found["oracle"]["allowed_quanta"] == found["intervals"] > 0
+    for row in found["truth"]:
+        assert abs(float(row["difference_kwh"])) <= float(row["bound_kwh"])
+
+
+def recomputed(state):
+    """The same results from a calculator that starts from nothing on the finished journal."""
+    command = [sys.executable, "-m", "calc_stream", "replay", "--config", str(state / "calc.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_demo_runs_and_its_figures_hold(tmp_path):
+    with running(tmp_path / "state", "--for", "30", "--json") as system:
+        found = system.finish()
+    assert system.process.returncode == 0
+    assert_good(found)
+    closed = [b for b in found["batches"] if b["state"] in ("closed", "settled", "restated")]
+    assert closed, "short batches close within the run"
+    assert all(float(b["energy_kwh"]) > 0 for b in closed)
+    assert {b["product"] for b in found["batches"]} >= {"wheel-18", "bracket-7"}
+    assert found["truth"], "closed batches were compared with the plant's own truth"
+    assert found["latency_ms"]["readings"] > 100
+    assert_nothing_lost_or_doubled(tmp_path / "state")
+
+
+@pytest.mark.mosquitto
+@pytest.mark.parametrize(
+    ("name", "broker"),
+    [
+        ("agent", "auto"),
+        ("broker", "auto"),
+        ("broker", "embedded"),
+        ("ingestor", "auto"),
+        ("calc", "auto"),
+        ("plant", "auto"),
+    ],
+)
+def test_kill_9_of_any_process_loses_and_doubles_nothing(tmp_path, name, broker):
+    with running(tmp_path / "state", "--for", "24", "--json", "--broker", broker) as system:
+        system.wait_up()
+        time.sleep(4)
+        system.kill(name)
+        time.sleep(3)
+        system.kill(name)
+        found = system.finish()
+    assert_good(found)
+    assert_nothing_lost_or_doubled(tmp_path / "state")
+    results = json.loads((tmp_path / "state/results.json").read_text())
+    again = recomputed(tmp_path / "state")
+    assert again["offset"] >= results["offset"]
+
+
+def test_one_ctrl_c_stops_everything(tmp_path):
+    with running(tmp_path / "state") as system:
+        system.wait_up()
+        pids = json.loads((tmp_path / "state/processes.json").read_text())
+        assert system.stop() == 0
+    alive = subprocess.run(
+        ["ps", "-o", "pid=", "-p", ",".join(map(str, pids.values()))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert alive.stdout.split() == []
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        urllib.request.urlopen(system.url, timeout=2)
