@@ -14,7 +14,8 @@ from simulators.dice import Dice
 from simulators.plant import Lane, Plant, Range
 
 _STEP_MS = 2_000  # power of a producing machine changes this often
-_REPORT_MS = 150  # from the last stop to the count of pieces
+_REPORTS = 3  # how often a batch's pieces are counted
+_REPORT_MS = 150  # from the work to the count of its pieces
 
 
 class Visit(NamedTuple):
@@ -110,15 +111,20 @@ class Orders:
                     yield Happening(t_ms, "state", name, {"node": name, "state": state})
             yield Happening(visit.stop_ms, "stop", name, batch)
             if station == len(self.lane.stations) - 1:
-                yield self._count(visit)
+                yield from self._counts(visit)
 
-    def _count(self, visit: Visit) -> Happening:
+    def _counts(self, visit: Visit) -> Iterator[Happening]:
+        """Pieces as they leave the last station, so that a batch has a figure while it runs."""
         product = self._plant.products[self.product(visit.order)]
         pieces = self._dice.between(*product.pieces, "pieces", visit.batch)
         scrap = self._dice.between(*product.scrap, "scrap", visit.batch)
-        facts = {"batch": visit.batch, "good": str(pieces - scrap), "scrap": str(scrap)}
-        facts["unit"] = "piece"
-        return Happening(visit.stop_ms + _REPORT_MS, "quantity", visit.station, facts)
+        good, lasts_ms = pieces - scrap, visit.stop_ms - visit.start_ms
+        for part in range(1, _REPORTS + 1):
+            made = good * part // _REPORTS - good * (part - 1) // _REPORTS
+            told = {"good": str(made), "scrap": str(scrap if part == _REPORTS else 0)}
+            t_ms = visit.start_ms + lasts_ms * part // _REPORTS + _REPORT_MS
+            facts = {"batch": visit.batch, **told, "unit": "piece"}
+            yield Happening(t_ms, "quantity", visit.station, facts)
 
     def _watts(self, range_w: Range | None, *what: str | int) -> int:
         if range_w is None:

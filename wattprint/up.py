@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             _start(place, supervisor, stop)
             _say(
-                f"{len(described['meters'])} meters; the page is at http://localhost:{arguments.port}"
+                f"{len(described['meters'])} meters; the page is at {place.page}"
             )
             if not arguments.json:
                 _say("Ctrl-C stops everything")

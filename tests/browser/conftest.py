@@ -1,0 +1,98 @@
+"""Debian's Chromium, looking at the page of the running demo as people do."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.system import System
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+class OpenPage(Protocol):
+    def __call__(self, instead: Any = None, **context: Any) -> Page: ...
+
+
+# Playwright keeps an event loop of its own while it runs: a module's worth, so that asynchronous
+# tests elsewhere find the thread without one.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        program = shutil.which("chromium")  # Debian's: playwright's own is not downloaded
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def watched(chromium: Browser, demo: System) -> Iterator[Callable[..., tuple[Page, list[str]]]]:
+    """Opens the demo's page and keeps what its console complains of and where it asks.
+
+    `instead`: a snapshot the page gets in place of the live ones.
+    """
+    opened = []
+
+    def open_watched(instead: Any = None, **context: Any) -> tuple[Page, list[str]]:
+        settings = {"locale": "en-GB", "viewport": {"width": 1600, "height": 900}} | context
+        page = chromium.new_context(**settings).new_page()
+        opened.append(page)
+        faults: list[str] = []
+        origin = urlsplit(demo.url).netloc
+
+        def asks(url: str) -> None:
+            if urlsplit(url).netloc != origin:
+                faults.append(f"asked elsewhere: {url}")
+
+        page.on("request", lambda request: asks(request.url))
+        page.on("pageerror", lambda error: faults.append(f"uncaught: {error}"))
+        page.on(
+            "console",
+            lambda message: (
+                faults.append(f"{message.type}: {message.text}")
+                if message.type in ("error", "warning")
+                else None
+            ),
+        )
+        if instead is not None:
+            body = f"event: snapshot\ndata: {json.dumps(instead)}\n\n"
+            page.route(
+                "**/v1/live",
+                lambda route: route.fulfill(body=body, content_type="text/event-stream"),
+            )
+        page.goto(demo.url)
+        page.wait_for_selector("body[data-offset]", timeout=30_000)
+        return page, faults
+
+    yield open_watched
+    for page in opened:
+        page.context.close()
+
+
+@pytest.fixture
+def open_page(
+    watched: Callable[..., tuple[Page, list[str]]],
+) -> Iterator[OpenPage]:
+    """Opens the page; afterwards nothing may have been wrong on its console or asked elsewhere."""
+    kept: list[list[str]] = []
+
+    def open_clean(instead: Any = None, **context: Any) -> Page:
+        page, faults = watched(instead, **context)
+        kept.append(faults)
+        return page
+
+    yield open_clean
+    assert kept, "a page was opened"
+    assert [fault for faults in kept for fault in faults] == []
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    folder = Path(__file__).parents[2] / ".test-output"
+    folder.mkdir(exist_ok=True)
+    return folder

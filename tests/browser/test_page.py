@@ -1,0 +1,244 @@
+"""The page in a real Chromium while the demo's batches run."""
+
+import csv
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.system import System
+
+pytestmark = pytest.mark.chromium
+
+PATIENCE_MS = 60_000
+# One look: the offset and the figures of one and the same snapshot.
+LOOK = """() => ({
+  offset: Number(document.body.dataset.offset),
+  energy: Object.fromEntries([...document.querySelectorAll("article.batch")].map(
+    (card) => [card.dataset.batch, card.querySelector("data.energy").value])),
+})"""
+
+# Notes every state of the connection, with "stale" where the figures were greyed.
+KEEP_STATES = """() => {
+  window.states = [];
+  new MutationObserver(() => window.states.push(
+    `${document.getElementById("connection").dataset.state} ${document.body.className}`.trim(),
+  )).observe(document.body, { attributes: true, subtree: true, attributeFilter: ["data-state", "class"] });
+}"""
+
+
+def a_running_batch(page: Page) -> str:
+    """The id of the batch that started last."""
+    card = page.locator("article.batch[data-state=live]").first
+    card.wait_for(timeout=PATIENCE_MS)
+    return card.get_attribute("data-batch") or ""
+
+
+def figures_at(page: Page, demo: System) -> tuple[dict[str, str], dict[str, Any]]:
+    """What the page shows and what /v1/snapshot says of the same journal offset."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while time.monotonic() < deadline:
+        before = demo.api("/v1/snapshot")
+        page.wait_for_function(
+            "offset => Number(document.body.dataset.offset) >= offset",
+            arg=before["offset"],
+            timeout=PATIENCE_MS,
+        )
+        seen = page.evaluate(LOOK)
+        if seen["offset"] == before["offset"] and seen["energy"]:
+            return seen["energy"], before
+    pytest.fail("page and API never stood at the same offset")
+
+
+def test_a_running_batch_grows_and_equals_the_snapshot(open_page, demo: System) -> None:
+    page = open_page()
+    batch = a_running_batch(page)
+    energy = page.locator(f'article.batch[data-batch="{batch}"] data.energy')
+    first = Decimal(energy.get_attribute("value") or "0")
+    page.wait_for_function(
+        "([batch, first]) => Number(document.querySelector("
+        "`article.batch[data-batch='${batch}'] data.energy`)?.value ?? 0) > first",
+        arg=[batch, float(first)],
+        timeout=PATIENCE_MS,
+    )
+    shown, snapshot = figures_at(page, demo)
+    told = {b["batch"]: b["energy_kwh"] for b in snapshot["batches"] if b["state"] == "live"}
+    assert shown == told
+
+
+def test_closure_is_shown_as_zero_with_a_tick(open_page, demo: System) -> None:
+    page = open_page()
+    closure = page.locator("#closure")
+    expect(closure).to_have_attribute("data-state", "closed", timeout=PATIENCE_MS)
+    expect(closure.locator("data")).to_have_text("0")
+    for source in demo.api("/v1/snapshot")["sources"]:
+        name = {"grid": "Grid", "pv": "PV"}[source["source"]]
+        expect(closure).to_contain_text(f"{name}\u00a00.000000")
+    expect(page.locator("#alarms .grave")).to_have_count(0)
+
+
+def test_machines_and_sources_show_their_power(open_page) -> None:
+    page = open_page()
+    powers = page.locator("#machines li data[value]")
+    expect(powers.nth(5)).to_be_visible(timeout=PATIENCE_MS)
+    watts = [Decimal(p.get_attribute("value") or "0") for p in powers.all()]
+    assert sum(w > 0 for w in watts) > 5
+    assert page.locator("#chart .areas path").count() == page.locator("#machines li").count()
+    for source in ("grid", "pv"):
+        shown = page.locator(f'.figure[data-source="{source}"] data')
+        assert Decimal(shown.get_attribute("value") or "0") > 0
+
+
+def test_the_chart_can_be_read_as_a_table(open_page) -> None:
+    page = open_page()
+    page.locator("#power-table summary").focus()
+    page.keyboard.press("Enter")
+    rows = page.locator("#power-rows tr")
+    expect(rows).to_have_count(page.locator("#machines li").count(), timeout=PATIENCE_MS)
+    assert all(len(row.locator("td").all()) == 4 for row in rows.all())
+
+
+def test_every_meter_is_listed_with_its_health(open_page, demo: System) -> None:
+    page = open_page()
+    meters = [meter["meter"] for meter in demo.api("/v1/snapshot")["meters"]]
+    assert len(meters) >= 12
+    for meter in meters:
+        row = page.locator(f'tr[data-meter="{meter}"]')
+        expect(row).to_have_attribute("data-health", "ok", timeout=PATIENCE_MS)
+
+
+def test_the_latency_from_meter_to_page_is_shown(open_page) -> None:
+    page = open_page()
+    page.wait_for_selector("#latency[value]", timeout=PATIENCE_MS)
+    assert 0 <= Decimal(page.get_attribute("#latency", "value") or "-1") < 10_000
+
+
+def test_both_languages_are_whole_and_the_choice_is_kept(open_page, pictures: Path) -> None:
+    page = open_page()
+    a_running_batch(page)
+    expect(page.locator("#running-title")).to_have_text("Running batches")
+    page.wait_for_selector("article.batch .headline data[value]", timeout=PATIENCE_MS)
+    page.screenshot(path=pictures / "page-en.png")
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("#running-title")).to_have_text("运行中的批次")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    a_running_batch(page)
+    page.screenshot(path=pictures / "page-zh.png")
+    for text in (page.inner_text("body"), page.get_by_role("main").inner_text()):
+        for wrong in ("undefined", "NaN", "null", "[object"):
+            assert wrong not in text
+
+
+def test_the_browsers_language_is_spoken_first(open_page) -> None:
+    page = open_page(locale="zh-CN")
+    expect(page.locator("#closed-title")).to_have_text("最近结束的批次")
+
+
+def test_batches_and_product_factors_can_be_taken_along(open_page, tmp_path: Path) -> None:
+    page = open_page()
+    a_running_batch(page)
+    page.wait_for_selector("#products a", timeout=PATIENCE_MS)
+    for link in ("#batches-csv", "#products a >> nth=0"):
+        with page.expect_download() as waiting:
+            page.locator(link).click()
+        path = tmp_path / waiting.value.suggested_filename
+        waiting.value.save_as(path)
+        assert path.suffix == ".csv"
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader(file))
+        assert {"product", "method", "revision"} <= set(header)
+
+
+def test_an_open_closure_and_a_silent_meter_raise_alarms(open_page, demo: System) -> None:
+    snapshot = demo.api("/v1/snapshot")
+    snapshot["closure"]["grid"] = "-0.000003"
+    silent = snapshot["meters"][0]["meter"]
+    snapshot["meters"][0] |= {"health": "silent", "power_w": None}
+    page = open_page(snapshot)
+    expect(page.locator("#closure")).to_have_attribute("data-state", "off")
+    expect(page.locator("#closure .big data")).to_have_text("-0.000003")
+    alarms = page.get_by_role("status")
+    expect(alarms).to_contain_text("Closure is off: Grid -0.000003 kWh")
+    expect(alarms).to_contain_text(f"Meter {silent} is silent since")
+
+
+def test_names_from_outside_stay_text(open_page, demo: System) -> None:
+    snapshot = demo.api("/v1/snapshot")
+    evil = "<img src=x onerror=document.title='evil'>"
+    snapshot["site"] = evil
+    for batch in snapshot["batches"]:
+        batch["product"] = evil
+    for machine in snapshot["machines"]:
+        machine["node"] += evil
+    page = open_page(snapshot)
+    expect(page.locator("#site")).to_have_text(evil)
+    assert page.locator("img").count() == 0
+    assert page.title() == f"{evil} · wattprint"
+
+
+def test_a_site_without_batches_says_what_will_come(open_page, demo: System) -> None:
+    lists = ("sources", "batches", "accounts", "machines", "meters", "events")
+    nothing = {name: [] for name in lists} | {"closure": {}, "latest_reading_ms": None}
+    page = open_page(demo.api("/v1/snapshot") | nothing | {"frontier_ms": None})
+    expect(page.locator("#running-empty")).to_contain_text("No batch is running.")
+    expect(page.locator("#closure")).to_have_attribute("data-state", "none")
+    expect(page.locator("#closure .big data")).to_contain_text("–")
+    expect(page.locator("#meters-empty")).to_be_visible()
+
+
+def test_a_missing_factor_says_why(open_page, demo: System) -> None:
+    page = open_page()
+    a_running_batch(page)
+    snapshot = demo.api("/v1/snapshot")
+    fresh = next(batch for batch in snapshot["batches"] if batch["state"] == "live")
+    fresh |= {"good": "0", "kg_co2e_per_unit": None, "kwh_per_unit": None}
+    page = open_page(snapshot | {"batches": [fresh]})
+    factor = page.locator("article.batch dl div", has_text="Footprint per unit").locator("data")
+    expect(factor).to_contain_text("–")
+    expect(factor).to_have_attribute("title", "no good piece reported yet")
+    total = page.locator("article.batch .headline data")
+    expect(total).to_have_attribute("value", fresh["kg_co2e"])
+
+
+def test_figures_are_added_and_written_without_rounding_errors(open_page) -> None:
+    page = open_page()
+    found = page.evaluate(
+        """async () => {
+          const n = await import(new URL("static/numbers.js", document.baseURI));
+          return [n.sum(["0.1", "0.2", "-0.000001"]), n.sum(["-5", "1.25"]), n.sum([]),
+            n.exact("9007199254740993.000001"), n.share("0.9999"), n.energy("0.000003"),
+            ["0", "0.000000", "-0.0", "0.000001", "10"].map(n.isZero)];
+        }"""
+    )
+    assert found == [
+        "0.299999",
+        "-3.75",
+        "0",
+        "9,007,199,254,740,993.000001",
+        "99.9%",
+        "0.000003",
+        [True, True, True, False, False],
+    ]
+
+
+def test_a_phone_shows_the_page_without_scrolling_sideways(open_page) -> None:
+    page = open_page(viewport={"width": 390, "height": 844})
+    a_running_batch(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_restarted_calculator_is_found_again(watched, demo: System) -> None:
+    page, _ = watched()  # the browser itself complains of the lost line on the console
+    page.evaluate(KEEP_STATES)
+    demo.kill("calc")
+    page.wait_for_function("window.states.includes('reconnecting stale')", timeout=PATIENCE_MS)
+    offset = int(page.get_attribute("body", "data-offset") or 0)
+    page.wait_for_function(
+        "offset => Number(document.body.dataset.offset) > offset", arg=offset, timeout=PATIENCE_MS
+    )
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    expect(page.locator("body")).not_to_have_class("stale")
