@@ -25,7 +25,7 @@ class System:
         self.process = subprocess.Popen(
             [*command, *arguments], stdout=subprocess.PIPE, stderr=self._errors
         )
-        self.wait_until(lambda: (state / "addresses.json").exists(), "addresses.json")
+        self.wait_until((state / "addresses.json").exists, "addresses.json")
         addresses = json.loads((state / "addresses.json").read_text())
         self.url: str = addresses["page"]
         self.api_url: str = addresses["api"]

@@ -1,0 +1,1 @@
+"""The calculator: journal in, product footprints out, live."""

@@ -1,0 +1,99 @@
+"""The calculator's command line."""
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+
+from calc_stream.commands import compute, explain, export, factors
+from calc_stream.config import Plan, load_plan
+from calc_stream.service import run as serve
+from wire import logs
+from wire.errors import BadData, ConfigError, TransientError
+
+EXAMPLES = """examples:
+  calc-stream check   --config calc.toml
+  calc-stream run     --config calc.toml
+  calc-stream compute --model model.toml --events events.jsonl --readings readings.jsonl --json
+  calc-stream export  --ledger calc --format csv --what products --out factors.csv
+  calc-stream explain BATCH --ledger calc --journal journal.db
+  calc-stream factors list
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0, or 2 with one line on stderr for what a person must change."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except (ConfigError, BadData, TransientError) as exc:
+        print(exc, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "calc-stream", description=__doc__, epilog=EXAMPLES, formatter_class=form
+    )
+    words = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, what, act in (
+        ("run", "follow the journal; serve the page and the API", _run),
+        ("check", "read the configuration and all it names; open nothing", _check),
+    ):
+        word = words.add_parser(name, help=what)
+        word.add_argument("--config", type=Path, required=True, metavar="FILE")
+        word.set_defaults(run=act)
+    for name, what, command in (
+        ("compute", "footprints from files: model, events, readings", compute),
+        ("export", "closed batches and product factors for accounting", export),
+        ("explain", "from a batch's footprint back to segments", explain),
+        ("factors", "list, show and check emission factors", factors),
+    ):
+        word = words.add_parser(name, help=what)
+        command.add_arguments(word)
+        word.set_defaults(run=command.run)
+    return parser
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    plan = load_plan(arguments.config)
+    _warn(plan)
+    model = plan.model
+    print(
+        f"{arguments.config}: good. Site {model.site}: {len(model.meters)} meters, "
+        f"{len(model.nodes)} nodes, {len(model.sources)} sources; {len(plan.factors.rows)} factors"
+    )
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    plan = load_plan(arguments.config)
+    logs.setup("calc-stream")
+    _warn(plan)
+    asyncio.run(_until_stopped(plan))
+    return 0
+
+
+async def _until_stopped(plan: Plan) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await serve(plan, stop, lambda: time.time_ns() // 1_000_000)
+    except ExceptionGroup as group:
+        # A task group wraps what ended it; for a person there is one thing to change first.
+        wrong, _ = group.split(ConfigError)
+        raise (wrong.exceptions[0] if wrong else group) from None
+
+
+def _warn(plan: Plan) -> None:
+    for warning in plan.warnings:
+        print(f"{plan.config.model}: {warning}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What a person types: each file is one word of `calc-stream`."""

@@ -1,0 +1,146 @@
+"""The calculator's configuration file.
+
+~~~toml
+journal = "journal.db"          # the ingestor's, on the same machine
+state = "calc"                  # a directory: the ledger
+site = "cq-wheel"
+model = "model.toml"            # handed to the ingestor; what counts is what the journal holds
+factors = "factors"             # a directory of own factor files beside the shipped ones; optional
+method = "gbt24067"
+lateness_s = 60                 # how long after its last stop a batch waits for late readings
+silent_after_s = 30             # a meter its gateway calls silent is waited for this long
+close_after_s = 259200          # any meter is waited for this long (72 h)
+
+[ingestor]
+url = "http://127.0.0.1:8421"
+token_file = "api.token"
+
+[web]
+host = "127.0.0.1"
+port = 8420
+
+[engine]                        # optional: see calc_stream/engines/
+kind = "embedded"
+
+[broker]                        # optional: publish every batch's footprint there
+host = "127.0.0.1"
+port = 1883
+~~~
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from calc_stream import engines
+from calc_stream.core import SiteModel, parse_model
+from calc_stream.evidence.silence import Patience
+from calc_stream.factors import FactorSet, load, load_method
+from calc_stream.site import Rules
+from wire import config
+from wire.config import refuse
+from wire.errors import ConfigError
+from wire.mqtt import Broker
+
+
+class Ingestor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the model and the factors are handed in."""
+
+    url: str
+    token_file: Path
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the page and the API are served."""
+
+    host: str = "127.0.0.1"
+    port: int = 8420
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file. Relative paths count from the working directory."""
+
+    journal: Path
+    state: Path
+    site: str
+    model: Path
+    ingestor: Ingestor
+    web: Web = Web()
+    factors: Path | None = None
+    method: str = "gbt24067"
+    lateness_s: float = 60
+    silent_after_s: float = 30
+    close_after_s: float = 72 * 3600
+    engine: dict[str, Any] = {}
+    broker: Broker | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration with everything it names, read and judged; nothing is opened."""
+
+    config: Config
+    rules: Rules
+    model: SiteModel
+    factors: FactorSet
+    engine: ModuleType
+    engine_settings: Any
+    warnings: tuple[str, ...]
+
+
+def load_plan(path: Path) -> Plan:
+    """Raises ConfigError."""
+    found = config.load(path, Config)
+    for key in ("lateness_s", "silent_after_s", "close_after_s"):
+        if getattr(found, key) < 0:
+            raise refuse(path, key, "must be from 0 up")
+    if not found.ingestor.url.startswith(("http://", "https://")):
+        raise refuse(path, "ingestor.url", "must start with http:// or https://")
+    if not 0 <= found.web.port <= 65535:
+        raise refuse(path, "web.port", "must be from 0 to 65535")
+    try:
+        method = load_method(found.method)
+    except ConfigError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+    model = parse_model(read_text(found.model), str(found.model))
+    if model.site != found.site:
+        raise refuse(found.model, "site", f"is {model.site!r}; {path} says {found.site!r}")
+    factors = load(found.factors)
+    engine, settings = engines.settings(found.engine, str(path))
+    patience = Patience(round(found.silent_after_s * 1000), round(found.close_after_s * 1000))
+    rules = Rules(found.site, method, round(found.lateness_s * 1000), patience)
+    warnings = tuple(_doubts(model, factors, rules))
+    return Plan(found, rules, model, factors, engine, settings, warnings)
+
+
+def read_text(path: Path) -> str:
+    """Raises ConfigError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {exc.start})") from exc
+
+
+def _doubts(model: SiteModel, factors: FactorSet, rules: Rules) -> list[str]:
+    """What can be computed, but not to kg CO2e, or not as the method has it."""
+    found = []
+    rows = {name: row for row in factors.rows for name in (row.id, row.series)}
+    for name, source in model.sources.items():
+        key = f"sources.{name}.factor"
+        if source.factor is None:
+            found.append(f"{key}: is missing: the source's kg CO2e stay unknown")
+        elif source.factor not in rows:
+            found.append(f"{key}: no factor or series is named {source.factor!r}")
+        elif rows[source.factor].kind != rules.method.factor_kind:
+            kind = rules.method.factor_kind
+            found.append(f"{key}: {source.factor} is no {kind} factor, as {rules.method.id} wants")
+    for key in ("setup", "idle", "spread"):
+        ours, wanted = getattr(model.policy, key), getattr(rules.method.policy, key)
+        if ours != wanted:
+            found.append(f"policy.{key}: is {ours!r}; {rules.method.id} has {wanted!r}")
+    return found

@@ -1,0 +1,47 @@
+"""The pure core: records in, exact postings and results out. No clock, file, socket or random.
+
+`recompute` is the definition; `SiteState` (and `step`, the same over bytes) equals it live.
+"""
+
+from calc_stream.core.batches import Batch
+from calc_stream.core.chunk import Changes, Chunk, Registers, registers_of
+from calc_stream.core.definition import recompute
+from calc_stream.core.events import Event, Problem
+from calc_stream.core.footprint import Footprint, InventoryFactor, ProductFactor, choose_factors
+from calc_stream.core.ledger import Ledger
+from calc_stream.core.model import SiteModel, parse_model
+from calc_stream.core.postings import Postings
+from calc_stream.core.records import parse_event, parse_events, parse_readings
+from calc_stream.core.result import batch_result, canonical, compute_result, problems_of
+from calc_stream.core.series import Readings, Swap
+from calc_stream.core.state import SiteState, step
+
+__all__ = [
+    "Batch",
+    "Changes",
+    "Chunk",
+    "Event",
+    "Footprint",
+    "InventoryFactor",
+    "Ledger",
+    "Postings",
+    "Problem",
+    "ProductFactor",
+    "Readings",
+    "Registers",
+    "SiteModel",
+    "SiteState",
+    "Swap",
+    "batch_result",
+    "canonical",
+    "choose_factors",
+    "compute_result",
+    "parse_event",
+    "parse_events",
+    "parse_model",
+    "parse_readings",
+    "problems_of",
+    "recompute",
+    "registers_of",
+    "step",
+]

@@ -1,0 +1,67 @@
+"""What the state of a site takes in at once, and what that changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from calc_stream.core.events import Event
+from calc_stream.core.series import Readings, Swap
+from calc_stream.core.whole import Rows, Whole
+from wire.errors import BadData
+from wire.messages import BOOKED, QUALITIES
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registers:
+    """Readings of one meter: int64 ms, and mantissas * 10**exponent in the register's unit."""
+
+    meter: str
+    times_ms: Rows
+    mantissas: Whole
+    exponent: int
+    quality: str = "good"
+
+    def check(self) -> None:
+        """Raises BadData for columns that do not belong together."""
+        if self.times_ms.shape != self.mantissas.shape or self.times_ms.ndim != 1:
+            raise BadData(f"{self.meter}: times and registers differ in length")
+        if self.quality not in QUALITIES:
+            raise BadData(f"{self.meter}: unknown quality {self.quality!a}")
+
+    @property
+    def booked(self) -> bool:
+        return self.quality in BOOKED
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Records of one site, in any order. `silent`: the meters now declared silent (None: as before).
+
+    `offset`: the journal offset up to which the state has everything once this chunk is in.
+    """
+
+    model: str | None = None
+    events: tuple[Event, ...] = ()
+    readings: tuple[Registers, ...] = ()
+    swaps: Mapping[str, tuple[Swap, ...]] = field(default_factory=dict)
+    silent: frozenset[str] | None = None
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a chunk changed in what is posted: the spans posted anew, and new totals by account.
+
+    `accounts` holds every account whose total changed, in quanta by source.
+    """
+
+    spans: tuple[tuple[int, int], ...] = ()
+    accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    frontier_ms: int | None = None
+
+
+def registers_of(readings: Readings) -> tuple[Registers, ...]:
+    """The booked columns of readings, as a chunk carries them."""
+    return tuple(
+        Registers(meter, column.times.copy(), column.mantissas.copy(), column.exponent)
+        for meter, column in sorted(readings.columns.items())
+    )

@@ -1,0 +1,75 @@
+"""Production events: what the plant was doing, exactly as it said so."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+_RANK = {"stop": 0, "state": 1, "start": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One production event; which fields mean something depends on `type`.
+
+    `line` is where a file said it, for messages; it takes no part in comparison.
+    """
+
+    id: str
+    t_ms: int
+    type: str
+    node: str = ""
+    batch: str = ""
+    product: str | None = None
+    weight: Fraction = Fraction(1)
+    state: str = ""
+    good: Fraction = Fraction(0)
+    scrap: Fraction = Fraction(0)
+    unit: str = ""
+    of: str = ""
+    quantity: Fraction = Fraction(0)
+    part: str = "good"  # which part of the input batch was drawn: good | scrap
+    line: int = field(default=0, compare=False)
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """By time, then stop, state, start, then id."""
+        return self.t_ms, _RANK.get(self.type, 3), self.id
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it is an edge."""
+        return self.type in _RANK
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something the events say that cannot be. `recompute` goes on without it and reports it."""
+
+    event: Event
+    key: str
+    text: str
+
+    @property
+    def order(self) -> tuple[int, tuple[int, int, str], str, str]:
+        """By line, then by event."""
+        return self.event.line, self.event.order, self.key, self.text
+
+
+def in_force(events: Iterable[Event]) -> tuple[list[Event], list[Problem]]:
+    """The events that are not voided, in order, and voids that void nothing."""
+    known = {event.id: event for event in events}
+    voided: set[str] = set()
+    problems: list[Problem] = []
+    for event in known.values():
+        if event.type != "void":
+            continue
+        target = known.get(event.of)
+        if target is None:
+            problems.append(Problem(event, "of", f"voids the unknown event {event.of!a}"))
+        elif target.type == "void":
+            what = "itself" if target is event else f"{event.of!a}, which is a void"
+            problems.append(Problem(event, "of", f"voids {what}"))
+        else:
+            voided.add(target.id)
+    standing = [e for e in known.values() if e.id not in voided and e.type != "void"]
+    return sorted(standing, key=lambda event: event.order), problems

@@ -1,0 +1,62 @@
+"""What batches inherit from the batches they were made of: split, merge, rework and regrind."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from calc_stream.core.batches import Batch
+from calc_stream.core.components import components
+from calc_stream.core.decimals import shown
+from calc_stream.core.events import Problem
+from calc_stream.core.linear import Vector, solve
+
+
+def inherited(
+    batches: Mapping[str, Batch], own: Mapping[str, Mapping[str, int]]
+) -> tuple[dict[str, Vector], list[Problem]]:
+    """Exact quanta by batch and source that came with a batch's inputs.
+
+    burden = own + sum over inputs of burden(input) * quantity / good(input), one linear system.
+    Batches that pass everything round for ever are a problem and pass nothing to each other.
+    """
+    feeds: dict[str, list[str]] = {name: [] for name in batches}
+    shares: dict[str, dict[str, Fraction]] = {name: {} for name in batches}
+    for name, batch in batches.items():
+        for of, quantity in batch.drawn.items():
+            shares[name][of] = quantity / batches[of].good
+            feeds[of].append(name)
+    burden: dict[str, Vector] = {}
+    problems: list[Problem] = []
+    for group in components(feeds):
+        given = {name: _entering(name, group, shares, burden, own) for name in group}
+        inside = {(of, n): share for n in group for of, share in shares[n].items() if of in group}
+        solved = solve(group, given, inside)
+        if solved is None:
+            text = f"batches pass everything round for ever: {', '.join(map(shown, group[:5]))}"
+            name, of = next((n, of) for n in group for of in shares[n] if of in group)
+            problems.append(Problem(batches[name].drawn_by[of], "of", text))
+        burden |= given if solved is None else solved
+    found = {
+        name: {
+            source: value - own.get(name, {}).get(source, 0)
+            for source, value in sorted(vector.items())
+            if value != own.get(name, {}).get(source, 0)
+        }
+        for name, vector in burden.items()
+    }
+    return found, problems
+
+
+def _entering(
+    name: str,
+    group: tuple[str, ...],
+    shares: Mapping[str, Mapping[str, Fraction]],
+    burden: Mapping[str, Vector],
+    own: Mapping[str, Mapping[str, int]],
+) -> Vector:
+    """Own quanta and what comes from batches outside the group."""
+    vector = {source: Fraction(quanta) for source, quanta in own.get(name, {}).items()}
+    for of, share in shares[name].items():
+        if of not in group:
+            for source, value in burden[of].items():
+                vector[source] = vector.get(source, Fraction(0)) + share * value
+    return vector

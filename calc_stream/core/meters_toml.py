@@ -1,0 +1,87 @@
+"""The [[meters]] and [[links]] of a site model: where each sits and how its register counts."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from calc_stream.core.decimals import shown
+from calc_stream.core.plant import Bus, Carrier, Link, Meter, Source
+from calc_stream.core.toml_table import Table
+from wire.units import UNITS, UnitError, convert
+
+_FACTS = ("class", "certificate", "certificate_due", "rated_power", "ct", "pt")
+_METER = ("id", "from", "to", "unit", "multiplier", "carrier", "share", *_FACTS)
+
+
+def read_meters(
+    top: Table,
+    carriers: Mapping[str, Carrier],
+    sources: Mapping[str, Source],
+    buses: Mapping[str, Bus],
+    utilities: tuple[str, ...],
+) -> tuple[Meter, ...]:
+    """The meters by id; their edges are judged in `network`."""
+    meters: dict[str, Meter] = {}
+    ends: dict[str, Source | Bus] = {**sources, **buses}
+    for table in top.array("meters"):
+        table.close(_METER)
+        meter_id, start, end = table.name_of("id"), table.text_of("from"), table.text_of("to")
+        if meter_id in meters:
+            raise table.refuse("id", f"{meter_id} is already the id of another meter")
+        carrier = _carrier(table, [ends[place].carrier for place in (start, end) if place in ends])
+        if carrier not in carriers:
+            raise table.refuse("carrier", f"no carrier is named {shown(carrier)} in this model")
+        if "share" in table.data and start not in utilities:
+            raise table.refuse("share", "only the outputs of a utility are shared out")
+        meters[meter_id] = Meter(
+            id=meter_id,
+            start=start,
+            end=end,
+            unit=table.one_of("unit", sorted(UNITS)),
+            carrier=carrier,
+            scale=_scale(table, carriers[carrier]),
+            share=_share(table),
+            facts={key: value for key in _FACTS if (value := table.fact(key)) is not None},
+        )
+    return tuple(meters[meter_id] for meter_id in sorted(meters))
+
+
+def read_links(top: Table) -> tuple[Link, ...]:
+    """The links in their order; their edges are judged in `network`."""
+    links = []
+    for table in top.array("links"):
+        table.close(("from", "to", "share"))
+        links.append(Link(table.text_of("from"), table.text_of("to"), _share(table)))
+    return tuple(links)
+
+
+def _carrier(table: Table, along: list[str]) -> str:
+    """What flows through the meter: told by the bus or source it touches, else by itself."""
+    if not along:
+        if "carrier" not in table.data:
+            raise table.refuse("carrier", "is missing: neither end of this meter tells its carrier")
+        return table.text_of("carrier")
+    told = table.text_of("carrier", along[0])
+    if any(carrier != told for carrier in along):
+        both = " and ".join(map(shown, sorted({told, *along})))
+        key = "carrier" if "carrier" in table.data else "to"
+        raise table.refuse(key, f"carriers differ along this edge: {both}")
+    return told
+
+
+def _scale(table: Table, carrier: Carrier) -> Fraction:
+    """Quanta in one unit of the register."""
+    multiplier = table.fraction("multiplier")
+    if multiplier is not None and multiplier <= 0:
+        raise table.refuse("multiplier", "must be above zero")
+    try:
+        rate = convert(table.text_of("unit"), carrier.unit)
+    except UnitError as exc:
+        raise table.refuse("unit", str(exc)) from exc
+    return (multiplier or Fraction(1)) * rate * carrier.quanta_per_unit
+
+
+def _share(table: Table) -> Fraction | None:
+    share = table.fraction("share")
+    if share is not None and share < 0:
+        raise table.refuse("share", "may not be below zero")
+    return share

@@ -1,0 +1,113 @@
+"""How a place shares out what it gathered, per interval, as whole numbers over one denominator."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+
+import numpy as np
+
+from calc_stream.core.plant import Link, Meter, SiteModel
+from calc_stream.core.whole import Flags, Whole, add, mul, peak, total, whole
+
+Edge = Meter | Link
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bus or a utility with its edges. `mixes`: a bus; `spreads`: D is what flows out."""
+
+    name: str
+    inflows: tuple[Edge, ...]
+    outflows: tuple[Edge, ...]
+    mixes: bool
+    spreads: bool
+
+
+@dataclass(slots=True)
+class Outlets:
+    """out[i] / whole leaves by edge i of `Place.outflows`, stay / whole is its residual.
+
+    `untraced`: rows where meters show an outflow that nothing feeds.
+    """
+
+    whole: Whole
+    out: list[Whole]
+    stay: Whole
+    untraced: Flags | None = None
+
+
+def places_of(model: SiteModel) -> dict[str, Place]:
+    """Every bus and utility by name, in byte order."""
+    edges: tuple[Edge, ...] = (*model.meters, *model.links)
+    places = {}
+    for name in sorted((*model.buses, *model.utilities)):
+        inflows = tuple(edge for edge in edges if edge.end == name)
+        outflows = tuple(edge for edge in edges if edge.start == name)
+        bus = model.buses.get(name)
+        linked = any(isinstance(edge, Link) for edge in inflows)
+        spreads = bus is not None and (bus.residual == "spread" or linked)
+        places[name] = Place(name, inflows, outflows, bus is not None, spreads)
+    return places
+
+
+def outlets(place: Place, flows: dict[str, Whole], rows: int) -> Outlets:
+    """How the place shares its content out in each of so many intervals."""
+    if place.mixes:
+        return _mixed(place, flows, rows)
+    return _passed_on(place, flows, rows)
+
+
+def _mixed(place: Place, flows: dict[str, Whole], rows: int) -> Outlets:
+    """A bus: each metered outflow f takes f / D of the content; links share what is left."""
+    zero = np.zeros(rows, dtype=np.int64)
+    metered = [flows[e.id] if isinstance(e, Meter) else zero for e in place.outflows]
+    drawn = total(metered, zero)
+    arrived = [flows[e.id] for e in place.inflows if isinstance(e, Meter)]
+    divisor = drawn if place.spreads else total(arrived, zero)
+    empty = divisor == 0
+    untraced = None
+    if empty.any():
+        divisor = np.where(empty, whole(1), divisor)
+        untraced = empty if peak(drawn[empty]) else None
+        metered = [np.where(empty, zero, flow) for flow in metered]
+        drawn = np.where(empty, zero, drawn)
+    rest = add(divisor, -drawn)
+    links = [e for e in place.outflows if isinstance(e, Link)]
+    if not links:
+        return Outlets(divisor, metered, rest, untraced)
+    shares = _whole_shares([e.share if e.share is not None else Fraction(1) for e in links])
+    parts = whole(sum(shares))
+    given = iter(shares)
+    linked = np.where(empty, zero, rest)
+    out = [
+        mul(linked, whole(next(given))) if isinstance(edge, Link) else mul(flow, parts)
+        for edge, flow in zip(place.outflows, metered, strict=True)
+    ]
+    return Outlets(mul(divisor, parts), out, mul(np.where(empty, rest, zero), parts), untraced)
+
+
+def _passed_on(place: Place, flows: dict[str, Whole], rows: int) -> Outlets:
+    """A utility: everything goes on; to one output, by declared share, or by metered flow."""
+    one, zero = np.ones(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
+    outflows = place.outflows
+    metered = [flows[e.id] for e in outflows if isinstance(e, Meter)]
+    all_metered = len(metered) == len(outflows)
+    drawn = total(metered, zero)
+    shares = [edge.share for edge in outflows if edge.share is not None]
+    if len({edge.end for edge in outflows}) == 1:
+        numbers = [1] + [0] * (len(outflows) - 1)
+    elif shares:
+        numbers = _whole_shares(shares)
+    else:
+        divisor = np.where(drawn == 0, whole(1), drawn)
+        stay = np.where(drawn == 0, one, zero)
+        return Outlets(divisor, metered, stay)
+    idle = drawn == 0 if all_metered else np.zeros(rows, dtype=np.bool_)
+    parts = np.repeat(whole(sum(numbers)), rows)
+    out = [np.where(idle, zero, np.repeat(whole(number), rows)) for number in numbers]
+    return Outlets(parts, out, np.where(idle, parts, zero))
+
+
+def _whole_shares(shares: list[Fraction]) -> list[int]:
+    common = lcm(*(share.denominator for share in shares))
+    return [int(share * common) for share in shares]

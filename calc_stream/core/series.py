@@ -1,0 +1,199 @@
+"""Cumulative registers in columns: every meter's readings by time, without an object each.
+
+A column takes readings in any order and any number of times; what it then holds is the same.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from calc_stream.core.whole import Rows, Whole, mul, narrow, whole
+
+Span = tuple[int, int]  # milliseconds, both ends included
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Swap:
+    """One register ends and the next starts at `t_ms`; registers as (mantissa, exponent)."""
+
+    t_ms: int
+    closing: tuple[int, int]
+    opening: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A meter's cumulative total, times 10**-exponent; times strictly rising."""
+
+    times: Rows
+    totals: Whole
+    exponent: int
+
+
+class Column:
+    """One meter's registers, ordered by (time, register), each pair once.
+
+    `mantissas` * 10**exponent is the register; the exponent is the smallest one ever seen.
+    Appending behind the end is cheap; a late reading reorders only what lies behind it.
+    """
+
+    def __init__(self) -> None:
+        self._times: Rows = np.empty(16, dtype=np.int64)
+        self._mantissas: Whole = np.empty(16, dtype=np.int64)
+        self._size = 0
+        self.exponent = 0
+        self.clash = False
+
+    @property
+    def times(self) -> Rows:
+        """Milliseconds, rising; equal only where two registers clash."""
+        return self._times[: self._size]
+
+    @property
+    def mantissas(self) -> Whole:
+        """The registers, in 10**exponent of the unit."""
+        return self._mantissas[: self._size]
+
+    def merge(self, times: Rows, mantissas: Whole, exponent: int) -> Span | None:
+        """Takes readings in; the span they change (neighbours included), None when nothing new."""
+        if not times.size:
+            return None
+        mantissas = self._align(mantissas, exponent)
+        at = int(np.searchsorted(self.times, times.min(), "left"))
+        old = self._size
+        tail = np.concatenate([self._times[at:old], times])
+        marks = np.concatenate([self._mantissas[at:old], mantissas])
+        if (np.diff(tail) <= 0).any():
+            order = np.lexsort((marks, tail)) if marks.dtype != object else _order(tail, marks)
+            tail, marks = tail[order], marks[order]
+            fresh = np.concatenate([[True], (np.diff(tail) != 0) | (marks[1:] != marks[:-1])])
+            tail, marks = tail[fresh], marks[fresh]
+            if tail.size == old - at:
+                return None
+            self.clash = self.clash or bool((np.diff(tail) == 0).any())
+        first, last = self._touched(at, old, times)
+        self._put(at, tail, marks)
+        return first, last
+
+    def _touched(self, at: int, old: int, times: Rows) -> Span:
+        """From the neighbour before the earliest new reading to the one after the latest."""
+        lo, hi = int(times.min()), int(times.max())
+        after = int(np.searchsorted(self._times[:old], hi, "right"))
+        first = int(self._times[at - 1]) if at else lo
+        return first, int(self._times[after]) if after < old else hi
+
+    def _align(self, mantissas: Whole, exponent: int) -> Whole:
+        """Both to the smaller exponent."""
+        if not self._size:
+            self.exponent = exponent
+        if exponent < self.exponent:
+            factor = whole(10 ** (self.exponent - exponent))
+            self._mantissas = mul(self._mantissas[: self._size], factor)
+            self._times = self._times[: self._size]
+            self.exponent = exponent
+        mantissas = mul(mantissas, whole(10 ** (exponent - self.exponent)))
+        if mantissas.dtype == object and self._mantissas.dtype != object:
+            mantissas = narrow(mantissas)
+        return mantissas
+
+    def _put(self, at: int, times: Rows, mantissas: Whole) -> None:
+        end = at + times.size
+        if end > self._times.size or mantissas.dtype != self._mantissas.dtype:
+            room = np.empty(max(16, end + end // 2), dtype=np.int64)
+            marks: Whole = np.zeros(room.size, dtype=mantissas.dtype)
+            room[:at], marks[:at] = self._times[:at], self._mantissas[:at]
+            self._times, self._mantissas = room, marks
+        self._times[at:end], self._mantissas[at:end] = times, mantissas
+        self._size = end
+
+
+class Readings:
+    """All meters' columns and swaps, and what was left out for its quality.
+
+    Mutable, and used so only by the state of a site; a computation reads it.
+    """
+
+    def __init__(self) -> None:
+        self.columns: dict[str, Column] = {}
+        self.swaps: dict[str, set[Swap]] = {}
+        self.left_out: set[tuple[str, int, int, int, str]] = set()
+        self._totals: dict[str, Totals] = {}
+
+    def add(self, meter: str, times: Rows, mantissas: Whole, exponent: int) -> Span | None:
+        """Registers of one meter, in any order; the span they change."""
+        span = self.columns.setdefault(meter, Column()).merge(times, mantissas, exponent)
+        if span is None:
+            return None
+        self._totals.pop(meter, None)
+        if meter not in self.swaps:
+            return span
+        known = self.totals(meter).times  # a swap is a neighbour too
+        before = int(np.searchsorted(known, int(times.min()), "left"))
+        after = int(np.searchsorted(known, int(times.max()), "right"))
+        return int(known[max(before - 1, 0)]), int(known[min(after, known.size - 1)])
+
+    def add_swaps(self, meter: str, swaps: Iterable[Swap]) -> Span | None:
+        """Swaps of one meter; the span they change (everything after the earliest)."""
+        known = self.swaps.setdefault(meter, set())
+        fresh = set(swaps) - known
+        if not fresh:
+            return None
+        known |= fresh
+        self._totals.pop(meter, None)
+        totals = self.totals(meter)
+        at = int(np.searchsorted(totals.times, min(swap.t_ms for swap in fresh), "left"))
+        return int(totals.times[max(at - 1, 0)]), int(totals.times[-1])
+
+    def leave_out(self, meter: str, t_ms: int, register: tuple[int, int], quality: str) -> None:
+        """A reading that may not be booked; it is only counted."""
+        mantissa, exponent = register
+        while mantissa and mantissa % 10 == 0:
+            mantissa, exponent = mantissa // 10, exponent + 1
+        self.left_out.add((meter, t_ms, mantissa, exponent if mantissa else 0, quality))
+
+    def meters(self) -> Iterator[str]:
+        """Every meter that was read or swapped."""
+        yield from sorted(self.columns.keys() | self.swaps.keys())
+
+    def totals(self, meter: str) -> Totals:
+        """The cumulative total of a meter (empty when it was never read)."""
+        if meter not in self._totals:
+            column = self.columns.get(meter, Column())
+            self._totals[meter] = _totals(column, sorted(self.swaps.get(meter, ())))
+        return self._totals[meter]
+
+
+def _totals(column: Column, swaps: list[Swap]) -> Totals:
+    """Register plus (closing - opening) of all swaps so far; a swap is a reading of both."""
+    times, marks, exponent = column.times, column.mantissas, column.exponent
+    if column.clash:  # contradictions are reported elsewhere; the lowest register stands
+        keep = np.concatenate([[True], np.diff(times) != 0])
+        times, marks = times[keep], marks[keep]
+    if not swaps:
+        return Totals(times, marks, exponent)
+    finest = min(e for swap in swaps for _, e in (swap.closing, swap.opening))
+    if not times.size or finest < exponent:
+        marks = mul(marks, whole(10 ** max(exponent - finest, 0)))
+        exponent = finest
+    wide = marks.astype(object)
+    at_times, at_totals, before = [], [], 0
+    for swap in swaps:
+        closing, opening = (m * 10 ** (e - exponent) for m, e in (swap.closing, swap.opening))
+        at_times.append(swap.t_ms)
+        at_totals.append(closing + before)
+        wide[times > swap.t_ms] += closing - opening
+        before += closing - opening
+    keep = ~np.isin(times, at_times)
+    all_times = np.concatenate([times[keep], np.array(at_times, dtype=np.int64)])
+    totals = np.concatenate([wide[keep], np.array(at_totals, dtype=object)])
+    order = np.argsort(all_times, kind="stable")
+    all_times, totals = all_times[order], totals[order]
+    keep = np.concatenate([[True], np.diff(all_times) != 0])
+    return Totals(all_times[keep], narrow(totals[keep]), exponent)
+
+
+def _order(times: Rows, marks: Whole) -> Rows:
+    """lexsort for Python integers."""
+    pairs = list(zip(times.tolist(), marks.tolist(), strict=True))
+    return np.array(sorted(range(len(pairs)), key=pairs.__getitem__), dtype=np.int64)

@@ -1,0 +1,99 @@
+"""From the meters' flows to what each node, export and residual received of each source.
+
+Per interval every bus and utility gathers content and shares it out (`outlets`). Places are taken
+in an order in which what feeds a place comes first; places that feed each other are solved together
+(`loops`). The same equation is Bialek's flow tracing and the reciprocal method of cost allocation.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from calc_stream.core.content import Content, together
+from calc_stream.core.loops import Stuck, solve_loop
+from calc_stream.core.outlets import Edge, Outlets, Place, outlets
+from calc_stream.core.plant import Link, Meter, SiteModel
+from calc_stream.core.whole import Whole
+
+
+@dataclass(slots=True)
+class Traced:
+    """Where the content went in each interval, and meters whose flow nothing explains."""
+
+    arrived: dict[str, list[Content]] = field(default_factory=dict)  # by node or export
+    residuals: dict[str, Content] = field(default_factory=dict)  # by bus or utility
+    untraced: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The places in groups: each group after those that feed it; more than one place is a loop."""
+
+    model: SiteModel
+    groups: tuple[tuple[Place, ...], ...]
+
+
+def trace(network: Network, flows: dict[str, Whole], rows: int) -> Traced:
+    """What arrived where. `flows`: quanta by meter id, one row an interval."""
+    traced = Traced()
+    inbox: dict[str, list[Content]] = {}
+    ones = np.ones(rows, dtype=np.int64)
+    for meter in network.model.meters:
+        if meter.start in network.model.sources:
+            content = Content({meter.start: flows[meter.id]}, ones)
+            inbox.setdefault(meter.end, []).append(content)
+    for group in network.groups:
+        ways = {place.name: outlets(place, flows, rows) for place in group}
+        entered = {place.name: together(inbox.get(place.name, []), rows) for place in group}
+        if is_loop(group):
+            entered, ways, stuck = solve_loop(group, entered, ways, rows)
+            _note_stuck(traced, group, flows, stuck)
+        inner = {place.name for place in group}
+        for place in group:
+            _note_empty(traced, place, flows, ways[place.name])
+            for end, content in _share_out(place, entered[place.name], ways[place.name], traced):
+                if end not in inner:
+                    inbox.setdefault(end, []).append(content)
+    places = {place.name for group in network.groups for place in group}
+    traced.arrived = {end: contents for end, contents in inbox.items() if end not in places}
+    return traced
+
+
+def is_loop(group: tuple[Place, ...]) -> bool:
+    """Whether content can come back to a place of the group."""
+    return len(group) > 1 or any(edge.end == group[0].name for edge in group[0].outflows)
+
+
+def _share_out(
+    place: Place, content: Content, ways: Outlets, traced: Traced
+) -> list[tuple[str, Content]]:
+    """What leaves by each edge; what stays is noted."""
+    if not content.parts:
+        return []
+    unit = content.over(ways.whole)
+    if np.any(ways.stay != 0):
+        traced.residuals[place.name] = unit.times(ways.stay)
+    pairs = zip(place.outflows, ways.out, strict=True)
+    return [(edge.end, unit.times(weights)) for edge, weights in pairs]
+
+
+def _note_empty(traced: Traced, place: Place, flows: dict[str, Whole], ways: Outlets) -> None:
+    """Nothing flowed in, yet meters show an outflow."""
+    if ways.untraced is None:
+        return
+    for edge in place.outflows:
+        if isinstance(edge, Meter) and np.any(flows[edge.id][ways.untraced] > 0):
+            traced.untraced.add(edge.id)
+
+
+def _note_stuck(
+    traced: Traced, group: tuple[Place, ...], flows: dict[str, Whole], stuck: list[Stuck]
+) -> None:
+    """The meters of loops that could not be solved."""
+    inner: list[Edge] = [edge for place in group for edge in place.outflows]
+    for row, names in stuck:
+        for edge in inner:
+            if isinstance(edge, Link) or not (edge.start in names and edge.end in names):
+                continue
+            if flows[edge.id][row] > 0:
+                traced.untraced.add(edge.id)

@@ -1,0 +1,94 @@
+"""Whole numbers in columns: int64 while they are small, Python's own when they are not.
+
+Every operation looks at the largest magnitudes first. Where a result could leave int64 the columns
+become object arrays of Python integers, so one piece of code serves the fast path and the exact
+path, and both give the same numbers. No float takes part.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Whole = npt.NDArray[Any]  # int64, or object holding Python integers
+Rows = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+LIMIT = 1 << 62
+
+
+def peak(column: Whole) -> int:
+    """The largest magnitude in the column; 0 when it is empty."""
+    if not column.size:
+        return 0
+    if column.dtype == object:
+        return int(max(map(abs, column.flat)))
+    # The ufuncs themselves: for short columns the array methods' wrappers cost more than the work.
+    low, high = np.minimum.reduce(column, axis=None), np.maximum.reduce(column, axis=None)
+    return max(int(high), -int(low))
+
+
+def whole(value: int) -> Whole:
+    """One number as a zero-dimensional column."""
+    return np.asarray(value, dtype=np.int64 if abs(value) < LIMIT else object)
+
+
+def column(values: list[int]) -> Whole:
+    """A list of numbers as a column."""
+    small = all(-LIMIT < value < LIMIT for value in values)
+    return np.array(values, dtype=np.int64 if small else object)
+
+
+def narrow(column: Whole) -> Whole:
+    """Back to int64 when everything fits."""
+    if column.dtype == object and peak(column) < LIMIT:
+        return column.astype(np.int64)
+    return column
+
+
+def mul(a: Whole, b: Whole) -> Whole:
+    """a * b, exact."""
+    if a.dtype != object and b.dtype != object and peak(a) * peak(b) < LIMIT:
+        return _column(np.multiply(a, b))
+    return _column(np.multiply(a.astype(object), b.astype(object)))
+
+
+def add(a: Whole, b: Whole) -> Whole:
+    """a + b, exact."""
+    if a.dtype != object and b.dtype != object and peak(a) + peak(b) < LIMIT:
+        return _column(np.add(a, b))
+    return _column(np.add(a.astype(object), b.astype(object)))
+
+
+def total(parts: list[Whole], like: Whole) -> Whole:
+    """The sum of columns; zeros shaped like `like` when there are none."""
+    result: Whole = np.zeros(like.shape, dtype=np.int64)
+    for part in parts:
+        result = add(result, part)
+    return result
+
+
+def floor_div(a: Whole, b: Whole) -> Whole:
+    """floor(a / b), exact; b is positive."""
+    if a.dtype == object or b.dtype == object:
+        return narrow(np.floor_divide(a.astype(object), b.astype(object)))
+    return np.floor_divide(a, b)
+
+
+def lcm(a: Whole, b: Whole) -> Whole:
+    """Least common multiple of positive columns."""
+    if a.dtype != object and b.dtype != object and peak(a) * peak(b) < LIMIT:
+        return np.lcm(a, b)
+    return narrow(np.lcm(a.astype(object), b.astype(object)))
+
+
+def gcd(a: Whole, b: Whole) -> Whole:
+    """Greatest common divisor; gcd(0, b) = b."""
+    if a.dtype == object or b.dtype == object:
+        return _column(np.gcd(a.astype(object), b.astype(object)))
+    return _column(np.gcd(a, b))
+
+
+def _column(result: Any) -> Whole:
+    """NumPy answers zero-dimensional object columns with bare Python integers."""
+    return np.asarray(result)

@@ -1,0 +1,153 @@
+"""One record of the journal as one chunk for the core. Pure; columns stay columns.
+
+A register is handed on in the unit the site model gives its meter; a quantity's own unit serves
+where the model knows no such meter. Both ways are exact: units differ by a terminating decimal.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import msgspec
+import numpy as np
+
+from calc_stream.core.chunk import Chunk, Registers
+from calc_stream.core.decimals import parse_decimal
+from calc_stream.core.records import parse_event
+from calc_stream.core.series import Swap
+from calc_stream.core.whole import Rows, mul, whole
+from wire.errors import BadData
+from wire.journal import Record
+from wire.messages import MeterEvent, ProductionEvent
+from wire.quantities import QUANTITIES, register_id
+from wire.segment import Column, Segment, Table, open_segment
+from wire.units import UNITS, UnitError, convert
+
+# Events that end one register and start the next; their detail holds closing and opening.
+_NEW_REGISTER = frozenset({"swap", "rollover", "reset"})
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A record as a chunk, and as what a person may want to see of it.
+
+    `misfits`: registers the model's unit cannot hold, with the reason.
+    """
+
+    chunk: Chunk
+    segment: Segment | None = None
+    production: ProductionEvent | None = None
+    misfits: tuple[tuple[str, str], ...] = ()
+
+
+def decode(record: Record, units: Mapping[str, str]) -> Decoded:
+    """`units`: the model's unit by register. Raises BadData; offsets are set in every chunk."""
+    if record.kind == "segment":
+        return _segment(record, units)
+    if record.kind == "model":
+        return Decoded(Chunk(model=_text(record), offset=record.offset))
+    if record.kind == "event":
+        text = _text(record)
+        event = parse_event(text, f"event {record.key}")
+        try:
+            told = msgspec.json.decode(record.data, type=ProductionEvent)
+        except msgspec.DecodeError as exc:
+            raise BadData(f"event {record.key}: {exc}") from exc
+        return Decoded(Chunk(events=(event,), offset=record.offset), production=told)
+    return Decoded(Chunk(offset=record.offset))
+
+
+def numbers(column: Column) -> Rows:
+    """A column's integers as int64."""
+    steps = np.frombuffer(column.deltas, dtype=f"<i{column.width}")
+    return np.cumsum(steps, dtype=np.int64) + column.first
+
+
+def _segment(record: Record, units: Mapping[str, str]) -> Decoded:
+    segment = open_segment(record.data)
+    misfits: dict[str, str] = {}
+    readings = [r for table in segment.tables for r in _registers(table, units, misfits)]
+    swaps: dict[str, tuple[Swap, ...]] = {}
+    for event in segment.events:
+        if event.event in _NEW_REGISTER:
+            for meter, swap in _swap(event, units, misfits):
+                swaps[meter] = (*swaps.get(meter, ()), swap)
+    chunk = Chunk(readings=tuple(readings), swaps=swaps, offset=record.offset)
+    return Decoded(chunk, segment, misfits=tuple(sorted(misfits.items())))
+
+
+def _registers(
+    table: Table, units: Mapping[str, str], misfits: dict[str, str]
+) -> Iterator[Registers]:
+    times = numbers(table.times_ms)
+    named = zip(table.quantities, table.columns, table.exponents, strict=True)
+    for quantity, column, exponent in named:
+        place = _place(table.meter, quantity, units, misfits)
+        if place is not None:
+            meter, factor, shift = place
+            mantissas = numbers(column)
+            if factor != 1:
+                mantissas = mul(mantissas, whole(factor))
+            yield Registers(meter, times, mantissas, exponent + shift, table.quality)
+
+
+def _swap(
+    event: MeterEvent, units: Mapping[str, str], misfits: dict[str, str]
+) -> Iterator[tuple[str, Swap]]:
+    quantity = event.detail.get("quantity", "")
+    if quantity not in QUANTITIES or not {"closing", "opening"} <= event.detail.keys():
+        misfits[event.meter] = f"{event.event} event without quantity, closing and opening"
+        return
+    place = _place(event.meter, quantity, units, misfits)
+    if place is None:
+        return
+    meter, factor, shift = place
+    ends = []
+    for end in ("closing", "opening"):
+        try:
+            mantissa, exponent = parse_decimal(event.detail[end])
+        except ValueError as exc:
+            misfits[meter] = f"{event.event}: {end}: {exc}"
+            return
+        ends.append((mantissa * factor, exponent + shift))
+    yield meter, Swap(event.t_ms, _plain(ends[0]), _plain(ends[1]))
+
+
+def _place(
+    meter: str, quantity: str, units: Mapping[str, str], misfits: dict[str, str]
+) -> tuple[str, int, int] | None:
+    """(register, factor, shift): register reading = value * factor * 10**shift; None off the books."""
+    register = register_id(meter, quantity)
+    unit = QUANTITIES[quantity].unit
+    if register is None or unit not in UNITS:
+        return None
+    try:
+        return (register, *_decimal(convert(unit, units.get(register, unit))))
+    except UnitError as exc:
+        misfits[register] = f"{quantity}: {exc}"
+        return None
+
+
+def _decimal(rate: Fraction) -> tuple[int, int]:
+    """A terminating decimal as (factor, shift) with rate = factor * 10**shift."""
+    shift = 0
+    while rate.denominator != 1:
+        rate, shift = rate * 10, shift - 1
+        if shift < -18:
+            raise UnitError("units that differ by no terminating decimal are not supported")
+    return int(rate), shift
+
+
+def _plain(decimal: tuple[int, int]) -> tuple[int, int]:
+    """Equal values, equal pairs: the core compares swaps by their numbers."""
+    mantissa, exponent = decimal
+    while mantissa and mantissa % 10 == 0:
+        mantissa, exponent = mantissa // 10, exponent + 1
+    return mantissa, exponent if mantissa else 0
+
+
+def _text(record: Record) -> str:
+    try:
+        return record.data.decode()
+    except UnicodeDecodeError as exc:
+        raise BadData(f"{record.kind} {record.key}: is not UTF-8 text") from exc

@@ -1,0 +1,58 @@
+"""Which meters nobody waits for any longer. Pure: "now" is when the ingestor wrote the record."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from calc_stream.core import Readings, SiteModel
+from calc_stream.core.edges import reach_of
+from wire.messages import MeterEvent
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How old a meter's last reading must be: with the gateway's word for it, and without."""
+
+    silent_after_ms: int
+    close_after_ms: int
+
+
+class Told(msgspec.Struct):
+    """What is kept besides the core's state.
+
+    `chain`: the journal's chain value at the last record; `silent`: meters gateways called so;
+    `problems`: records that could not be used, with the reason.
+    """
+
+    chain: str = ""
+    first_ms: int | None = None
+    now_ms: int = 0
+    silent: set[str] = set()
+    segments: int = 0
+    readings: int = 0
+    problems: dict[str, str] = {}
+
+    def hear(self, events: Iterable[MeterEvent]) -> None:
+        for event in events:
+            if event.event == "silent":
+                self.silent.add(event.meter)
+            elif event.event == "back":
+                self.silent.discard(event.meter)
+
+
+def silent_meters(
+    model: SiteModel, readings: Readings, told: Told, patience: Patience
+) -> frozenset[str]:
+    """Registers declared silent; never all of them, or there would be no frontier at all."""
+    lasts: dict[str, int] = {}
+    silent: set[str] = set()
+    for meter in model.meters:
+        reach = reach_of(readings, meter.id)
+        if reach:
+            lasts[meter.id] = reach[1]
+        age_ms = told.now_ms - (reach[1] if reach else told.first_ms or told.now_ms)
+        said = not told.silent.isdisjoint((meter.id, meter.id.removesuffix(".export")))
+        if age_ms > (patience.silent_after_ms if said else patience.close_after_ms):
+            silent.add(meter.id)
+    if silent and lasts and len(silent) == len(model.meters):
+        silent.discard(max(lasts, key=lambda meter: (lasts[meter], meter)))
+    return frozenset(silent)

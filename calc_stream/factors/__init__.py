@@ -1,0 +1,12 @@
+"""Emission factors: facts with a document each, one TOML a publisher, and pure lookup.
+
+Two kinds never mix. A *product footprint factor* (kgCO2e, life cycle) belongs into a product's
+footprint; an *inventory factor* (kgCO2, generation only) into an organisation's. A row without a
+document is no row, and there is no fallback: what no row covers stays unknown.
+"""
+
+from calc_stream.factors.load import SHIPPED, load
+from calc_stream.factors.method import Method, load_method
+from calc_stream.factors.row import Factor, FactorSet
+
+__all__ = ["SHIPPED", "Factor", "FactorSet", "Method", "load", "load_method"]

@@ -1,0 +1,218 @@
+"""One site: takes the journal's records one by one, in order, and knows what follows from them.
+
+Everything here is a function of the records (and of the settings): no clock, no chunk size. That is
+why a restart may resume from any committed offset.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from calc_stream.core import Changes, Chunk, SiteState, parse_model
+from calc_stream.evidence.decode import Decoded, decode
+from calc_stream.evidence.silence import Patience, Told, silent_meters
+from calc_stream.factors import FactorSet, Method
+from calc_stream.ledger.book import Because, Book
+from calc_stream.ledger.figures import Basis
+from calc_stream.ledger.rows import BatchRow
+from calc_stream.ledger.store import Commit, Store
+from wire.errors import BadData, ConfigError
+from wire.journal import Record
+
+log = logging.getLogger(__name__)
+
+MOST_PROBLEMS = 100
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a site's results depend on besides its records."""
+
+    site: str
+    method: Method
+    lateness_ms: int
+    patience: Patience
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one record did."""
+
+    record: Record
+    decoded: Decoded
+    moved: tuple[BatchRow, ...] = ()
+    made: tuple[BatchRow, ...] = ()
+
+
+class Site:
+    """The state of a site with its book of batches; `take` records, `commit` now and then.
+
+    `history` yields the site's records from the first one on: read again when a new model gives
+    registers other units.
+    """
+
+    def __init__(self, rules: Rules, store: Store, history: Callable[[], Iterator[Record]]) -> None:
+        self.rules = rules
+        self._store = store
+        self._history = history
+        offset, data, kept = store.state(rules.site)
+        self.state = SiteState.from_bytes(data)
+        self.told = msgspec.json.decode(kept, type=Told) if kept else Told()
+        self.book = Book(rules.lateness_ms, store.rows(rules.site), store.latest(rules.site))
+        self.book.resume(self.state)
+        self.offset = self.committed = offset
+        self._model: Record | None = None
+        self._factors: tuple[FactorSet, str] | None = None
+        self._dirty: dict[str, BatchRow] = {}
+        self._made: list[BatchRow] = []
+
+    def remember(self, models: list[Record], factors: list[Record]) -> None:
+        """After a start: which of the records up to the committed offset are in force."""
+        for record in (r for r in models if r.offset <= self.offset):
+            text = self.state.model.text if self.state.model else None
+            if record.data.decode(errors="replace") == text:
+                self._model = record
+        for record in (r for r in factors if r.offset <= self.offset):
+            self._adopt_factors(record)
+
+    @property
+    def basis(self) -> Basis | None:
+        """What figures stand on; None before there is a model."""
+        if self.state.model is None or self._model is None:
+            return None
+        factors, hash_ = self._factors or (None, None)
+        return Basis(self.rules.method, self.state.model, self._model.hash, factors, hash_)
+
+    @property
+    def unsaved(self) -> bool:
+        return self.offset > self.committed
+
+    def take(self, record: Record) -> Step:
+        """The next record. One that cannot be used is noted in `told.problems` and passed over."""
+        self.told.now_ms = max(self.told.now_ms, record.t_ms)
+        self.told.first_ms = self.told.first_ms if self.told.first_ms is not None else record.t_ms
+        self.told.chain = record.chain
+        decoded, changed = self._apply(record)
+        self.offset = record.offset
+        changed |= self._listen()
+        basis = self.basis
+        if basis is None:
+            return Step(record, decoded)
+        because = Because(record.kind, record.key, record.offset)
+        moved, made = self.book.follow(self.state, basis, because, changed)
+        self._dirty |= {row.batch: row for row in moved}
+        self._made += made
+        return Step(record, decoded, tuple(moved), tuple(made))
+
+    def commit(self) -> None:
+        """Everything up to `offset`, in one transaction. Raises TransientError."""
+        if not self.unsaved:
+            return
+        accounts = self.state.totals() if self.state.model else {}
+        kept = msgspec.json.encode(self.told, order="deterministic")
+        rows, made = list(self._dirty.values()), list(self._made)
+        commit = Commit(self.offset, self.state.to_bytes(), kept, accounts, rows, made)
+        self._store.commit(self.rules.site, commit)
+        self.committed = self.offset
+        self._dirty.clear()
+        self._made.clear()
+
+    def unmapped(self) -> dict[str, str]:
+        """Registers that were read and sit nowhere in the model, with a word why.
+
+        An export register that never moved is no news.
+        """
+        if self.state.model is None:
+            return {}
+        found = {}
+        for register in self.state.unknown_meters():
+            totals = self.state.readings.totals(register).totals
+            if register.endswith(".export") and totals.size and totals[0] == totals[-1]:
+                continue
+            found[register] = "no meter of the model has this id"
+        return found
+
+    def _apply(self, record: Record) -> tuple[Decoded, set[str]]:
+        """Decode and hand to the core; what the record is, and the accounts it changed."""
+        try:
+            decoded = decode(record, self._units())
+            if record.kind == "model":
+                self._make_room(decoded)
+            if record.kind == "factor":
+                self._adopt_factors(record)
+            changes = self.state.apply(decoded.chunk)
+        except (BadData, ConfigError) as exc:
+            self._note(f"{record.kind} {record.key}", f"offset {record.offset}: {exc}")
+            changes = self.state.apply(Chunk(offset=record.offset))
+            return Decoded(Chunk(offset=record.offset)), set(changes.accounts)
+        if record.kind == "model":
+            self._model = record
+        if decoded.segment is not None:
+            self.told.segments += 1
+            self.told.readings += decoded.segment.header.readings
+            self.told.hear(decoded.segment.events)
+        for register, why in decoded.misfits:
+            self._note(register, why)
+        return decoded, set(changes.accounts)
+
+    def _listen(self) -> set[str]:
+        """Declare meters silent, or not any longer; the accounts that changes."""
+        model = self.state.model
+        if model is None:
+            return set()
+        silent = silent_meters(model, self.state.readings, self.told, self.rules.patience)
+        if silent == self.state.silent:
+            return set()
+        for meter in sorted(silent ^ self.state.silent):
+            log.warning("meter %s is %s", meter, "silent" if meter in silent else "back")
+        changes: Changes = self.state.apply(Chunk(silent=silent))
+        return set(changes.accounts)
+
+    def _units(self) -> dict[str, str]:
+        model = self.state.model
+        return {meter.id: meter.unit for meter in model.meters} if model else {}
+
+    def _make_room(self, decoded: Decoded) -> None:
+        """Before a model that gives known registers other units: read them again in those.
+
+        Raises ConfigError for a model that cannot be used.
+        """
+        text = decoded.chunk.model or ""
+        model = parse_model(text, "model")
+        if model.site != self.rules.site:
+            raise ConfigError(
+                f"model: site: is {model.site!r}, this journal's is {self.rules.site!r}"
+            )
+        old, new = self._units(), {meter.id: meter.unit for meter in model.meters}
+        read = set(self.state.readings.meters())
+        if all(old.get(register) == unit for register, unit in new.items() if register in read):
+            return
+        log.info("the new model gives registers other units: reading the journal again")
+        fresh = SiteState()
+        fresh.apply(Chunk(model=text, events=tuple(self.state.events.values())))
+        for record in self._history():
+            if record.offset >= (decoded.chunk.offset or 0):
+                break
+            if record.kind == "segment":
+                self._read_again(fresh, record, new)
+        self.state = fresh
+
+    def _read_again(self, fresh: SiteState, record: Record, units: dict[str, str]) -> None:
+        try:
+            fresh.apply(decode(record, units).chunk)
+        except BadData as exc:
+            self._note(f"segment {record.key}", f"offset {record.offset}: {exc}")
+
+    def _adopt_factors(self, record: Record) -> None:
+        try:
+            self._factors = FactorSet.decode(record.data), record.hash
+        except BadData as exc:
+            self._note(f"factor {record.key}", f"offset {record.offset}: {exc}")
+
+    def _note(self, what: str, why: str) -> None:
+        problems = self.told.problems
+        if what not in problems and len(problems) < MOST_PROBLEMS:
+            log.warning("%s: %s", what, why)
+            problems[what] = why

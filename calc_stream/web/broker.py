@@ -1,0 +1,50 @@
+"""Every batch's footprint as a retained message on the broker, for machines that want to know."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from calc_stream.ledger.rows import BatchRow
+from wire import topics
+from wire.errors import TransientError
+from wire.mqtt import Broker, Client
+
+log = logging.getLogger(__name__)
+
+_EVERY_S = 1.0
+
+
+class BatchMessages:
+    """Publishes what moved, once a second; of one batch only the newest row waits."""
+
+    def __init__(self, broker: Broker, site: str) -> None:
+        self._client = Client(broker, f"wattprint-calc-{site}")
+        self._site = site
+        self._waiting: dict[str, BatchRow] = {}
+
+    def moved(self, rows: Sequence[BatchRow]) -> None:
+        """May be called from any thread."""
+        for row in rows:
+            self._waiting[row.batch] = row
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with self._client.running():
+            while True:
+                await self._client.connected.wait()
+                for batch in list(self._waiting):
+                    await self._publish(self._waiting.pop(batch))
+                await asyncio.sleep(_EVERY_S)
+
+    async def _publish(self, row: BatchRow) -> None:
+        if set(row.batch) & set("/+#\0"):
+            return  # cannot be part of a topic
+        try:
+            topic = topics.batch(self._site, row.batch)
+            await self._client.publish(topic, msgspec.json.encode(row), retain=True)
+        except TransientError:
+            # The link's own log says so; the row waits unless a newer one does.
+            self._waiting.setdefault(row.batch, row)
+            await asyncio.sleep(_EVERY_S)

@@ -1,0 +1,165 @@
+"""Every exporter keeps what the folder promises, on closed batches and on products."""
+
+import csv
+import io
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from calc_stream import exporters
+from calc_stream.exporters import Export
+from calc_stream.ledger.products import product_rows
+from calc_stream.ledger.rows import BatchRow
+from wire import config
+from wire.errors import ConfigError
+
+FOLDER = Path(exporters.__file__).parent
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+GOLDEN = Path(__file__).parent / "exporters"
+
+ROWS = [
+    BatchRow(
+        site="cq",
+        batch="B1",
+        product="wheel",
+        state="settled",
+        settled=True,
+        nodes=("cnc", "press"),
+        started_ms=1_795_161_600_000,
+        ended_ms=1_795_161_660_000,
+        energy_kwh="80.000000",
+        by_source={"grid": "64.000000", "pv": "16.000000"},
+        units={"grid": "kWh", "pv": "kWh"},
+        kg_co2e="37.804800",
+        columns={"life_cycle": "37.804800"},
+        factors=("cn-grid-footprint-2024", "cn-pv-footprint-2024"),
+        factor_status="verified",
+        good="95",
+        scrap="5",
+        unit="piece",
+        kwh_per_unit="0.842105263158",
+        kg_co2e_per_unit="0.397945263158",
+        method="gbt24067",
+        factor_set="f" * 64,
+        model="a" * 64,
+        offset=120,
+        revision=1,
+    ),
+    BatchRow(
+        site="cq",
+        batch="=B2",
+        product="wheel",
+        state="restated",
+        energy_kwh="20.000000",
+        by_source={"grid": "20.000000"},
+        units={"grid": "kWh"},
+        kg_co2e="11.554000",
+        good="5",
+        unit="piece",
+        measured_share="0.5",
+        interpolated_share="0.5",
+        method="gbt24067",
+        factor_status="secondary",
+        offset=130,
+        revision=2,
+        incomplete=True,
+        cause="segment gw-1/s/7 (offset 130)",
+        difference_kwh="-1.000000",
+        difference_kg="-0.577700",
+    ),
+]
+EXPORTS = [
+    Export("batches", "cq", 131, ROWS),
+    Export("products", "cq", 131, product_rows(ROWS)),
+    Export("batches", "cq", 0, []),
+    Export("products", "cq", 0, []),
+]
+
+
+def test_there_are_exporters() -> None:
+    assert {"csv", "json"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_exporter_has_a_sample_settings_and_a_media_type(name: str) -> None:
+    exporter = exporters.find(name)
+    found = re.search(r"~~~toml\n(.*?)~~~", exporter.__doc__ or "", re.DOTALL)
+    assert found
+    table = tomllib.loads(found[1])["exporter"]
+    assert table.pop("kind") == name
+    assert config.convert(table, exporter.Settings, name) == exporter.Settings()
+    assert exporter.Settings.__struct_config__.frozen
+    assert exporter.Settings.__struct_config__.forbid_unknown_fields
+    assert issubclass(exporter.Settings, msgspec.Struct)
+    assert "/" in exporter.MEDIA_TYPE
+
+
+@pytest.mark.parametrize("export", EXPORTS, ids=lambda export: f"{export.what}-{len(export.rows)}")
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_exports_are_equal_bytes(name: str, export: Export) -> None:
+    exporter = exporters.find(name)
+    first = exporter.write(export, exporter.Settings())
+    assert first == exporter.write(export, exporter.Settings())
+    assert first.endswith(b"\n")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_row_says_what_it_stands_on(name: str) -> None:
+    exporter = exporters.find(name)
+    for export in EXPORTS[:2]:
+        text = exporter.write(export, exporter.Settings()).decode("utf-8-sig")
+        for said in ("method", "measured_share", "interpolated_share", "offset", "revision"):
+            assert said in text
+        for value in ("gbt24067", "f" * 64, "a" * 64, "cq"):
+            assert value in text
+
+
+@pytest.mark.parametrize("export", EXPORTS[:2], ids=lambda export: export.what)
+def test_csv_is_the_golden_file(export: Export) -> None:
+    exporter = exporters.find("csv")
+    assert (
+        exporter.write(export, exporter.Settings()) == (GOLDEN / f"{export.what}.csv").read_bytes()
+    )
+
+
+def test_csv_reads_back_with_a_column_a_source() -> None:
+    exporter = exporters.find("csv")
+    text = exporter.write(EXPORTS[0], exporter.Settings()).decode("utf-8-sig")
+    first, second = csv.DictReader(io.StringIO(text))
+    assert (first["grid_kWh"], first["pv_kWh"]) == ("64.000000", "16.000000")
+    assert (second["grid_kWh"], second["pv_kWh"]) == ("20.000000", "")
+    assert first["started"].endswith("Z")
+    assert second["batch"] == "'=B2"
+    assert second["difference_kwh"] == "-1.000000"
+
+
+def test_json_holds_the_rows_as_the_api_shows_them() -> None:
+    exporter = exporters.find("json")
+    document = json.loads(exporter.write(EXPORTS[0], exporter.Settings()))
+    assert document["batches"] == json.loads(msgspec.json.encode(ROWS))
+    assert (document["format"], document["offset"]) == (1, 131)
+
+
+def test_a_product_is_the_mean_weighted_by_good_output() -> None:
+    (product,) = product_rows(ROWS)
+    assert (product.batches, product.good, product.energy_kwh) == (2, "100", "100")
+    assert (product.kwh_per_unit, product.kg_co2e_per_unit) == ("1", "0.493588")
+    assert (product.measured_share, product.interpolated_share) == ("0.9", "0.1")
+    assert (product.incomplete_batches, product.factor_status) == (1, "secondary")
+    assert exporters.unverified(EXPORTS[1]) == 1
+
+
+def test_one_batch_without_kg_leaves_the_product_without() -> None:
+    (product,) = product_rows([ROWS[0], msgspec.structs.replace(ROWS[1], kg_co2e=None)])
+    assert product.kg_co2e is None
+    assert product.kg_co2e_per_unit is None
+    assert product.kwh_per_unit == "1"
+
+
+def test_an_unknown_exporter_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="papyrus"):
+        exporters.find("papyrus")

@@ -1,0 +1,54 @@
+"""The embedded engine beside trouble: another journal, a ledger that cannot be written."""
+
+from pathlib import Path
+
+import pytest
+
+from calc_stream.ledger.store import Commit, Store, open_store
+from tests.unit.calc_stream_live.plant import SITE, Plant, engine, row, run_to_end
+from wire.errors import ConfigError, TransientError
+
+
+def test_another_journal_than_the_ledgers_is_refused(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    first = Plant(one)
+    first.example_4()
+    run_to_end(first, tmp_path / "calc")
+    second = Plant(other)
+    second.factors("others")
+    second.example_4()
+    with pytest.raises(ConfigError, match=r"journal\.db"):
+        run_to_end(second, tmp_path / "calc")
+    assert run_to_end(first, tmp_path / "calc").site is not None
+
+
+class FullDisk(Store):
+    """A ledger whose disk is full for the first three commits."""
+
+    failures = 3
+
+    def commit(self, site: str, commit: Commit) -> None:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise TransientError("ledger cannot be written: disk full")
+        super().commit(site, commit)
+
+
+def test_results_go_on_while_the_ledger_cannot_be_written(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.example_4()
+    store = open_store(tmp_path / "calc", create=True)
+    store.__class__ = FullDisk
+    running = engine(plant, store)
+    clock = iter(range(0, 10_000, 100))
+    running._monotonic = lambda: float(next(clock))
+    for second in (200, 201, 202):
+        running.turn()
+        assert row(running, "P").state == "settled"
+        assert store.state(SITE)[0] == 0
+        plant.read((second, 1130))
+    running.turn()
+    assert store.state(SITE)[0] == 13
+    assert [r.revision for r in store.revisions(SITE, "P")] == [1]

@@ -1,0 +1,104 @@
+"""What the page is told: the stream keeps the newest, alarms name what needs a person."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from calc_stream.alarms import alarms
+from calc_stream.ledger.store import open_store
+from calc_stream.web.live import Live
+from calc_stream.web.snapshot import Snapshot, build
+from calc_stream.web.view import View
+from tests.unit.calc_stream_live.plant import MODEL, T0, Plant, engine, run_to_end
+from wire.messages import MeterEvent, Sample
+
+
+def snapshot(offset: int) -> Snapshot:
+    return Snapshot("s", 0, None, offset, None, "gbt24067")
+
+
+async def test_a_reader_that_was_away_gets_the_newest_only() -> None:
+    live = Live()
+    live.publish(snapshot(1))
+    reader = live.follow()
+    assert (await anext(reader)).startswith(b"retry:")
+    assert (await anext(reader)).startswith(b"id: 1\n")
+    for offset in range(2, 50):
+        live.publish(snapshot(offset))
+    assert (await anext(reader)).startswith(b"id: 49\n")
+    waiting = asyncio.ensure_future(anext(reader))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    live.publish(snapshot(50))
+    assert (await waiting).startswith(b"id: 50\n")
+    live.close()
+    assert [part async for part in reader] == []
+
+
+def seen(plant: Plant, folder: Path) -> Snapshot:
+    view = View()
+    running = engine(plant, open_store(folder, create=True))
+    running._seen = view.see
+    while running.turn():
+        pass
+    assert running.site is not None
+    return build(running.site, view, T0 + 125_000)
+
+
+def test_a_snapshot_shows_machines_meters_and_what_happened(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.model(MODEL.replace('to = "press"', 'to = "press"\nmultiplier = "40"'))
+    plant.event("e1", 0, "start", node="press", batch="P", product="wheel")
+    plant.read((0, 1000), (60, 1100))
+    plant.segment(
+        [Sample("m", T0 + 120_000, {"active_energy_import": (1200, -3)})],
+        [MeterEvent("m-press", T0 + 90_000, "silent", {"reason": "no answer"})],
+    )
+    shown = seen(plant, tmp_path / "calc")
+    (machine,) = shown.machines
+    assert (machine.state, machine.batches, machine.power_w) == ("producing", ("P",), 200_000)
+    assert machine.power_history == [(T0, 200_000), (T0 + 60_000, 200_000)]
+    health = {meter.meter: (meter.health, meter.energy_kwh) for meter in shown.meters}
+    assert health == {"m": ("ok", "1.200000"), "m-press": ("silent", "44.000000")}
+    assert [(h.kind, h.event) for h in shown.events] == [
+        ("production", "start"),
+        ("meter", "silent"),
+    ]
+    assert shown.sources[0].power_w == 5000
+    assert shown.latest_reading_ms == T0 + 120_000
+    assert msgspec.json.decode(msgspec.json.encode(shown), type=Snapshot) == shown
+
+
+def test_a_site_without_a_model_can_be_shown(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.read((0, 1000))
+    shown = seen(plant, tmp_path / "calc")
+    assert (shown.offset, shown.machines, shown.closure) == (1, [], {})
+
+
+def test_alarms_name_what_needs_a_person(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.model(
+        MODEL + '[nodes.spare]\n[[meters]]\nid="m-2"\nfrom="main"\nto="spare"\nunit="kWh"\n'
+    )
+    plant.factors("broken", b"{}")
+    plant.read((0, 1000), (60, 1100))
+    plant.read((0, 5), meters=("m-stray",))
+    site = run_to_end(plant, tmp_path / "calc").site
+    assert site is not None
+    assert [(alarm.kind, alarm.about) for alarm in alarms(site)] == [
+        ("record", "factor broken"),
+        ("unread", "m-2"),
+        ("unmapped", "m-stray"),
+    ]
+
+
+def test_a_board_that_gives_more_than_it_gets_is_an_alarm(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.model()
+    plant.read((0, 1000), (60, 1100), meters=("m",))
+    plant.read((0, 1000), (60, 1110), meters=("m-press",))
+    site = run_to_end(plant, tmp_path / "calc").site
+    assert site is not None
+    assert [(alarm.kind, alarm.about) for alarm in alarms(site)] == [("residual", "residual:main")]
