@@ -42,6 +42,15 @@ _HEADERS = {
 }
 
 
+class _Fresh(StaticFiles):
+    """Asked for anew each time: after an upgrade no browser mixes old modules with new ones."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def build(
     engine: Engine, store: Store, live: Live, view: View, now_ms: Callable[[], int]
 ) -> FastAPI:
@@ -68,7 +77,7 @@ def build(
 
 
 def _pages(app: FastAPI, live: Live) -> None:
-    app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
+    app.mount("/static", _Fresh(directory=STATIC, check_dir=False), name="static")
 
     @app.get("/")
     async def page() -> Response:

@@ -15,6 +15,7 @@ from calc_stream.web.view import Happening, View
 from wire.units import convert, kind
 
 SHOWN_ENDED = 20
+OPEN = ("live", "provisional")  # between two stations a batch stands still, but is not done
 LATE_MS, SILENT_MS = 10_000, 60_000
 
 
@@ -100,10 +101,10 @@ def build(site: Site, view: View, now_ms: int) -> Snapshot:
 
 
 def shown_batches(rows: Mapping[str, BatchRow], ended: int | None = SHOWN_ENDED) -> list[BatchRow]:
-    """Running batches first, then the others, newest first."""
+    """Batches not closed yet first, then the others, newest first."""
     newest = sorted(rows.values(), key=lambda row: (row.started_ms or 0, row.batch), reverse=True)
-    running = [row for row in newest if row.state == "live"]
-    others = [row for row in newest if row.state != "live"]
+    running = [row for row in newest if row.state in OPEN]
+    others = [row for row in newest if row.state not in OPEN]
     others.sort(key=lambda row: (row.ended_ms or 0, row.batch), reverse=True)
     return running + others[:ended]
 

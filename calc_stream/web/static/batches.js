@@ -5,7 +5,8 @@ import { name, t } from "./language.js";
 import * as numbers from "./numbers.js";
 import { label, mixBar, mixWords } from "./sources.js";
 
-const isRunning = (batch) => batch.state === "live";
+// A batch between two stations has stopped everywhere and is not closed yet: it keeps its card.
+const isRunning = (batch) => batch.state === "live" || batch.state === "provisional";
 
 // Its emission factor was not read in the publisher's own document.
 const isSecondHand = (batch) => batch.factor_status === "secondary";

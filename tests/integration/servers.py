@@ -1,0 +1,138 @@
+"""Real servers for tests: each on a free port, in a directory of its own, gone afterwards."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.conftest import find_program
+
+PATIENCE_S = 30.0
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def wait_until(ready: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Look ten times a second until `ready`."""
+    deadline = time.monotonic() + patience_s
+    while not ready():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+class Process:
+    """A child that can be killed and started again with the same files and ports."""
+
+    def __init__(self, name: str, argv: list[str], log: Path, ready: Callable[[], bool]) -> None:
+        self.name = name
+        self.log = log
+        self._argv = argv
+        self._ready = ready
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                self._argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        wait_until(
+            self._up, f"{self.name}; its log: {self.log.read_text(errors='replace')[-2000:]}"
+        )
+
+    def kill(self) -> None:
+        """kill -9: nothing is tidied up."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            self._child = None
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self._child is not None
+        self._child.send_signal(signal.SIGTERM)
+        code = self._child.wait(PATIENCE_S)
+        self._child = None
+        return code
+
+    def _up(self) -> bool:
+        assert self._child is not None
+        assert self._child.poll() is None, self.log.read_text(errors="replace")
+        return self._ready()
+
+
+@contextlib.contextmanager
+def mosquitto(directory: Path) -> Iterator[tuple[Process, int]]:
+    """(broker, port). It keeps nothing on disk: a kill loses all it had."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    settings = directory / "mosquitto.conf"
+    settings.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+        "max_queued_messages 100000\nmax_inflight_messages 500\nlog_dest stderr\n"
+    )
+    program = find_program("mosquitto") or "mosquitto"
+    broker = Process(
+        "mosquitto",
+        [program, "-c", str(settings)],
+        directory / "mosquitto.log",
+        lambda: listens(port),
+    )
+    broker.start()
+    try:
+        yield broker, port
+    finally:
+        broker.kill()
+
+
+@contextlib.contextmanager
+def influxdb(directory: Path) -> Iterator[tuple[Process, str]]:
+    """(server, url) of an empty InfluxDB 1.x."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port, inner = free_port(), free_port()
+    settings = directory / "influxdb.conf"
+    settings.write_text(
+        f'reporting-disabled = true\nbind-address = "127.0.0.1:{inner}"\n'
+        f'[meta]\ndir = "{directory}/meta"\n'
+        f'[data]\ndir = "{directory}/data"\nwal-dir = "{directory}/wal"\n'
+        f'[http]\nbind-address = "127.0.0.1:{port}"\nlog-enabled = false\n'
+        "[monitor]\nstore-enabled = false\n"
+    )
+    url = f"http://127.0.0.1:{port}"
+    program = find_program("influxd") or "influxd"
+    server = Process(
+        "influxd",
+        [program, "-config", str(settings)],
+        directory / "influxd.log",
+        lambda: answers(f"{url}/ping"),
+    )
+    server.start()
+    try:
+        yield server, url
+    finally:
+        server.kill()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,477 @@
+"""The ingestor as a process, with a real broker and a real database, killed as it goes."""
+
+import asyncio
+import base64
+import contextlib
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from tests.integration import servers
+from tests.integration.servers import Process
+from tests.unit.ingestor.gateway import Gateway
+from wire.errors import TransientError
+from wire.journal import Reader, open_reader, verify_chain
+from wire.messages import EventReceipt, Receipt, Sample
+from wire.mqtt import Broker, Client
+from wire.segment import open_segment
+from wire.signing import PublicKey
+
+DAY_MS = 86_400_000
+
+
+@dataclass
+class Ingestor:
+    """An ingestor process, its files, and the gateways it knows."""
+
+    directory: Path
+    broker_port: int
+    extra: str = ""
+    api_port: int = field(default_factory=servers.free_port)
+    gateways: list[Gateway] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "api.token").write_text("secret\n")
+        self.config = self.directory / "ingestor.toml"
+        self.process = Process(
+            "ingestor",
+            [sys.executable, "-m", "ingestor", "run", "--config", str(self.config)],
+            self.directory / "ingestor.log",
+            lambda: servers.answers(f"{self.url}/health"),
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    def gateway(self, name: str, **others: str) -> Gateway:
+        made = Gateway.new(self.directory, name, **others)
+        (self.directory / f"{name}.pub").write_text(f"{made.key.public}\n")
+        self.gateways.append(made)
+        return made
+
+    def start(self) -> None:
+        place = self.directory
+        text = (
+            f'journal = "{place}/journal.db"\nstate = "{place}/state"\n'
+            f'receipt_key = "{place}/receipt.key"\n'
+            f"[broker]\nport = {self.broker_port}\n[api]\nport = {self.api_port}\n"
+            f'token_file = "{place}/api.token"\n[quarantine]\nmost = 1000\n'
+        )
+        for gateway in self.gateways:
+            text += (
+                f'[[gateways]]\nsite = "{gateway.site}"\ngateway = "{gateway.name}"\n'
+                f'public_key_file = "{place}/{gateway.name}.pub"\n'
+            )
+        self.config.write_text(text + self.extra)
+        self.process.start()
+
+    def start_connected(self) -> None:
+        """What is published before the first subscription, a broker throws away."""
+        self.start()
+        with self.client() as http:
+            servers.wait_until(
+                lambda: http.get("/v1/status").json()["broker"] == "connected", "the broker"
+            )
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={"Authorization": "Bearer secret"})
+
+    def journal(self) -> Reader:
+        return open_reader(self.directory / "journal.db")
+
+    def segments(self, gateway: Gateway) -> list[bytes]:
+        journal = self.journal()
+        records = journal.of_kind(gateway.site, "segment")
+        journal.close()
+        return [r.data for r in records if r.key.startswith(f"{gateway.name}/")]
+
+    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "ingestor", *words, "--config", str(self.config)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+class Sender:
+    """An agent's way of sending: everything again until a receipt covers it."""
+
+    def __init__(self, ingestor: Ingestor, gateway: Gateway, sealed: list[bytes]) -> None:
+        self.sealed = sealed
+        self.receipted = 0
+        self.receipts: list[Receipt] = []
+        self._ingestor = ingestor
+        self._gateway = gateway
+        self._topic = gateway.topic.removesuffix("seg")
+        self._again = asyncio.Event()
+        self._client = Client(
+            Broker(port=ingestor.broker_port),
+            f"{gateway.site}.{gateway.name}",
+            subscribe=[self._topic + "rcpt", self._topic + "req"],
+        )
+
+    async def send_all(self, pause_s: float = 0.0) -> None:
+        """Returns when everything is receipted."""
+        async with self._client.running():
+            listening = asyncio.create_task(self._listen())
+            try:
+                while self.receipted < len(self.sealed) and not listening.done():
+                    await self._offer(pause_s)
+            finally:
+                listening.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await listening
+
+    async def _offer(self, pause_s: float) -> None:
+        await self._client.connected.wait()
+        begin = self.receipted
+        for data in self.sealed[begin:]:
+            await self._client.publish(self._topic + "seg", data)
+            await asyncio.sleep(pause_s)
+        self._again.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                while begin == self.receipted < len(self.sealed):
+                    await asyncio.sleep(0.02)
+
+    async def _listen(self) -> None:
+        pinned = PublicKey.parse((self._ingestor.directory / "receipt.key.pub").read_text())
+        journal = self._ingestor.journal()
+        try:
+            async for message in self._client.messages():
+                message.ack()
+                if message.topic.endswith("/rcpt"):
+                    self._take(msgspec.json.decode(message.payload, type=Receipt), pinned, journal)
+        finally:
+            journal.close()
+
+    def _take(self, receipt: Receipt, pinned: PublicKey, journal: Reader) -> None:
+        unsigned = msgspec.json.encode(msgspec.structs.replace(receipt, sig=""))
+        pinned.verify(base64.b64decode(receipt.sig), unsigned)
+        site = self._gateway.site
+        if receipt.upto and receipt.upto not in [refusal.seq for refusal in receipt.refused]:
+            key = f"{receipt.gateway}/{receipt.stream}/{receipt.upto}"
+            record = journal.find(site, "segment", key)
+            assert record is not None, f"a receipt ahead of the journal: {receipt}"
+            assert record.hash == receipt.head
+        assert receipt.journal <= journal.head(site)[0]
+        assert receipt.head == self._gateway.hashes[receipt.upto - 1]
+        self.receipted = max(self.receipted, receipt.upto)
+        self.receipts.append(receipt)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[tuple[Process, int]]:
+    with servers.mosquitto(tmp_path / "mosquitto") as made:
+        yield made
+
+
+@pytest.fixture
+def ingestor(tmp_path: Path, broker: tuple[Process, int]) -> Iterator[Ingestor]:
+    made = Ingestor(tmp_path / "cloud", broker[1])
+    yield made
+    made.process.kill()
+
+
+@pytest.mark.mosquitto
+async def test_killed_again_and_again_the_journal_is_exact(ingestor: Ingestor) -> None:
+    gateways = [ingestor.gateway("gw-1"), ingestor.gateway("gw-2")]
+    senders = [Sender(ingestor, g, [g.seal() for _ in range(300)]) for g in gateways]
+    ingestor.start()
+    dice = random.Random(5)
+    async with asyncio.TaskGroup() as tasks:
+        sending = [tasks.create_task(sender.send_all(0.005)) for sender in senders]
+        kills = 0
+        while kills < 5 and not all(task.done() for task in sending):
+            await asyncio.sleep(dice.uniform(0.1, 0.6))
+            await asyncio.to_thread(ingestor.process.kill)
+            await asyncio.to_thread(ingestor.process.start)
+            kills += 1
+    assert kills >= 3
+    for gateway, sender in zip(gateways, senders, strict=True):
+        assert ingestor.segments(gateway) == sender.sealed
+    journal = ingestor.journal()
+    verify_chain(journal.walk("s1"))
+    journal.close()
+    verified = ingestor.command("journal", "verify")
+    assert verified.returncode == 0, verified.stderr
+    assert "600 segments, all good" in verified.stdout
+
+
+@pytest.mark.mosquitto
+async def test_a_broker_that_loses_everything_loses_nothing(
+    ingestor: Ingestor, broker: tuple[Process, int]
+) -> None:
+    gateway = ingestor.gateway("gw-1")
+    sender = Sender(ingestor, gateway, [gateway.seal() for _ in range(150)])
+    ingestor.start()
+    sending = asyncio.create_task(_persistent(sender))
+    await asyncio.sleep(0.4)
+    await asyncio.to_thread(broker[0].kill)
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(broker[0].start)
+    await asyncio.wait_for(sending, 60)
+    assert ingestor.segments(gateway) == sender.sealed
+    # The new broker has the current receipt for whoever comes later.
+    late = Sender(ingestor, gateway, sender.sealed)
+    await asyncio.wait_for(late.send_all(), 20)
+    assert late.receipts[0].upto > 0
+
+
+async def _persistent(sender: Sender) -> None:
+    while True:
+        try:
+            await sender.send_all(0.005)
+        except TransientError:
+            continue
+        return
+
+
+@pytest.mark.mosquitto
+async def test_refused_forked_foreign_and_poisonous_in_one_stream_of_messages(
+    ingestor: Ingestor,
+) -> None:
+    gateway, other = ingestor.gateway("gw-1"), ingestor.gateway("gw-2")
+    first = gateway.seal()
+    clone = gateway.copy()
+    future = Sample("m-1", gateway.t_ms + 10_000 * DAY_MS, {"active_power": (1, 0)})
+    refused, last = gateway.seal([future]), gateway.seal()
+    fork = clone.seal(meters=3)
+    ingestor.start_connected()
+    sender = Sender(ingestor, gateway, [first, refused, last])
+    stranger = Client(Broker(port=ingestor.broker_port), "stranger")
+    async with stranger.running():
+        await stranger.connected.wait()
+        await stranger.publish("wp/v1/s1/gw-1/seg", b"poison")
+        await stranger.publish(other.topic, first)
+        await sender.send_all()
+        await stranger.publish(gateway.topic, fork)
+        await stranger.publish("wp/v1/s1/event", b"{}")
+        with ingestor.client() as http:
+            await asyncio.to_thread(
+                servers.wait_until,
+                lambda: _site(http)["quarantined"] == 4,
+                "four items in quarantine",
+            )
+            assert _site(http)["streams"] == {"gw-1/aa": {"upto": 3, "gaps": []}}
+            assert (_site(http)["segments"], _site(http)["refused"]) == (2, 1)
+    assert ingestor.segments(gateway) == [first, last]
+    assert [refusal.seq for refusal in sender.receipts[-1].refused] == [2]
+    listed = ingestor.command("quarantine", "list").stdout
+    for reason in ("not a segment", "came on", "future", "fork", "event"):
+        assert reason in listed
+    again = ingestor.command("quarantine", "replay")
+    assert again.returncode == 0, again.stderr
+    servers.wait_until(
+        lambda: len(ingestor.command("quarantine", "list").stdout.splitlines()) >= 4, "the same"
+    )
+    assert ingestor.segments(gateway) == [first, last]
+    assert ingestor.process.stop() == 0
+
+
+def _site(http: httpx.Client) -> dict[str, object]:
+    told: dict[str, object] = http.get("/v1/status").json()["sites"]["s1"]
+    return told
+
+
+@pytest.mark.mosquitto
+async def test_events_over_mqtt_are_receipted_per_source(ingestor: Ingestor) -> None:
+    ingestor.gateway("gw-1")
+    ingestor.start_connected()
+    mes = Client(Broker(port=ingestor.broker_port), "mes", subscribe=["wp/v1/s1/event/rcpt"])
+    uptos = []
+    async with mes.running():
+        await mes.connected.wait()
+        for n in (1, 2, 4, 3, 3):
+            event = {"id": f"e{n}", "t": "2026-11-18T08:00:00Z", "type": "void", "of": f"x{n}"}
+            data = msgspec.json.encode({**event, "source": "mes", "n": n})
+            await mes.publish("wp/v1/s1/event", data)
+        async for message in mes.messages():
+            message.ack()
+            uptos.append(msgspec.json.decode(message.payload, type=EventReceipt).upto)
+            if uptos[-1] == 4:
+                break
+    assert uptos == sorted(uptos)
+    journal = ingestor.journal()
+    assert sorted(r.key for r in journal.of_kind("s1", "event")) == ["e1", "e2", "e3", "e4"]
+    journal.close()
+
+
+@pytest.mark.mosquitto
+@pytest.mark.influxdb
+async def test_a_database_killed_while_projecting_is_exact_afterwards(
+    tmp_path: Path, broker: tuple[Process, int]
+) -> None:
+    with servers.influxdb(tmp_path / "influx") as (influxd, url):
+        extra = f'[[sinks]]\nkind = "influxdb"\nurl = "{url}"\n[[sinks]]\nkind = "embedded"\n'
+        ingestor = Ingestor(tmp_path / "cloud", broker[1], extra)
+        gateway = ingestor.gateway("gw-1")
+        sender = Sender(ingestor, gateway, [gateway.seal(meters=20) for _ in range(300)])
+        ingestor.start()
+        sending = asyncio.create_task(sender.send_all(0.005))
+        for _ in range(2):
+            await asyncio.sleep(0.4)
+            await asyncio.to_thread(influxd.kill)
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(influxd.start)
+        await asyncio.wait_for(sending, 60)
+        with ingestor.client() as http:
+            await asyncio.to_thread(servers.wait_until, lambda: _caught_up(http), "both sinks")
+        readings = sum(open_segment(data).header.readings for data in sender.sealed)
+        assert readings == 300 * 20 * 2
+        query = {"db": "wattprint", "q": "SELECT count(*) FROM reading"}
+        async with httpx.AsyncClient() as asking:
+            answer = await asking.get(f"{url}/query", params=query)
+        [row] = answer.json()["results"][0]["series"]
+        assert sum(row["values"][0][1:]) == readings
+        compared = ingestor.command("reconcile")
+        assert compared.returncode == 0, compared.stdout + compared.stderr
+        assert compared.stdout.count(f"{readings} readings") == 2
+        ingestor.process.kill()
+
+
+def _caught_up(http: httpx.Client) -> bool:
+    told = _site(http)
+    sinks = told["sinks"]
+    assert isinstance(sinks, dict)
+    return all(sink["offset"] == told["offset"] for sink in sinks.values())
+
+
+@pytest.mark.mosquitto
+async def test_reconcile_names_what_is_missing_and_project_repairs_it(ingestor: Ingestor) -> None:
+    gateway = ingestor.gateway("gw-1")
+    ingestor.start()
+    await Sender(ingestor, gateway, [gateway.seal() for _ in range(20)]).send_all()
+    with ingestor.client() as http:
+        await asyncio.to_thread(servers.wait_until, lambda: _caught_up(http), "the history")
+        assert ingestor.process.stop() == 0
+    for file in (ingestor.directory / "state").glob("history.db*"):
+        file.unlink()
+    broken = ingestor.command("reconcile")
+    assert broken.returncode == 1
+    assert '"meter":"m-0"' in broken.stdout
+    assert ingestor.command("project", "--from", "0").returncode == 0
+    ingestor.start()
+    with ingestor.client() as http:
+        await asyncio.to_thread(servers.wait_until, lambda: _caught_up(http), "the history")
+    assert ingestor.command("reconcile").returncode == 0
+
+
+def start_event(n: int, batch: str = "B1") -> dict[str, str]:
+    told = {"id": f"e{n}", "t": "2026-11-18T08:00:00Z", "type": "start", "node": "press-1"}
+    return {**told, "batch": batch}
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Ingestor]:
+    """An ingestor whose broker is not there: the HTTP side needs none."""
+    made = Ingestor(tmp_path / "cloud", servers.free_port())
+    made.gateway("gw-1")
+    made.start()
+    yield made
+    made.process.kill()
+
+
+def test_events_posted_over_http_are_idempotent(api: Ingestor) -> None:
+    with api.client() as http:
+        first = http.post("/v1/s1/events", json=start_event(1))
+        assert (first.status_code, first.json()) == (201, [{"id": "e1", "offset": 2}])
+        both = http.post("/v1/s1/events", json=[start_event(1), start_event(2)])
+        assert [each["offset"] for each in both.json()] == [2, 3]
+        other = http.post("/v1/s1/events", json=start_event(1, "B2"))
+        assert other.status_code == 409
+        assert other.headers["content-type"] == "application/problem+json"
+        bad = http.post("/v1/s1/events", json={**start_event(3), "weight": "0"})
+        assert bad.status_code == 422
+        assert "weight" in bad.json()["detail"]
+        records = http.get("/v1/journal/s1", params={"from": 2}).json()["records"]
+        assert [(record["offset"], record["key"]) for record in records] == [(2, "e1"), (3, "e2")]
+        assert base64.b64decode(records[0]["data"]).startswith(b'{"id":"e1"')
+        assert _site(http)["events"] == 2
+        api.process.kill()
+        api.process.start()
+        again = http.post("/v1/s1/events", json=start_event(2))
+        assert again.json() == [{"id": "e2", "offset": 3}]
+
+
+def test_the_api_refuses_in_words(api: Ingestor) -> None:
+    with api.client() as http:
+        assert httpx.get(f"{api.url}/v1/status").status_code == 401
+        assert httpx.get(f"{api.url}/health").status_code == 200
+        assert http.post("/v1/other/events", json=start_event(1)).status_code == 404
+        assert http.post("/v1/s1/events", content=b"[").status_code == 422
+        assert http.post("/v1/s1/events", content=b"x" * 9_000_000).status_code == 413
+        assert http.put("/v1/s1/model", content=b'site = "s2"').status_code == 422
+        assert http.put("/v1/s1/factors", content=b"[]").status_code == 422
+        assert http.get("/nowhere").json()["status"] == 404
+        assert http.delete("/v1/status").json()["status"] == 405
+        assert http.get("/v1/s1/readings?meter=m&from_ms=a&to_ms=1").status_code == 422
+
+
+def test_a_model_is_journalled_once(api: Ingestor) -> None:
+    model = b'format = 1\nsite = "s1"\n'
+    with api.client() as http:
+        first, again = (http.put("/v1/s1/model", content=model) for _ in range(2))
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert first.json() == again.json()
+        assert http.put("/v1/s1/factors", json={"grid": "0.5"}).status_code == 201
+    journal = api.journal()
+    assert journal.of_kind("s1", "model")[0].data == model
+    journal.close()
+
+
+@pytest.mark.mosquitto
+async def test_stored_readings_can_be_asked_for(ingestor: Ingestor) -> None:
+    gateway = ingestor.gateway("gw-1")
+    ingestor.start()
+    await Sender(ingestor, gateway, [gateway.seal() for _ in range(5)]).send_all()
+    with ingestor.client() as http:
+        await asyncio.to_thread(servers.wait_until, lambda: _caught_up(http), "the history")
+        asked = {"meter": "m-1", "from_ms": gateway.t_ms - 2000, "to_ms": gateway.t_ms + 1}
+        [series] = http.get("/v1/s1/readings", params=asked).json()["series"]
+    assert series["t_ms"] == [gateway.t_ms - 2000, gateway.t_ms - 1000, gateway.t_ms]
+    assert series["values"]["active_energy_import"] == [22, 29, 36]
+    assert series["exponents"]["active_energy_import"] == -3
+
+
+@pytest.mark.mosquitto
+def test_the_doctor_finds_a_missing_broker_and_nothing_else(
+    ingestor: Ingestor, broker: tuple[Process, int]
+) -> None:
+    ingestor.gateway("gw-1")
+    ingestor.start()
+    well = ingestor.command("doctor")
+    assert well.returncode == 0, well.stdout
+    broker[0].kill()
+    sick = ingestor.command("doctor")
+    assert sick.returncode == 1
+    assert [line for line in sick.stdout.splitlines() if line.startswith("BAD")] == [
+        f"BAD  broker: no connection to 127.0.0.1:{ingestor.broker_port} in 5 s"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("colour = 1\n", "colour: is not a known key"),
+        ('[[sinks]]\nkind = "oracle"\n', "no sink 'oracle'"),
+        ('[[gateways]]\nsite = "S1"\ngateway = "g"\npublic_key_file = "x"\n', "gateways[1].site"),
+        ("partitions = 2\n", "partitions: is not a known key"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_and_exit_2(
+    api: Ingestor, change: str, says: str
+) -> None:
+    text = api.config.read_text()
+    api.config.write_text(text + change if change.startswith("[") else change + text)
+    for word in ("check", "run"):
+        done = api.command(word)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr

@@ -1,0 +1,44 @@
+"""The sample in the module's docstring, and everything wrong at once."""
+
+import re
+from pathlib import Path
+
+import ingestor.config
+from wire.signing import SigningKey
+
+
+def sample(directory: Path) -> Path:
+    """The documented configuration, with its files beside it."""
+    [text] = re.findall(r"~~~toml\n(.*?)~~~", ingestor.config.__doc__ or "", re.DOTALL)
+    for name in ("api.token", "gw-1.key.pub"):
+        text = text.replace(f'"{name}"', f'"{directory / name}"')
+    (directory / "api.token").write_text("secret\n")
+    public = SigningKey.load_or_create(directory / "gw-1.key").public
+    (directory / "gw-1.key.pub").write_text(f"{public}\n")
+    path = directory / "ingestor.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_documented_configuration_is_good(tmp_path: Path) -> None:
+    plan = ingestor.config.load(sample(tmp_path))
+    assert [(site, name) for site, name, _ in plan.gateways] == [("cq-wheel", "gw-1")]
+    assert [each.name for each in plan.sinks] == ["embedded"]
+    assert plan.token == "secret"
+
+
+def test_without_sinks_there_is_the_embedded_history(tmp_path: Path) -> None:
+    path = sample(tmp_path)
+    path.write_text(path.read_text().partition("[[sinks]]")[0])
+    assert [each.kind for each in ingestor.config.load(path).sinks] == ["embedded"]
+
+
+def test_every_problem_is_told_with_its_key(tmp_path: Path) -> None:
+    path = sample(tmp_path)
+    (tmp_path / "gw-1.key.pub").write_text("ed25519:short\n")
+    (tmp_path / "api.token").unlink()
+    text = path.read_text().replace('"cq-wheel"', '"Cq Wheel"')
+    path.write_text(text + '[[sinks]]\nkind = "embedded"\n[[sinks]]\nkind = "influxdb"\n')
+    told = "\n".join(map(str, ingestor.config.problems(path)))
+    for key in ("gateways[0].site", "public_key_file", "sinks[2]: url", "sinks: two", "token_file"):
+        assert key in told

@@ -1,0 +1,23 @@
+"""Bounded, counted, and never twice."""
+
+from pathlib import Path
+
+from ingestor.quarantine import Poison, Quarantine
+
+
+def test_what_comes_again_is_counted_not_kept_twice(tmp_path: Path) -> None:
+    kept = Quarantine(tmp_path / "q.db", lambda: 5)
+    kept.keep([Poison("t", "why", b"x"), Poison("t", "why", b"x")])
+    kept.keep([Poison("t", "now why", b"x")])
+    [item] = kept.items()
+    assert (item.times, item.reason, item.data) == (3, "now why", b"x")
+    kept.close()
+
+
+def test_the_oldest_leave_when_count_or_bytes_are_over_the_limit(tmp_path: Path) -> None:
+    kept = Quarantine(tmp_path / "q.db", lambda: 5, most=3, most_bytes=100)
+    kept.keep([Poison("t", "why", bytes([n])) for n in range(10)])
+    assert [item.data for item in kept.items()] == [b"\x07", b"\x08", b"\x09"]
+    kept.keep([Poison("t", "big", b"x" * 99)])
+    assert [len(item.data) for item in kept.items()] == [1, 99]
+    kept.close()
