@@ -35,7 +35,7 @@ from wire.quantities import QUANTITIES, register_id
 from wire.segment import Segment, open_segment
 from wire.units import convert
 
-_STEPS = ("swap", "rollover")
+_STEPS = ("swap", "rollover", "reset")
 
 
 class Results(msgspec.Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""Broker to journal to receipt; journal to database; production events in."""

@@ -1,0 +1,134 @@
+"""`ingestor`: run it, check it, and look into what it keeps."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from ingestor import commands, config, doctor, receipts, service
+from wire import logs
+from wire.errors import BadData, ConfigError, TransientError
+
+_EXAMPLES = """examples:
+  ingestor check --config ingestor.toml        say what is wrong, open no connection
+  ingestor run --config ingestor.toml
+  ingestor doctor --config ingestor.toml       look at broker, journal, disk and databases
+  ingestor quarantine list --config ingestor.toml
+  ingestor project --from 0 --sink influxdb --config ingestor.toml
+  ingestor reconcile --config ingestor.toml
+  ingestor journal verify --config ingestor.toml
+  ingestor segment show packet.seg
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ingestor",
+        description="Takes segments and production events into the journal, and signs for them.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+    told = argparse.ArgumentParser(add_help=False)
+    told.add_argument("--config", type=Path, required=True, metavar="FILE")
+
+    def word(name: str, what: str) -> argparse.ArgumentParser:
+        return words.add_parser(name, help=what, description=what, parents=[told])
+
+    word("run", "serve until stopped")
+    word("check", "say everything that is wrong with a configuration")
+    word("doctor", "look at everything around the ingestor; exit 1 if something needs a cure")
+    word("key", "print the public key receipts are signed with, made at the first call")
+    project = word("project", "write the journal into the databases once more")
+    project.add_argument("--from", type=int, required=True, dest="offset", metavar="OFFSET")
+    compare = word("reconcile", "count readings in journal and databases, name differences")
+    for command in (project, compare):
+        command.add_argument("--sink", metavar="NAME", help="default: all")
+        command.add_argument("--site", metavar="SITE", help="default: all")
+    _add_journal(word("journal", "verify or show the journal"))
+    quarantine = word("quarantine", "what could not be used, and why")
+    quarantine.add_argument("action", choices=("list", "show", "replay"))
+    quarantine.add_argument("id", type=int, nargs="*", help="replay without: everything")
+    segment = words.add_parser("segment", help="print what a segment in a file holds")
+    segment.add_argument("action", choices=("show",))
+    segment.add_argument("file", type=Path, metavar="FILE")
+    return parser
+
+
+def _add_journal(journal: argparse.ArgumentParser) -> None:
+    journal.add_argument("action", choices=("verify", "show"))
+    journal.add_argument("--site", metavar="SITE", help="of show")
+    journal.add_argument("--after", type=int, default=0, metavar="OFFSET")
+    journal.add_argument("--limit", type=int, default=100, metavar="N")
+
+
+def main() -> int:
+    """The console script's entry; exit 2 and one line for a wrong configuration."""
+    parser = _parser()
+    arguments = parser.parse_args()
+    if arguments.word == "quarantine" and arguments.action == "show" and len(arguments.id) != 1:
+        parser.error("quarantine show wants one ID")
+    if arguments.word == "journal" and arguments.action == "show" and not arguments.site:
+        parser.error("journal show wants --site")
+    try:
+        return _run(arguments)
+    except ConfigError as exc:
+        print(f"ingestor: {exc}", file=sys.stderr)
+        return 2
+    except (TransientError, BadData) as exc:
+        print(f"ingestor: {exc}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.word == "segment":
+        return commands.show_segment(arguments.file)
+    if arguments.word == "check":
+        return _check(arguments.config)
+    plan = config.load(arguments.config)
+    match arguments.word:
+        case "run":
+            logs.setup("ingestor")
+            asyncio.run(service.serve(plan))
+            return 0
+        case "doctor":
+            return _doctor(plan)
+        case "key":
+            print(receipts.load_key(plan.config.receipt_key).public)
+            return 0
+        case "project":
+            return commands.rewind(plan, arguments.offset, arguments.sink, arguments.site)
+        case "reconcile":
+            return commands.compare(plan, arguments.sink, arguments.site)
+        case "quarantine":
+            return commands.quarantine(plan, arguments)
+        case _:
+            if arguments.action == "verify":
+                return commands.verify_journal(plan)
+            return commands.show_journal(plan, arguments.site, arguments.after, arguments.limit)
+
+
+def _check(path: Path) -> int:
+    problems = config.problems(path)
+    for problem in problems:
+        print(f"ingestor: {problem}", file=sys.stderr)
+    if problems:
+        return 2
+    plan = config.load(path)
+    names = ", ".join(each.name for each in plan.sinks)
+    print(f"{path}: good: {len(plan.gateways)} gateways; sinks: {names}")
+    return 0
+
+
+def _doctor(plan: config.Plan) -> int:
+    sick = False
+    for finding in doctor.examine(plan, service.now_ms):
+        sick = sick or bool(finding.cure)
+        print(f"{'BAD ' if finding.cure else 'ok  '} {finding.what}: {finding.found}")
+        if finding.cure:
+            print(f"     cure: {finding.cure}")
+    return 1 if sick else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

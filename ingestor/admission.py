@@ -1,0 +1,67 @@
+"""Whether a segment is what its topic and signature say, and whether its content can be true.
+
+Two outcomes differ: bytes that no known gateway signed count as nothing (BadData); a segment that
+its gateway did sign but whose content cannot be true is refused by its number.
+"""
+
+import re
+from collections.abc import Callable
+
+from ingestor.columns import integers
+from ingestor.keys import Keys
+from ingestor.streams import Candidate
+from wire.errors import BadData
+from wire.segment import Column, Segment, open_segment
+from wire.topics import is_id, parse_gateway
+
+DAY_MS = 86_400_000
+# No reading is older than this program; an earlier date is a clock that was never set.
+NOT_BEFORE_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
+_METER = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_MOST = 1 << 62
+
+
+def examine(topic: str, data: bytes, keys: Keys, now_ms: Callable[[], int]) -> Candidate:
+    """A segment that came on `topic`, signed by its own gateway. Raises BadData."""
+    place = parse_gateway(topic)
+    segment = open_segment(data)
+    header = segment.header
+    if (place.site, place.gateway) != (header.site, header.gateway):
+        raise BadData(f"a segment of {header.site}/{header.gateway} came on {topic}")
+    keys.check(segment)
+    if not is_id(header.stream) or header.seq < 1:
+        raise BadData(f"{header.stream!r}/{header.seq} is no place in a stream")
+    return Candidate(header, segment.hash, data, implausible(segment, now_ms()))
+
+
+def implausible(segment: Segment, now_ms: int) -> str:
+    """Why the content cannot be true; "" if it can."""
+    times = [event.t_ms for event in segment.events]
+    for table in segment.tables:
+        for column in (table.times_ms, *table.columns):
+            if not _fits(column):
+                return f"meter {table.meter}: a number does not fit 62 bits"
+        rows = integers(table.times_ms)
+        times += [int(rows.min()), int(rows.max())]
+    for name in (*(t.meter for t in segment.tables), *(e.meter for e in segment.events)):
+        if not _METER.fullmatch(name):
+            return f"meter id {name!r} is not letters, digits, . _ and -"
+    if times and max(times) > now_ms + DAY_MS:
+        return f"a time of {max(times)} is more than a day in the future"
+    if times and min(times) < NOT_BEFORE_MS:
+        return f"a time of {min(times)} is before the year 2000"
+    if times and (min(times), max(times)) != (segment.header.t_first_ms, segment.header.t_last_ms):
+        return "the times in its header are not those of its content"
+    return ""
+
+
+def _fits(column: Column) -> bool:
+    """Whether no value leaves 62 bits; narrow steps cannot get there within a segment's size."""
+    if abs(column.first) >= _MOST:
+        return False
+    if column.width < 8:
+        return True
+    try:
+        return max(map(abs, column.values())) < _MOST
+    except OverflowError:
+        return False

@@ -1,0 +1,150 @@
+"""What an ingestor is told.
+
+~~~toml
+journal = "journal.db"
+state = "ingestor"                       # quarantine, cursors, embedded history
+receipt_key = "receipt.key"              # made if absent; its public half beside it as .pub
+
+[broker]
+host = "127.0.0.1"
+port = 1883
+
+[api]
+host = "127.0.0.1"
+port = 8421
+token_file = "api.token"
+
+[[gateways]]
+site = "cq-wheel"
+gateway = "gw-1"
+public_key_file = "gw-1.key.pub"
+
+[[sinks]]                                # without any: the embedded history
+kind = "embedded"
+~~~
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ingestor import sinks
+from ingestor.sinks import Configured
+from wire import config
+from wire.errors import BadData, ConfigError
+from wire.mqtt import Broker
+from wire.signing import PublicKey
+from wire.topics import is_id
+
+
+class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the HTTP API listens; its bearer token stands in `token_file`."""
+
+    token_file: Path
+    host: str = "127.0.0.1"
+    port: int = 8421
+    most_body_bytes: int = 8 * 1024 * 1024
+
+
+class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A gateway whose segments are taken."""
+
+    site: str
+    gateway: str
+    public_key_file: Path
+
+
+class QuarantineLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of what is no use is kept."""
+
+    most: int = 10_000
+    most_bytes: int = 256 * 1024 * 1024
+
+
+class IngestorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `ingestor.toml`."""
+
+    journal: Path
+    state: Path
+    receipt_key: Path
+    gateways: list[Gateway]
+    broker: Broker = Broker()
+    client_id: str = "wattprint-ingestor"
+    api: Api | None = None
+    sinks: list[dict[str, Any]] = msgspec.field(default_factory=lambda: [{"kind": "embedded"}])
+    quarantine: QuarantineLimits = QuarantineLimits()
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A configuration whose every file and name has been found."""
+
+    config: IngestorConfig
+    gateways: list[tuple[str, str, PublicKey]]
+    sinks: list[Configured]
+    token: str
+
+
+def load(path: Path) -> Plan:
+    """The configuration in `path`. Raises ConfigError for the first problem; see `problems`."""
+    for problem in problems(path):
+        raise problem
+    found = config.load(path, IngestorConfig)
+    return Plan(
+        found,
+        [(g.site, g.gateway, _public_key(path, at, g)) for at, g in enumerate(found.gateways)],
+        [sinks.configure(table, f"{path}: sinks[{at}]") for at, table in enumerate(found.sinks)],
+        config.read_secret(found.api.token_file) if found.api else "",
+    )
+
+
+def problems(path: Path) -> list[ConfigError]:
+    """Everything wrong with the configuration in `path`; opens no connection."""
+    try:
+        found = config.load(path, IngestorConfig)
+    except ConfigError as exc:
+        return [exc]
+    told: list[ConfigError] = []
+    if not found.gateways:
+        told.append(config.refuse(path, "gateways", "names no gateway; add [[gateways]]"))
+    for at, gateway in enumerate(found.gateways):
+        for key in ("site", "gateway"):
+            if not is_id(getattr(gateway, key)):
+                rule = "is lower-case letters, digits, _ and -"
+                told.append(config.refuse(path, f"gateways[{at}].{key}", rule))
+        told += _tried(_public_key, path, at, gateway)
+    names = []
+    for at, table in enumerate(found.sinks):
+        told += _tried(sinks.configure, table, f"{path}: sinks[{at}]")
+        names.append(table.get("name", table.get("kind")))
+    for name in {name for name in names if names.count(name) > 1}:
+        told.append(config.refuse(path, "sinks", f"two are called {name!r}; give one a `name`"))
+    if found.api:
+        told += _token_problems(path, found.api)
+    return told
+
+
+def _token_problems(path: Path, api: Api) -> list[ConfigError]:
+    try:
+        config.read_secret(api.token_file)
+    except ConfigError as exc:
+        return [config.refuse(path, "api.token_file", str(exc))]
+    return []
+
+
+def _public_key(path: Path, at: int, gateway: Gateway) -> PublicKey:
+    key = f"gateways[{at}].public_key_file"
+    try:
+        return PublicKey.parse(config.read_secret(gateway.public_key_file))
+    except ConfigError as exc:
+        raise config.refuse(path, key, str(exc)) from exc
+    except BadData as exc:
+        raise config.refuse(path, key, f"{gateway.public_key_file}: {exc}") from exc
+
+
+def _tried(find: Any, *arguments: object) -> list[ConfigError]:
+    try:
+        find(*arguments)
+    except ConfigError as exc:
+        return [exc]
+    return []

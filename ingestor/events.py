@@ -1,0 +1,149 @@
+"""Production events: what one must hold, and whether two with one id say the same."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from wire.errors import BadData
+from wire.messages import EVENT_TYPES, STATES, Heartbeat, ProductionEvent
+
+_DECIMAL = re.compile(r"[+-]?\d{1,40}(\.\d{1,18})?", re.ASCII)
+_INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,3}0*)?(?:Z|[+-]\d\d:[0-5]\d)", re.ASCII
+)
+_NODE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_TEXT = 128
+
+# type -> (keys it must have, keys it may have)
+_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "start": (("node", "batch"), ("product", "weight")),
+    "stop": (("node", "batch"), ()),
+    "state": (("node", "state"), ()),
+    "quantity": (("batch", "unit"), ("good", "scrap")),
+    "input": (("batch", "of", "quantity", "unit"), ("from",)),
+    "void": (("of",), ()),
+}
+_AMOUNTS = ("weight", "good", "scrap", "quantity")
+_DEFAULTS = {"weight": "1", "good": "0", "scrap": "0", "from": "good"}
+_ALWAYS = ("id", "t", "type", "source", "n")
+
+
+class Conflict(BadData):
+    """An id that was used before for something else; `data` is the event that came second."""
+
+    def __init__(self, message: str, data: bytes) -> None:
+        super().__init__(message)
+        self.data = data
+
+
+def read_event(data: bytes) -> ProductionEvent:
+    """One event from its JSON, checked by the rules of the records. BadData names the key."""
+    try:
+        event = msgspec.json.decode(data, type=ProductionEvent)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadData(f"event: {exc}") from exc
+    check(event)
+    return event
+
+
+def read_message(data: bytes) -> ProductionEvent | Heartbeat:
+    """What a plant's system published: an event or a heartbeat. Raises BadData."""
+    try:
+        keys = msgspec.json.decode(data, type=dict[str, msgspec.Raw]).keys()
+        if "heartbeat" in keys:
+            return msgspec.json.decode(data, type=Heartbeat)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadData(f"event message: {exc}") from exc
+    return read_event(data)
+
+
+def check(event: ProductionEvent) -> None:
+    """Raises BadData naming the key that is wrong."""
+    if event.type not in EVENT_TYPES:
+        raise _bad(event, "type", f"is one of {', '.join(EVENT_TYPES)}")
+    told = _told(event)
+    must, may = _KEYS[event.type]
+    for key in must:
+        if key not in told:
+            raise _bad(event, key, f"is missing in a {event.type} event")
+    for key, text in told.items():
+        if key not in (*must, *may):
+            raise _bad(event, key, f"does not belong to a {event.type} event")
+        if not 0 < len(text) <= _MOST_TEXT or not text.isprintable():
+            raise _bad(event, key, f"is 1 to {_MOST_TEXT} printable characters")
+    if not 0 < len(event.id) <= _MOST_TEXT or not event.id.isprintable():
+        raise _bad(event, "id", f"is 1 to {_MOST_TEXT} printable characters")
+    _check_values(event, told)
+    _check_number(event)
+
+
+def t_ms(event: ProductionEvent) -> int:
+    """The event's instant. Raises BadData."""
+    if not _INSTANT.fullmatch(event.t):
+        raise _bad(event, "t", "is an instant with zone, at most ms: 2026-11-21T08:00:00.000Z")
+    try:
+        moment = datetime.fromisoformat(event.t)
+        return (moment - _EPOCH) // timedelta(milliseconds=1)
+    except (ValueError, OverflowError) as exc:
+        raise _bad(event, "t", str(exc)) from exc
+
+
+def encode(event: ProductionEvent) -> bytes:
+    """The event as the journal holds it."""
+    return msgspec.json.encode(event)
+
+
+def same(one: ProductionEvent, other: ProductionEvent) -> bool:
+    """Whether both say the same: by instants, numbers and defaults, not by their spelling."""
+    return _content(one) == _content(other)
+
+
+def _content(event: ProductionEvent) -> tuple[object, ...]:
+    must, may = _KEYS[event.type]
+    told = _told(event)
+    values: list[object] = []
+    for key in (*must, *may):
+        text = told.get(key, _DEFAULTS.get(key))
+        values.append(Decimal(text) if text is not None and key in _AMOUNTS else text)
+    return event.id, event.type, t_ms(event), *values
+
+
+def _told(event: ProductionEvent) -> dict[str, str]:
+    fields: dict[str, str] = msgspec.to_builtins(event)
+    return {key: value for key, value in fields.items() if key not in _ALWAYS}
+
+
+def _check_values(event: ProductionEvent, told: dict[str, str]) -> None:
+    t_ms(event)
+    if "node" in told and not _NODE.fullmatch(told["node"]):
+        raise _bad(event, "node", "is letters, digits, . _ and -")
+    if told.get("state", STATES[0]) not in STATES:
+        raise _bad(event, "state", f"is one of {', '.join(STATES)}")
+    if told.get("from", "good") not in ("good", "scrap"):
+        raise _bad(event, "from", "is good or scrap")
+    for key in _AMOUNTS:
+        text = told.get(key)
+        if text is None:
+            continue
+        if not _DECIMAL.fullmatch(text):
+            raise _bad(event, key, 'is a decimal string such as "12.5"')
+        if Decimal(text) < 0 or (key == "weight" and not Decimal(text)):
+            raise _bad(
+                event, key, f"is above zero, not {text}" if key == "weight" else "is below 0"
+            )
+
+
+def _check_number(event: ProductionEvent) -> None:
+    if (event.source is None) != (event.n is None):
+        raise _bad(event, "n", "and source number a sender's events and come together")
+    if event.n is not None and event.n < 1:
+        raise _bad(event, "n", "counts from 1")
+    if event.source is not None and not _NODE.fullmatch(event.source):
+        raise _bad(event, "source", "is letters, digits, . _ and -")
+
+
+def _bad(event: ProductionEvent, key: str, problem: str) -> BadData:
+    return BadData(f"event {event.id!r}: {key}: {problem}")

@@ -1,0 +1,125 @@
+"""What will never be good is kept here with the reason, until a person has looked.
+
+Bounded in count and bytes: when it is full the oldest leave, and the log says how many. A repeated
+item is counted, not kept twice. SQLite, so that the command line can look while the service runs.
+"""
+
+import hashlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wire.errors import ConfigError, TransientError
+
+log = logging.getLogger(__name__)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS item (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL UNIQUE, t_ms INTEGER NOT NULL,
+    times INTEGER NOT NULL, origin TEXT NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL
+);
+"""
+_COLUMNS = "id, t_ms, times, origin, reason, data"
+
+
+@dataclass(frozen=True)
+class Poison:
+    """Bytes nobody can use. `origin` is the MQTT topic, or `sink:<name>` for a database's line."""
+
+    origin: str
+    reason: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Item:
+    """One kept item; it came `times` times, last at `t_ms`."""
+
+    id: int
+    t_ms: int
+    times: int
+    origin: str
+    reason: str
+    data: bytes
+
+
+class Quarantine:
+    """One file; safe for several threads and processes."""
+
+    def __init__(
+        self,
+        path: Path,
+        now_ms: Callable[[], int],
+        most: int = 10_000,
+        most_bytes: int = 256 * 1024 * 1024,
+    ) -> None:
+        self._now_ms = now_ms
+        self._most, self._most_bytes = most, most_bytes
+        self._lock = threading.Lock()  # the journal's thread and each sink's come here
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA busy_timeout = 5000")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as exc:
+            raise ConfigError(f"{path}: quarantine cannot be opened: {exc}") from exc
+
+    def keep(self, items: Sequence[Poison]) -> None:
+        """Keep all of them; on disk when this returns. Raises TransientError."""
+        if not items:
+            return
+        rows = [
+            (_hash(item), self._now_ms(), item.origin, item.reason, item.data) for item in items
+        ]
+        try:
+            with self._lock, self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(
+                    "INSERT INTO item (hash, t_ms, times, origin, reason, data)"
+                    " VALUES (?,?,1,?,?,?) ON CONFLICT (hash) DO UPDATE SET"
+                    " times = times + 1, t_ms = excluded.t_ms, reason = excluded.reason",
+                    rows,
+                )
+                dropped = self._make_room()
+        except sqlite3.OperationalError as exc:
+            raise TransientError(f"quarantine cannot be written: {exc}") from exc
+        if dropped:
+            log.error("quarantine is full: its %d oldest items were dropped", dropped)
+
+    def items(self) -> list[Item]:
+        """Everything kept, oldest first."""
+        return [Item(*row) for row in self._db.execute(f"SELECT {_COLUMNS} FROM item ORDER BY id")]
+
+    def get(self, number: int) -> Item | None:
+        row = self._db.execute(f"SELECT {_COLUMNS} FROM item WHERE id = ?", (number,)).fetchone()
+        return Item(*row) if row else None
+
+    def remove(self, number: int) -> None:
+        self._db.execute("DELETE FROM item WHERE id = ?", (number,))
+
+    def count(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _make_room(self) -> int:
+        """Drop the oldest until the rest fits; how many."""
+        query = "SELECT count(*), coalesce(sum(length(data)), 0) FROM item"
+        count, size = self._db.execute(query).fetchone()
+        dropped = 0
+        oldest = self._db.execute("SELECT id, length(data) FROM item ORDER BY id")
+        while count - dropped > self._most or size > self._most_bytes:
+            number, length = oldest.fetchone()
+            self._db.execute("DELETE FROM item WHERE id = ?", (number,))
+            dropped, size = dropped + 1, size - length
+        return dropped
+
+
+def _hash(item: Poison) -> str:
+    return hashlib.sha256(item.origin.encode() + b"\0" + item.data).hexdigest()

@@ -1,0 +1,86 @@
+"""Signed words to a gateway: «have everything of this stream up to here», «send these again»."""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from ingestor.streams import Stream
+from wire import topics
+from wire.errors import ConfigError
+from wire.messages import EventReceipt, Receipt
+from wire.signing import SigningKey
+from wire.topics import GatewayTopic
+
+
+@dataclass(frozen=True)
+class Saying:
+    """What is to be published. A later one with the same `about` takes its place."""
+
+    about: str
+    topic: str
+    payload: bytes
+    retain: bool
+
+
+class ResendRequest(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """«Send these segment numbers again.»"""
+
+    stream: str
+    from_: int
+    to: int
+
+
+class Receipts:
+    """Builds receipts and signs them."""
+
+    def __init__(self, key: SigningKey, now_ms: Callable[[], int]) -> None:
+        self._key = key
+        self._now_ms = now_ms
+
+    def of_stream(self, stream: Stream, gaps: Sequence[tuple[int, int]], offset: int) -> Saying:
+        """The receipt for `stream`, all of which stands in its site's journal up to `offset`."""
+        unsigned = Receipt(
+            stream.site,
+            stream.gateway,
+            stream.stream,
+            stream.upto,
+            stream.head,
+            journal=offset,
+            key=self._key.public.id,
+            time_ms=self._now_ms(),
+            refused=list(stream.refused),
+            gaps=list(gaps),
+        )
+        sig = base64.b64encode(self._key.sign(msgspec.json.encode(unsigned))).decode()
+        signed = msgspec.structs.replace(unsigned, sig=sig)
+        topic = str(GatewayTopic(stream.site, stream.gateway, "rcpt"))
+        return Saying(f"{topic} {stream.stream}", topic, msgspec.json.encode(signed), retain=True)
+
+
+def resend(stream: Stream, gap: tuple[int, int]) -> Saying:
+    """The request to fill a gap."""
+    topic = str(GatewayTopic(stream.site, stream.gateway, "req"))
+    request = ResendRequest(stream.stream, *gap)
+    return Saying(f"{topic} {stream.stream}", topic, msgspec.json.encode(request), retain=False)
+
+
+def of_events(site: str, source: str, upto: int) -> Saying:
+    """The receipt for one source of production events."""
+    topic = topics.event_receipts(site)
+    payload = msgspec.json.encode(EventReceipt(source, upto))
+    return Saying(f"{topic} {source}", topic, payload, retain=True)
+
+
+def load_key(path: Path) -> SigningKey:
+    """The receipt key, made where there is none; its public half stands beside it as `.pub`."""
+    key = SigningKey.load_or_create(path)
+    beside = path.with_name(path.name + ".pub")
+    try:
+        if not beside.exists() or beside.read_text().strip() != str(key.public):
+            beside.write_text(f"{key.public}\n")
+    except OSError as exc:
+        raise ConfigError(f"{beside}: cannot be written: {exc.strerror}") from exc
+    return key

@@ -1,0 +1,175 @@
+"""Puts the parts together and runs them until told to stop."""
+
+import asyncio
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from ingestor import api, receipts, standing
+from ingestor.config import Api, Plan
+from ingestor.intake import Intake
+from ingestor.keys import Keys
+from ingestor.pipeline import Pipeline
+from ingestor.projector import Cursors, Projector
+from ingestor.quarantine import Quarantine
+from ingestor.receipts import Receipts
+from ingestor.sinks import Configured, embedded
+from ingestor.source import Source
+from ingestor.stored import Stored
+from wire.errors import ConfigError
+from wire.journal import Entry, Writer, open_reader, open_writer
+
+
+def now_ms() -> int:
+    """The wall clock, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def open_quarantine(plan: Plan) -> Quarantine:
+    limits = plan.config.quarantine
+    path = plan.config.state / "quarantine.db"
+    return Quarantine(path, now_ms, limits.most, limits.most_bytes)
+
+
+def open_cursors(plan: Plan) -> Cursors:
+    return Cursors(plan.config.state / "cursors.db")
+
+
+def enrol(plan: Plan, journal: Writer) -> Keys:
+    """The keys of the journal, the configured ones entered first where they are new."""
+    keys = Keys()
+    for site in journal.sites():
+        keys.add(journal.of_kind(site, "key"))
+    fresh: dict[str, list[Entry]] = {}
+    for site, gateway, public in plan.gateways:
+        entry = keys.missing(site, gateway, public)
+        if entry is not None and entry not in fresh.setdefault(site, []):
+            fresh[site].append(entry)
+    for site, entries in fresh.items():
+        if entries:
+            keys.add(journal.append(site, entries))
+    return keys
+
+
+class Service:
+    """Everything an ingestor process owns. Raises ConfigError where a file or port is not usable."""
+
+    def __init__(self, plan: Plan) -> None:
+        config = plan.config
+        self._plan = plan
+        self._socket = _listen(config.api) if config.api else None
+        self._checkpoint = config.state / "standing.json"
+        self._journal_thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._reading_thread = ThreadPoolExecutor(1, thread_name_prefix="reading")
+        receipt_key = receipts.load_key(config.receipt_key)
+        self._quarantine = open_quarantine(plan)
+        self._cursors = open_cursors(plan)
+        self._journal = open_writer(config.journal, now_ms)
+        keys = enrol(plan, self._journal)
+        self._standings = standing.restore(self._checkpoint, self._journal)
+        self._intake = Intake(
+            *(self._journal, self._standings, keys),
+            *(Receipts(receipt_key, now_ms), self._quarantine, now_ms),
+        )
+        self._projectors = {each.name: self._projector(each) for each in plan.sinks}
+        source = Source(config.broker, config.client_id)
+        self._pipeline = Pipeline(
+            self._intake,
+            source,
+            self._journal_thread,
+            self._wake_projectors,
+            lambda: standing.save(self._checkpoint, self._standings),
+        )
+        self._stored = Stored(
+            self._intake,
+            open_reader(config.journal),
+            embedded.open_sink(embedded.Settings(), config.state),
+            self._cursors,
+            self._projectors,
+            source.connected.is_set,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`, then finish what is in hand."""
+        server = self._server()
+        with ThreadPoolExecutor(len(self._projectors) or 1, "sink") as threads:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._pipeline.run(stop), name="pipeline")
+                for projector in self._projectors.values():
+                    tasks.create_task(_on_thread(threads, projector), name="projector")
+                if server is not None and self._socket is not None:
+                    tasks.create_task(server.serve([self._socket]), name="http")
+                tasks.create_task(self._stop_others(stop, server), name="stop")
+
+    def close(self) -> None:
+        for thread in (self._journal_thread, self._reading_thread):
+            thread.shutdown()
+        self._stored.close()
+        self._journal.close()
+        self._quarantine.close()
+        self._cursors.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    async def _stop_others(self, stop: asyncio.Event, server: api.Server | None) -> None:
+        try:
+            await stop.wait()
+        finally:
+            # Also when another part failed: a thread that goes on would keep the process alive.
+            for projector in self._projectors.values():
+                projector.stop()
+            if server is not None:
+                server.should_exit = True
+
+    def _projector(self, configured: Configured) -> Projector:
+        sink = configured.open(self._plan.config.state)
+        journal = open_reader(self._plan.config.journal)
+        own = random.Random()
+        return Projector(configured.name, sink, journal, self._cursors, self._quarantine, own)
+
+    def _wake_projectors(self) -> None:
+        for projector in self._projectors.values():
+            projector.wake.set()
+
+    def _server(self) -> api.Server | None:
+        settings = self._plan.config.api
+        if settings is None:
+            return None
+        loop = asyncio.get_running_loop()
+
+        async def off_loop(work: Callable[..., Any], *arguments: object) -> Any:
+            return await loop.run_in_executor(self._reading_thread, partial(work, *arguments))
+
+        submit = self._pipeline.submit
+        app = api.build(submit, self._stored, off_loop, self._plan.token, settings.most_body_bytes)
+        return api.server(app)
+
+
+async def serve(plan: Plan) -> None:
+    """The whole ingestor, until SIGTERM or SIGINT. Raises ConfigError."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    service = Service(plan)
+    try:
+        await service.run(stop)
+    finally:
+        service.close()
+
+
+async def _on_thread(threads: ThreadPoolExecutor, projector: Projector) -> None:
+    await asyncio.get_running_loop().run_in_executor(threads, projector.run)
+
+
+def _listen(settings: Api) -> socket.socket:
+    """The API's socket, taken before anything else is touched."""
+    try:
+        return socket.create_server((settings.host, settings.port), backlog=128)
+    except OSError as exc:
+        where = f"{settings.host}:{settings.port}"
+        raise ConfigError(f"api.port: cannot listen on {where}: {exc.strerror}") from exc

@@ -1,0 +1,90 @@
+"""Where readings are projected to. A sink is one file here with these public names:
+
+Settings              frozen struct, unknown keys refused; the docstring holds a sample of it
+open_sink(settings, directory)   -> Sink; opens no connection
+
+A sink is given whole segments, in the journal's order, some of them more than once.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, runtime_checkable
+
+import wire.config
+from wire.errors import ConfigError
+from wire.segment import Segment
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Bytes a database will never take, and its reason."""
+
+    data: bytes
+    reason: str
+
+
+class Sink(Protocol):
+    """Writing the same segment again leaves the same points."""
+
+    def prepare(self) -> None:
+        """Make the database ready. Raises TransientError."""
+
+    def write(self, segments: Sequence[tuple[int, Segment]]) -> list[Rejected]:
+        """Keep (journal offset, segment) pairs of one site. Raises TransientError."""
+
+    def dialect(self) -> str:
+        """What answers, in words, for the doctor. Raises TransientError."""
+
+    def counts(self, site: str, from_ms: int, to_ms: int) -> dict[tuple[str, int], int]:
+        """Readings kept, by meter and hour (ms). Raises TransientError."""
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class LineSink(Sink, Protocol):
+    """A sink that can be offered again, as text, what it rejected."""
+
+    def write_lines(self, lines: bytes) -> list[Rejected]:
+        """Raises TransientError."""
+
+
+@dataclass(frozen=True)
+class Configured:
+    """One `[[sinks]]` table whose file was found and whose keys are right."""
+
+    name: str
+    kind: str
+    module: ModuleType
+    settings: Any
+
+    def open(self, directory: Path) -> Sink:
+        """`directory` is where a sink may keep files."""
+        sink: Sink = self.module.open_sink(self.settings, directory)
+        return sink
+
+
+def configure(table: Mapping[str, object], where: str) -> Configured:
+    """The sink a table names by `kind`; `name` sets two of a kind apart. Raises ConfigError."""
+    rest = dict(table)
+    kind = rest.pop("kind", None)
+    if not isinstance(kind, str) or not kind:
+        raise ConfigError(f"{where}: kind: is missing; names a sink, such as influxdb")
+    name = rest.pop("name", kind)
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"{where}: name: is a text")
+    module = _load(kind, where)
+    return Configured(name, kind, module, wire.config.convert(rest, module.Settings, where))
+
+
+def _load(kind: str, where: str) -> ModuleType:
+    dotted = kind if "." in kind else f"{__name__}.{kind}"
+    try:
+        return importlib.import_module(dotted)
+    except ModuleNotFoundError as exc:
+        if exc.name and dotted.startswith(exc.name):
+            raise ConfigError(f"{where}: kind: there is no sink {kind!r}") from exc
+        raise

@@ -1,0 +1,146 @@
+"""What each site's journal adds up to: streams, event sources, newest documents, counts.
+
+A fold over the journal's records, nothing else; so a kill at any point leaves nothing to repair. A
+checkpoint beside the journal, proved by the chain value at its offset, spares reading from record
+1 at every start.
+"""
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from ingestor.streams import RefusedSegment, Stream
+from wire.errors import BadData
+from wire.journal import GENESIS, Reader, Record
+from wire.messages import ProductionEvent
+
+log = logging.getLogger(__name__)
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One sender of production events: everything up to `upto`, and the ranges beyond a gap."""
+
+    upto: int = 0
+    beyond: tuple[tuple[int, int], ...] = ()
+
+    def after(self, n: int) -> "Source":
+        """The source once its event `n` is in the journal."""
+        if n <= self.upto or any(low <= n <= high for low, high in self.beyond):
+            return self
+        merged: list[tuple[int, int]] = []
+        for low, high in sorted((*self.beyond, (n, n))):
+            if merged and low == merged[-1][1] + 1:
+                merged[-1] = (merged[-1][0], high)
+            else:
+                merged.append((low, high))
+        if merged[0][0] == self.upto + 1:
+            return Source(merged[0][1], tuple(merged[1:]))
+        return Source(self.upto, tuple(merged))
+
+    def gaps(self, sent: int = 0) -> list[tuple[int, int]]:
+        """Missing ranges, given that numbers up to `sent` are known to exist."""
+        gaps, begin = [], self.upto + 1
+        for low, high in (*self.beyond, (sent + 1, sent + 1)):
+            if low > begin:
+                gaps.append((begin, low - 1))
+            begin = max(begin, high + 1)
+        return gaps
+
+
+class _HeaderPart(msgspec.Struct, frozen=True):
+    """All that is read of a segment at start."""
+
+    readings: int
+
+
+class Standing(msgspec.Struct):
+    """One site, up to `offset`."""
+
+    site: str
+    offset: int = 0
+    chain: str = GENESIS
+    segments: int = 0
+    readings: int = 0
+    events: int = 0
+    streams: dict[str, Stream] = {}
+    sources: dict[str, Source] = {}
+    latest: dict[str, tuple[int, str]] = {}
+
+    def stream(self, gateway: str, stream: str) -> Stream:
+        return self.streams.get(f"{gateway}/{stream}", Stream(self.site, gateway, stream))
+
+    def absorb(self, record: Record) -> None:
+        """Add the next record of the journal."""
+        match record.kind:
+            case "segment":
+                gateway, stream, seq = record.key.split("/")
+                line = record.data[: record.data.index(b"\n")]
+                self.segments += 1
+                self.readings += msgspec.json.decode(line, type=_HeaderPart).readings
+                self._advance(self.stream(gateway, stream).after(int(seq), record.hash))
+            case "correction":
+                told = msgspec.json.decode(record.data, type=RefusedSegment)
+                stream_ = self.stream(told.gateway, told.stream)
+                self._advance(stream_.after(told.seq, told.hash, told.reason))
+            case "event":
+                event = msgspec.json.decode(record.data, type=ProductionEvent)
+                self.events += 1
+                if event.source is not None and event.n is not None:
+                    source = self.sources.get(event.source, Source())
+                    self.sources[event.source] = source.after(event.n)
+            case "model" | "factor":
+                self.latest[record.kind] = (record.offset, record.hash)
+            case _:
+                pass  # keys are looked up where they are used
+        self.offset, self.chain = record.offset, record.chain
+
+    def _advance(self, stream: Stream) -> None:
+        key = f"{stream.gateway}/{stream.stream}"
+        # Last moved, last in order: a gateway's newest stream is then the last to be republished.
+        self.streams.pop(key, None)
+        self.streams[key] = stream
+
+
+def restore(checkpoint: Path, journal: Reader) -> dict[str, Standing]:
+    """Every site's standing as the journal has it now."""
+    kept = _read(checkpoint)
+    standings = {}
+    for site in journal.sites():
+        standing = kept.get(site)
+        if standing is None or not _proved(standing, journal):
+            standing = Standing(site)
+        for record in journal.walk(site, standing.offset):
+            standing.absorb(record)
+        standings[site] = standing
+    return standings
+
+
+def save(checkpoint: Path, standings: dict[str, Standing]) -> None:
+    """Keep a checkpoint; a torn one is only a slower start."""
+    part = checkpoint.with_name(checkpoint.name + ".part")
+    part.write_bytes(msgspec.json.encode(standings))
+    part.rename(checkpoint)
+
+
+def _read(checkpoint: Path) -> dict[str, Standing]:
+    if not checkpoint.exists():
+        return {}
+    try:
+        return msgspec.json.decode(checkpoint.read_bytes(), type=dict[str, Standing])
+    except msgspec.DecodeError as exc:
+        log.warning("%s: %s; reading the journal from its beginning", checkpoint, exc)
+        return {}
+
+
+def _proved(standing: Standing, journal: Reader) -> bool:
+    """Whether the journal has the very record the checkpoint ends with."""
+    records = journal.read(standing.site, standing.offset - 1, 1)
+    return bool(records) and records[0].chain == standing.chain
+
+
+def check_site(standings: dict[str, Standing], site: str) -> Standing:
+    """The site's standing. Raises BadData for a site nobody configured."""
+    if site not in standings:
+        raise BadData(f"site {site!r} is not configured here")
+    return standings[site]

@@ -1,0 +1,108 @@
+"""What the API can read back: journal records, history, and how everything stands."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ingestor.intake import Intake
+from ingestor.projector import Cursors, Projector
+from ingestor.sinks.embedded import History, Series
+from ingestor.standing import Source, Standing
+from ingestor.streams import Stream
+from wire.journal import Reader, Record
+
+
+class Stored:
+    """Reads only; for one thread that is not the journal's."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        journal: Reader,
+        history: History,
+        cursors: Cursors,
+        projectors: dict[str, Projector],
+        has_link: Callable[[], bool],
+    ) -> None:
+        self._intake = intake
+        self._journal = journal
+        self._history = history
+        self._cursors = cursors
+        self._projectors = projectors
+        self._has_link = has_link
+
+    def records(self, site: str, after: int, limit: int) -> list[Record]:
+        return self._journal.read(site, after, limit)
+
+    def readings(self, site: str, meter: str, from_ms: int, to_ms: int) -> list[Series]:
+        """From the embedded history; empty where that sink is not configured."""
+        return self._history.readings(site, meter, from_ms, to_ms)
+
+    def status(self) -> dict[str, Any]:
+        """Everything per site; counters of receipts, duplicates and the like since the start."""
+        sites = self._intake.standings.copy()
+        return {
+            "broker": "connected" if self._has_link() else "not connected",
+            "sites": {site: self._site(its) for site, its in sites.items()},
+        }
+
+    def close(self) -> None:
+        self._journal.close()
+        self._history.close()
+
+    def _site(self, standing: Standing) -> dict[str, Any]:
+        site = standing.site
+        counts = self._intake.counts
+        found = {
+            name: counts[site, name]
+            for name in ("receipts", "duplicates", "quarantined", "refused")
+        }
+        streams = {
+            name: {"upto": stream.upto, "gaps": self._intake.held.gaps(stream)}
+            for name, stream in self._streams(standing).items()
+        }
+        sinks = {
+            name: {"state": projector.state, "offset": self._cursors.get(name, site)}
+            for name, projector in self._projectors.items()
+        }
+        return {
+            "offset": standing.offset,
+            "segments": standing.segments,
+            "readings": standing.readings,
+            "events": standing.events,
+            **found,
+            "streams": streams,
+            "sources": self._sources(standing),
+            "gateways": {
+                gateway: msgspec.to_builtins(state)
+                for (where, gateway), state in self._intake.gateways.copy().items()
+                if where == site
+            },
+            "sinks": sinks,
+        }
+
+    def _streams(self, standing: Standing) -> dict[str, Stream]:
+        """Also those of which the journal has nothing yet, because their first segment is missing."""
+        streams = standing.streams.copy()
+        for name in self._intake.held.streams(standing.site) - streams.keys():
+            gateway, _, stream = name.partition("/")
+            streams[name] = standing.stream(gateway, stream)
+        return streams
+
+    def _sources(self, standing: Standing) -> dict[str, Any]:
+        """A source's events end where its last heartbeat says so, received or not."""
+        beats = {
+            name: beat
+            for (site, name), beat in self._intake.heartbeats.copy().items()
+            if site == standing.site
+        }
+        found = {}
+        for name in sorted(standing.sources.keys() | beats.keys()):
+            source, beat = standing.sources.get(name, Source()), beats.get(name)
+            found[name] = {
+                "upto": source.upto,
+                "gaps": source.gaps(beat.n if beat else 0),
+                "heartbeat_ms": beat.heartbeat if beat else None,
+            }
+        return found
