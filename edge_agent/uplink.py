@@ -16,7 +16,7 @@ from edge_agent.clock import Clock
 from edge_agent.store import Disk, Sealed, Store
 from wire import mqtt
 from wire.errors import BadData, TransientError
-from wire.messages import GatewayState, Receipt
+from wire.messages import GatewayState, Receipt, ResendRequest
 from wire.signing import PublicKey
 from wire.topics import GatewayTopic
 
@@ -25,14 +25,6 @@ log = logging.getLogger(__name__)
 # Published but not receipted for this long: the broker lost it, or the receipt. Offer it again.
 RECEIPT_DEADLINE_S = 15.0
 _WINDOW = 64
-
-
-class ResendRequest(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """«Send these segment numbers again», from the ingestor."""
-
-    stream: str
-    from_: int
-    to: int
 
 
 class Uplink:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
@@ -121,6 +122,7 @@ def _check(path: Path) -> int:
 
 
 def _doctor(plan: config.Plan) -> int:
+    logging.getLogger("wire").setLevel(logging.ERROR)  # the findings say it better
     sick = False
     for finding in doctor.examine(plan, service.now_ms):
         sick = sick or bool(finding.cure)

@@ -10,7 +10,7 @@ import msgspec
 from ingestor.streams import Stream
 from wire import topics
 from wire.errors import ConfigError
-from wire.messages import EventReceipt, Receipt
+from wire.messages import EventReceipt, Receipt, ResendRequest
 from wire.signing import SigningKey
 from wire.topics import GatewayTopic
 
@@ -23,14 +23,6 @@ class Saying:
     topic: str
     payload: bytes
     retain: bool
-
-
-class ResendRequest(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """«Send these segment numbers again.»"""
-
-    stream: str
-    from_: int
-    to: int
 
 
 class Receipts:

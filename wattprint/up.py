@@ -65,9 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         supervisor = Supervisor(place.path("processes.json"))
         try:
             _start(place, supervisor, stop)
-            _say(
-                f"{len(described['meters'])} meters; the page is at {place.page}"
-            )
+            _say(f"{len(described['meters'])} meters; the page is at {place.page}")
             if not arguments.json:
                 _say("Ctrl-C stops everything")
             return _watch(place, supervisor, stop, arguments)

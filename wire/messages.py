@@ -104,6 +104,14 @@ class Receipt(msgspec.Struct, frozen=True):
     sig: str = ""
 
 
+class ResendRequest(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """«Send the segments numbered `from` to `to` of this stream again.»"""
+
+    stream: str
+    from_: int
+    to: int
+
+
 class EventReceipt(msgspec.Struct, frozen=True):
     """«Have every event of this source up to number `upto`.»"""
 

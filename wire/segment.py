@@ -34,6 +34,7 @@ GENESIS = "0" * 64  # `prev` of the first segment of a stream
 MAX_SEGMENT = 8 * 1024 * 1024
 MAX_BODY = 64 * 1024 * 1024
 _SIGNED = b"wattprint segment 1\n"
+_LIMIT = 1 << 62
 _TYPECODE = {1: "b", 2: "h", 4: "i", 8: "q"}
 
 
@@ -82,14 +83,15 @@ class Column:
     deltas: bytes
 
     def values(self) -> "array[int]":
-        """The integers themselves, as `array('q')`."""
+        """The integers themselves, as `array('q')`. Raises BadData if they leave 64 bits."""
         steps = array(_TYPECODE[self.width], self.deltas)
         if sys.byteorder == "big":
             steps.byteswap()
-        return array(
-            "q",
-            itertools.islice(itertools.accumulate(steps, initial=self.first), 1, None),
-        )
+        sums = itertools.accumulate(steps, initial=self.first)
+        try:
+            return array("q", itertools.islice(sums, 1, None))
+        except OverflowError as exc:
+            raise BadData("a column of a segment leaves 64 bits") from exc
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,7 @@ def _tables(
 
 def _pack(column: Sequence[int]) -> tuple[int, int, bytes]:
     """(first value, width, shuffled differences)."""
-    if max(map(abs, column)) >= 1 << 62:
+    if max(map(abs, column)) >= _LIMIT:
         raise BadData("a number in a segment must fit 62 bits")
     steps = [0, *(after - before for before, after in itertools.pairwise(column))]
     low, high = min(steps), max(steps)
@@ -316,6 +318,8 @@ def _check(layout: Layout) -> None:
         raise BadData(f"meter {layout.meter!r}: unknown quantity {min(unknown)!r}")
     if layout.quality not in QUALITIES or not set(layout.widths) <= set(_TYPECODE):
         raise BadData(f"meter {layout.meter!r}: unknown quality or column width")
+    if max(map(abs, layout.firsts)) >= _LIMIT:
+        raise BadData(f"meter {layout.meter!r}: a number does not fit 62 bits")
     if max(map(abs, layout.exponents)) > 18:
         raise BadData(f"meter {layout.meter!r}: an exponent is outside -18 … 18")
 

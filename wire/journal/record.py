@@ -14,12 +14,15 @@ GENESIS = "0" * 64  # chain value before a site's first record
 class Entry(msgspec.Struct, frozen=True):
     """What is to be appended. `key` is unique within its kind and site.
 
+    A model or factor set that comes into force again after another one gets /2, /3 … behind its key.
+
     kind     key                          data
     segment  <gateway>/<stream>/<seq>     the sealed bytes, exactly as they came
     event    the event's id               the event as JSON
     model    SHA-256 of data              the site model, TOML
     factor   SHA-256 of data              the factor set in force, JSON
     key      the key's id                 {site, gateway, public_key, from_ms, until_ms, revoked}
+    correction  <gateway>/<stream>/<seq>  a refused segment's place: {type: refused, …, hash, reason}
     """
 
     kind: str
