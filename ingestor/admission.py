@@ -63,5 +63,5 @@ def _fits(column: Column) -> bool:
         return True
     try:
         return max(map(abs, column.values())) < _MOST
-    except OverflowError:
+    except BadData:
         return False

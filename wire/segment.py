@@ -318,8 +318,6 @@ def _check(layout: Layout) -> None:
         raise BadData(f"meter {layout.meter!r}: unknown quantity {min(unknown)!r}")
     if layout.quality not in QUALITIES or not set(layout.widths) <= set(_TYPECODE):
         raise BadData(f"meter {layout.meter!r}: unknown quality or column width")
-    if max(map(abs, layout.firsts)) >= _LIMIT:
-        raise BadData(f"meter {layout.meter!r}: a number does not fit 62 bits")
     if max(map(abs, layout.exponents)) > 18:
         raise BadData(f"meter {layout.meter!r}: an exponent is outside -18 … 18")
 
