@@ -1,93 +1,26 @@
 """The calculator as a process: a real journal file, a real socket, kill -9, Ctrl-C."""
 
-import asyncio
-import http.server
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from calc_stream.config import load_plan
 from calc_stream.engines.embedded import Engine, Settings
-from calc_stream.handover import hand_over
 from calc_stream.ledger.store import open_store
 from calc_stream.web import app
 from calc_stream.web.live import Live
 from calc_stream.web.view import View
-from tests.unit.calc_stream_live.plant import MODEL, SITE, Plant, rules, run_to_end
-from wire.errors import ConfigError
+from tests.integration.calculator_process import Calculator
+from tests.unit.calc_stream_live.plant import SITE, Plant, rules, run_to_end
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Calculator:
-    """One configuration, and the process while it runs."""
-
-    def __init__(self, folder: Path, ingestor_port: int = 9, lateness_s: int = 0) -> None:
-        self.folder, self.port = folder, free_port()
-        self.base = f"http://127.0.0.1:{self.port}"
-        (folder / "model.toml").write_text(MODEL)
-        (folder / "token").write_text("secret\n")
-        self.config = folder / "calc.toml"
-        self.config.write_text(
-            f'journal = "{folder}/journal.db"\nstate = "{folder}/calc"\nsite = "{SITE}"\n'
-            f'model = "{folder}/model.toml"\nlateness_s = {lateness_s}\nsilent_after_s = 3600\n'
-            f'[ingestor]\nurl = "http://127.0.0.1:{ingestor_port}"\ntoken_file = "{folder}/token"\n'
-            f"[web]\nport = {self.port}\n"
-        )
-
-    def start(self) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "calc_stream", "run", "--config", str(self.config)]
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
-        for _ in range(300):
-            try:
-                if httpx.get(f"{self.base}/health").status_code == 200:
-                    return process
-            except httpx.TransportError:
-                time.sleep(0.05)
-        process.kill()
-        raise AssertionError(process.communicate())
-
-    @contextmanager
-    def running(self) -> "Iterator[subprocess.Popen[bytes]]":
-        process = self.start()
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=20)
-
-    def get(self, path: str, **headers: str) -> Any:
-        return httpx.get(f"{self.base}{path}", headers=headers).raise_for_status().json()
-
-    def reach(self, offset: int) -> None:
-        for _ in range(400):
-            answer = httpx.get(f"{self.base}/v1/status")
-            if answer.status_code == 200 and answer.json()["offset"] >= offset:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"never reached offset {offset}")
-
-    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "calc_stream", *words]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -365,51 +298,3 @@ def test_sigterm_ends_it_cleanly_while_somebody_looks(plant: Plant, tmp_path: Pa
     assert process.returncode == 0
     assert b"Traceback" not in errors
     assert open_store(tmp_path / "calc").state(SITE)[0] == 10
-
-
-@contextmanager
-def receiver(answers: list[int]) -> Iterator[tuple[int, list[tuple[str, str, bytes]]]]:
-    """A server that notes what is PUT to it and gives these answers in turn, then 200."""
-    got: list[tuple[str, str, bytes]] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((self.path, self.headers["Authorization"], body))
-            self.send_response(answers.pop(0) if answers else 200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Silent."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_address[1], got
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-async def test_model_and_factors_are_handed_over_until_they_are_taken(tmp_path: Path) -> None:
-    with receiver([503, 201, 201]) as (port, got):
-        plan = load_plan(Calculator(tmp_path, port).config)
-        await asyncio.wait_for(hand_over(plan), 10)
-    assert [path for path, _, _ in got] == [
-        f"/v1/{SITE}/model",
-        f"/v1/{SITE}/model",
-        f"/v1/{SITE}/factors",
-    ]
-    assert {token for _, token, _ in got} == {"Bearer secret"}
-    assert got[1][2].decode() == MODEL
-    assert got[2][2] == plan.factors.encode()
-
-
-async def test_a_refused_model_is_for_a_person_to_change(tmp_path: Path) -> None:
-    with receiver([422]) as (port, _):
-        plan = load_plan(Calculator(tmp_path, port).config)
-        with pytest.raises(ConfigError, match="422"):
-            await asyncio.wait_for(hand_over(plan), 10)

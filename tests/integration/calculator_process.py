@@ -1,0 +1,70 @@
+"""A calculator as a process of its own, for tests."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.integration.servers import free_port
+from tests.unit.calc_stream_live.plant import MODEL, SITE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Calculator:
+    """One configuration, and the process while it runs."""
+
+    def __init__(self, folder: Path, ingestor_port: int = 9, lateness_s: int = 0) -> None:
+        self.folder, self.port = folder, free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        (folder / "model.toml").write_text(MODEL)
+        (folder / "token").write_text("secret\n")
+        self.config = folder / "calc.toml"
+        self.config.write_text(
+            f'journal = "{folder}/journal.db"\nstate = "{folder}/calc"\nsite = "{SITE}"\n'
+            f'model = "{folder}/model.toml"\nlateness_s = {lateness_s}\nsilent_after_s = 3600\n'
+            f'[ingestor]\nurl = "http://127.0.0.1:{ingestor_port}"\ntoken_file = "{folder}/token"\n'
+            f"[web]\nport = {self.port}\n"
+        )
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "calc_stream", "run", "--config", str(self.config)]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+        for _ in range(300):
+            try:
+                if httpx.get(f"{self.base}/health").status_code == 200:
+                    return process
+            except httpx.TransportError:
+                time.sleep(0.05)
+        process.kill()
+        raise AssertionError(process.communicate())
+
+    @contextmanager
+    def running(self) -> "Iterator[subprocess.Popen[bytes]]":
+        process = self.start()
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)
+
+    def get(self, path: str, **headers: str) -> Any:
+        return httpx.get(f"{self.base}{path}", headers=headers).raise_for_status().json()
+
+    def reach(self, offset: int) -> None:
+        for _ in range(400):
+            answer = httpx.get(f"{self.base}/v1/status")
+            if answer.status_code == 200 and answer.json()["offset"] >= offset:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"never reached offset {offset}")
+
+    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "calc_stream", *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
