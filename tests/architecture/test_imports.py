@@ -24,7 +24,7 @@ PLANTED = [
     ("edge_agent/registers.py", "import edge_agent.store", "edge_agent layers"),
     ("ingestor/line_protocol.py", "import ingestor.projector", "ingestor layers"),
     ("calc_stream/factors/__init__.py", "import calc_stream.ledger", "calc_stream layers"),
-    ("calc_stream/core/edges.py", "import calc_stream.factors", "core"),
+    ("calc_stream/core/edges.py", "import calc_stream.factors", "calc_stream layers"),
     ("calc_stream/core/edges.py", "import time", "core"),
     ("calc_stream/core/edges.py", "import wire.journal", "core"),
 ]
