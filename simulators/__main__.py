@@ -125,11 +125,11 @@ def _truth(arguments: argparse.Namespace) -> int:
     if not scenario.t0_ms <= begin < end:
         raise ConfigError(f"--from, --to: the plant began at {scenario.t0_ms}")
     batches = [
-        {"batch": made.batch, "product": made.product, "true_kwh": float(made.true_kwh)}
+        {"batch": made.batch, "product": made.product, "true_kwh": judge.decimal(made.true_kwh)}
         for made in truth.finished(scenario, begin, end)
     ]
     accounts = {
-        account: {source: float(kwh) for source, kwh in contents.items()}
+        account: {source: judge.decimal(kwh) for source, kwh in contents.items()}
         for account, contents in truth.accounts_kwh(scenario, begin, end).items()
     }
     print(json.dumps({"from": begin, "to": end, "batches": batches, "accounts_kwh": accounts}))

@@ -17,6 +17,7 @@ reading's time may be up to one answer late; that is within the same gap. `bound
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from fractions import Fraction
 from itertools import chain
 from typing import Any
@@ -55,6 +56,11 @@ class Evidence(msgspec.Struct, frozen=True):
     readings: list[dict[str, Any]]
 
 
+def decimal(value: Fraction) -> str:
+    """To six digits, half to even: a mWh where it is kWh."""
+    return f"{Decimal(round(value * 10**6)).scaleb(-6):f}"
+
+
 def judge(
     evidence: Evidence, results: Results, scenario: Scenario, instruments: Iterable[Instrument]
 ) -> dict[str, object]:
@@ -64,7 +70,7 @@ def judge(
     truth = list(_against_truth(evidence, results, scenario, instruments))
     return {
         "within": worst <= expected.intervals and all(batch["within"] for batch in truth),
-        "oracle_difference_quanta": float(worst),
+        "oracle_difference_quanta": decimal(worst),
         "oracle_difference_at": where,
         "intervals": expected.intervals,
         "intervals_of_calculator": results.intervals,
@@ -148,10 +154,10 @@ def _against_truth(
         yield {
             "batch": made.batch,
             "product": made.product,
-            "measured_kwh": float(measured),
-            "true_kwh": float(made.true_kwh),
-            "difference_kwh": float(measured - made.true_kwh),
-            "bound_kwh": float(bound),
+            "measured_kwh": decimal(measured),
+            "true_kwh": decimal(made.true_kwh),
+            "difference_kwh": decimal(measured - made.true_kwh),
+            "bound_kwh": decimal(bound),
             "within": abs(measured - made.true_kwh) <= bound,
         }
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from decimal import Decimal
 from typing import Any
 
 from wattprint.plan import SITE, Place
@@ -52,9 +53,9 @@ def collect(place: Place, latency: LatencyWatch) -> dict[str, Any]:
 
 def is_good(found: dict[str, Any]) -> bool:
     """Whether the run kept its promises: closure exact, oracle within bounds, truth within bounds."""
-    closed = all(float(rest) == 0 for rest in found["closure"].values())
-    oracle = found["oracle"]["difference_quanta"] <= found["oracle"]["allowed_quanta"]
-    true = all(abs(float(t["difference_kwh"])) <= float(t["bound_kwh"]) for t in found["truth"])
+    closed = all(Decimal(rest) == 0 for rest in found["closure"].values())
+    oracle = Decimal(found["oracle"]["difference_quanta"]) <= found["oracle"]["allowed_quanta"]
+    true = all(abs(Decimal(t["difference_kwh"])) <= Decimal(t["bound_kwh"]) for t in found["truth"])
     return closed and oracle and true and not found["quarantined"]
 
 

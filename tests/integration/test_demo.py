@@ -69,7 +69,7 @@ def assert_good(found):
     assert found["quarantined"] == 0
     assert found["closure"], "every source is listed"
     assert all(float(rest) == 0 for rest in found["closure"].values())
-    assert found["oracle"]["difference_quanta"] <= found["oracle"]["allowed_quanta"]
+    assert float(found["oracle"]["difference_quanta"]) <= found["oracle"]["allowed_quanta"]
     assert found["oracle"]["allowed_quanta"] == found["intervals"] > 0
     for row in found["truth"]:
         assert abs(float(row["difference_kwh"])) <= float(row["bound_kwh"])

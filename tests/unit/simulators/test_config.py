@@ -118,5 +118,5 @@ def test_truth_is_told_for_a_span(file, capsys):
     assert main(["truth", "--config", str(file), *span]) == 0
     told = json.loads(capsys.readouterr().out)
     assert len(told["batches"]) >= 8
-    assert all(batch["true_kwh"] > 0.03 for batch in told["batches"])
+    assert all(float(batch["true_kwh"]) > 0.03 for batch in told["batches"])
     assert main(["truth", "--config", str(file), "--from", "5", "--to", "6"]) == 2

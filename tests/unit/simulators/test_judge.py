@@ -1,6 +1,7 @@
 """The verdict: right books pass, a planted error does not."""
 
 import itertools
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -67,12 +68,13 @@ def verdict(journal: Path, scenario, spoil: dict[tuple[str, str], int]) -> dict[
 
 def test_right_books_agree_with_the_rules_and_lie_within_the_bound_of_the_truth(journal, scenario):
     found = verdict(journal, scenario, {})
-    assert found["oracle_difference_quanta"] < 1
+    assert Decimal(found["oracle_difference_quanta"]) < 1
     assert found["intervals"] > 100
     assert found["untraced"] == []
     assert len(found["truth"]) >= 8
     for batch in found["truth"]:
-        assert abs(batch["difference_kwh"]) <= batch["bound_kwh"] < batch["true_kwh"], batch
+        bound = Decimal(batch["bound_kwh"])
+        assert abs(Decimal(batch["difference_kwh"])) <= bound < Decimal(batch["true_kwh"]), batch
         assert batch["within"]
 
 
@@ -88,7 +90,7 @@ def test_every_quantum_that_entered_stands_in_exactly_one_account(journal):
 
 def test_one_wrong_account_is_found_and_named(journal, scenario):
     found = verdict(journal, scenario, {("pool:office", "pv"): 5_000})
-    assert found["oracle_difference_quanta"] > found["allowed"]
+    assert Decimal(found["oracle_difference_quanta"]) > found["allowed"]
     assert found["oracle_difference_at"] == "pool:office/pv"
 
 
