@@ -161,7 +161,7 @@ def _meter_problems(path: Path, found: AgentConfig, name: str, meter: Meter) -> 
 
 
 def _bus(path: Path, name: str, table: Mapping[str, object]) -> tuple[Driver, Any]:
-    return drivers.configure(table, f"{path}: buses.{name}")
+    return drivers.configure(table, path, f"buses.{name}")
 
 
 def _profile(path: Path, name: str, meter: Meter) -> Profile:

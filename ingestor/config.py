@@ -43,7 +43,7 @@ class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     token_file: Path
     host: str = "127.0.0.1"
-    port: int = 8421
+    port: config.Port = 8421
     most_body_bytes: int = 8 * 1024 * 1024
 
 
@@ -93,7 +93,7 @@ def load(path: Path) -> Plan:
     return Plan(
         found,
         [(g.site, g.gateway, _public_key(path, at, g)) for at, g in enumerate(found.gateways)],
-        [sinks.configure(table, f"{path}: sinks[{at}]") for at, table in enumerate(found.sinks)],
+        [sinks.configure(table, path, f"sinks[{at}]") for at, table in enumerate(found.sinks)],
         config.read_secret(found.api.token_file) if found.api else "",
     )
 
@@ -115,7 +115,7 @@ def problems(path: Path) -> list[ConfigError]:
         told += _tried(_public_key, path, at, gateway)
     names = []
     for at, table in enumerate(found.sinks):
-        told += _tried(sinks.configure, table, f"{path}: sinks[{at}]")
+        told += _tried(sinks.configure, table, path, f"sinks[{at}]")
         names.append(table.get("name", table.get("kind")))
     for name in {name for name in names if names.count(name) > 1}:
         told.append(config.refuse(path, "sinks", f"two are called {name!r}; give one a `name`"))

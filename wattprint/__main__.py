@@ -62,6 +62,13 @@ def main() -> int:
         _become(WORDS[word][0], sys.argv[1:])
     if word in SERVICES:
         _become(SERVICES[word], sys.argv[2:])
+    if not word:
+        _parser().print_help()
+        return 0
+    if not word.startswith("-") and word != "up":
+        known = ", ".join(sorted([*WORDS, *SERVICES, "up"]))
+        print(f"wattprint: there is no word {word!r}; known: {known}", file=sys.stderr)
+        return 2
     arguments = _parser().parse_args()
     try:
         return up.run(arguments)

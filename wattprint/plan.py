@@ -5,6 +5,7 @@ What is written is what an installer would write by hand; the files are there to
 
 import json
 import os
+import pwd
 import secrets
 import shutil
 import subprocess
@@ -150,7 +151,10 @@ def _calc(place: Place) -> str:
 
 def _mosquitto(place: Place) -> str:
     # Queues far above any demo's need: Mosquitto drops silently what does not fit.
+    # As root it would become another user, and then no longer be ended with whoever started it.
+    user = pwd.getpwuid(os.getuid()).pw_name
     return (
+        f"user {user}\n"
         f"listener {place.ports.broker} 127.0.0.1\nallow_anonymous true\npersistence false\n"
         "max_queued_messages 100000\nmax_inflight_messages 500\nlog_dest stderr\n"
     )

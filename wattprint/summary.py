@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -52,7 +51,10 @@ def collect(place: Place, latency: LatencyWatch) -> dict[str, Any]:
 
 
 def is_good(found: dict[str, Any]) -> bool:
-    """Whether the run kept its promises: closure exact, oracle within bounds, truth within bounds."""
+    """Whether there was something to judge and it kept its promises: closure exact, oracle and
+    truth within their bounds, nothing in quarantine."""
+    if not found["readings"] or not found["intervals"]:
+        return False
     closed = all(Decimal(rest) == 0 for rest in found["closure"].values())
     oracle = Decimal(found["oracle"]["difference_quanta"]) <= found["oracle"]["allowed_quanta"]
     true = all(abs(Decimal(t["difference_kwh"])) <= Decimal(t["bound_kwh"]) for t in found["truth"])
@@ -71,7 +73,6 @@ def _judge(place: Place, results: dict[str, Any]) -> dict[str, Any]:
         *("simulators", "judge", "--journal", place.path("journal.db"), "--site", SITE),
         *("--results", path, "--config", place.path("plant.toml"), "--json"),
     )
-    began = time.monotonic()
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_JUDGE_S, check=False
@@ -81,5 +82,4 @@ def _judge(place: Place, results: dict[str, Any]) -> dict[str, Any]:
     if done.returncode not in (0, 1) or not done.stdout:
         raise TransientError(f"the judge failed: {done.stderr.strip()}")
     judged: dict[str, Any] = json.loads(done.stdout)
-    judged["judge_s"] = round(time.monotonic() - began, 1)
     return judged

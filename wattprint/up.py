@@ -13,7 +13,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -23,6 +24,7 @@ from wattprint.supervisor import Child, Supervisor, last_lines, module
 from wattprint.watch import LatencyWatch, is_up
 from wire.errors import ConfigError, TransientError
 
+OURS = ".wattprint-up"  # marks a state directory, and is what its owner locks
 _START_S = 60.0
 _LOOK_S = 0.2
 
@@ -41,7 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fresh", action="store_true", help="begin with an empty state directory")
     parser.add_argument(
-        "--for", type=float, dest="for_s", metavar="S", help="stop S seconds after the page is up"
+        "--for",
+        type=_seconds,
+        dest="for_s",
+        metavar="S",
+        help="stop S seconds after the page is up",
     )
     parser.add_argument("--json", action="store_true", help="at the end print one JSON object")
     parser.add_argument(
@@ -52,13 +58,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError("seconds are a number above 0")
+    return seconds
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Start, watch, stop. Returns the exit code."""
     stop = _Stop()
     state: Path = arguments.state.resolve()
-    with _Owned(state, arguments.fresh):
+    ports = _ports(arguments.port)
+    with _owned(state, arguments.fresh):
         mosquitto = plan.find_mosquitto() if arguments.broker == "auto" else None
-        place = Place(state, _ports(arguments.port), mosquitto)
+        place = Place(state, ports, mosquitto)
         place.path("addresses.json").write_text(json.dumps({"page": place.page, "api": place.api}))
         _say(f"state in {arguments.state}; broker: {'mosquitto' if mosquitto else 'embedded'}")
         described = plan.write(place)
@@ -97,27 +120,34 @@ class _Stop:
             raise _Stopped
 
 
-class _Owned:
-    """The state directory, held by this process alone."""
+@contextmanager
+def _owned(state: Path, fresh: bool) -> Iterator[None]:
+    """The state directory, held by this process alone; emptied first if it is to be fresh.
 
-    def __init__(self, state: Path, fresh: bool) -> None:
-        state.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = state.with_name(state.name + ".lock").open("w")
+    Raises ConfigError where another `wattprint up` holds it or it is no directory of ours.
+    """
+    mark = state / OURS
+    try:
+        if state.exists() and any(state.iterdir()) and not mark.exists():
+            raise ConfigError(
+                f"{state}: is not a state directory of ours; name another with --state"
+            )
+        state.mkdir(parents=True, exist_ok=True)
+        lock = mark.open("a")
+    except OSError as exc:
+        raise ConfigError(f"{state}: cannot be used for --state: {exc.strerror}") from exc
+    with lock:
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             raise ConfigError(f"{state}: another `wattprint up` is running on this state") from exc
-        if fresh and state.exists():
-            if not (state / "plant.toml").exists():
-                raise ConfigError(f"{state}: --fresh deletes only a state directory of ours")
-            shutil.rmtree(state)
-        state.mkdir(exist_ok=True)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.close()
+        if fresh:
+            for entry in state.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                elif entry != mark:
+                    entry.unlink()
+        yield
 
 
 def _start(place: Place, supervisor: Supervisor, stop: _Stop) -> None:

@@ -3,13 +3,14 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from wire.errors import ConfigError
 
 T = TypeVar("T")
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 def load(path: Path, type_: type[T]) -> T:
@@ -32,12 +33,15 @@ def decode(text: str, type_: type[T], name: str) -> T:
     return convert(table, type_, name)
 
 
-def convert(table: object, type_: type[T], name: str) -> T:
-    """A parsed table as a `type_`. Raises ConfigError naming `name` and the key."""
+def convert(table: object, type_: type[T], name: str, under: str = "") -> T:
+    """A parsed table as a `type_`. Raises ConfigError naming `name` and the key.
+
+    `under` is the key of the table itself, where it is not the whole file.
+    """
     try:
         return msgspec.convert(table, type_, dec_hook=_path)
     except msgspec.ValidationError as exc:
-        raise _named(_with_key(str(exc), table, type_), name) from exc
+        raise _named(_with_key(str(exc), table, type_), name, under) from exc
 
 
 def refuse(file: str | Path, key: str, problem: str) -> ConfigError:
@@ -93,10 +97,10 @@ def _with_key(message: str, table: object, type_: type) -> str:
     return message
 
 
-def _named(message: str, name: str) -> ConfigError:
+def _named(message: str, name: str, under: str) -> ConfigError:
     """msgspec says `problem - at `$.broker.port``; people look for `broker.port` first."""
     what, _, where = message.partition(" - at `$")
-    key = where.rstrip("`").lstrip(".")
+    key = _join(under, where.rstrip("`").lstrip("."))
     missing = re.fullmatch(r"Object missing required field `([^`]+)`", what)
     unknown = re.fullmatch(r"Object contains unknown field `([^`]+)`", what)
     if missing:
@@ -107,4 +111,4 @@ def _named(message: str, name: str) -> ConfigError:
 
 
 def _join(table: str, key: str) -> str:
-    return f"{table}.{key}" if table else key
+    return f"{table}.{key}" if table and key else table or key

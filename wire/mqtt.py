@@ -26,7 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from wire.config import read_secret
+from wire.config import Port, read_secret
 from wire.errors import TransientError
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the broker is and how to prove who we are."""
 
     host: str = "127.0.0.1"
-    port: int = 1883
+    port: Port = 1883
     protocol: Literal["5", "3.1.1"] = "5"
     username: str | None = None
     password_file: Path | None = None

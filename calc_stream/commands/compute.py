@@ -5,6 +5,7 @@ The files are the journal's records in their public form; nothing else is looked
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -36,6 +37,8 @@ EXAMPLES = """examples:
   wattprint compute --model model.toml --events events.jsonl --readings readings.jsonl
   wattprint compute --model model.toml --events events.jsonl --readings readings.jsonl --json
 """
+
+MOST_SLOTS = 20_000_000  # 38 years of minutes
 
 _KINDS: dict[str, type[Factor]] = {
     "product_footprint": ProductFactor,
@@ -79,11 +82,23 @@ def compute(args: argparse.Namespace) -> Result:
     events = parse_events(_read(args.events), str(args.events))
     meters = {meter.id for meter in model.meters}
     readings = parse_readings(_read(args.readings), str(args.readings), meters)
+    _check_span(model, readings, args.readings)
     footprint = _footprint(model, readings, args)
     ledger = recompute(model, events, readings)
     for problem in problems_of(ledger, events):
         raise BadData(f"{args.events}:{problem.event.line}: {problem.key}: {problem.text}")
     return compute_result(ledger, model, events, footprint)
+
+
+def _check_span(model: SiteModel, readings: Readings, path: Path) -> None:
+    """One mistyped year must not make a computation of centuries. Raises BadData."""
+    span = span_of(model, readings)
+    if span is not None and (span[1] - span[0]) // model.slot_ms > MOST_SLOTS:
+        first, last = (datetime.fromtimestamp(t_ms // 1000, UTC).date() for t_ms in span)
+        raise BadData(
+            f"{path}: t: readings from {first} to {last} are more than {MOST_SLOTS} slots of"
+            f" {model.slot_ms // 1000} s: is a date wrong? If not, raise slot_s"
+        )
 
 
 def table(result: Result) -> str:

@@ -79,10 +79,10 @@ def _draw(batches: dict[str, Batch], inputs: list[Event]) -> Iterable[Problem]:
         given = batches[event.of]
         left[event.of] -= event.quantity
         if event.unit != given.unit and (given.unit is not None or event.quantity):
-            told = (
-                "was never counted" if given.unit is None else f"is counted in {shown(given.unit)}"
-            )
-            problems.append(Problem(event, "unit", f"batch {shown(given.id)} {told}"))
+            uncounted = given.unit is None
+            told = "was never counted" if uncounted else f"is counted in {shown(given.unit)}"
+            key = "of" if uncounted else "unit"
+            problems.append(Problem(event, key, f"batch {shown(given.id)} {told}"))
             refused.add(event.of)
         elif left[event.of] < 0:
             text = f"draws more of {shown(given.id)} than its good {shortest(given.good)}"

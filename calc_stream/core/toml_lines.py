@@ -33,5 +33,12 @@ def line_of(text: str, path: Path) -> int:
     return best
 
 
+def key_in(text: str, number: int) -> str | None:
+    """The key or table that line `number` (from 1) begins, if it begins one."""
+    line = text.split("\n")[number - 1]
+    found = _KEY.match(line) or _HEADER.match(line)
+    return found[found.lastindex or 1].strip() if found else None
+
+
 def _parts(dotted: str) -> Path:
     return tuple(part.strip("\"'") for part in _PART.findall(dotted))

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from fractions import Fraction
 
 from calc_stream.core.decimals import parse_fraction, parse_instant, shown
-from calc_stream.core.toml_lines import Path, line_of
+from calc_stream.core.toml_lines import Path, key_in, line_of
 from wire.config import refuse
 from wire.errors import ConfigError
 
@@ -130,9 +130,10 @@ def read_table(text: str, name: str) -> Table:
     try:
         return Table(name, text, (), tomllib.loads(text))
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
-        line = re.search(r"at line (\d+)", str(exc))
-        last = text.count("\n") + 1
-        raise refuse(f"{name}:{line[1] if line else last}", "TOML", _one_line(str(exc))) from exc
+        found = re.search(r"at line (\d+)", str(exc))
+        line = int(found[1]) if found else text.count("\n") + 1
+        key = key_in(text, line) or "TOML"
+        raise refuse(f"{name}:{line}", key, _one_line(str(exc))) from exc
 
 
 def _one_line(text: str) -> str:

@@ -9,8 +9,10 @@ into those below and raises no others.
 """
 
 import importlib
+import pkgutil
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
@@ -65,25 +67,36 @@ class Driver(Protocol):
 
 def load(name: str) -> Driver:
     """The driver `name`, a file of this folder or a dotted module. Raises ConfigError."""
+    dotted = name if "." in name else f"{__name__}.{name}"
     try:
-        module: Any = importlib.import_module(name if "." in name else f"{__name__}.{name}")
+        module: Any = importlib.import_module(dotted)
     except ModuleNotFoundError as exc:
-        raise ConfigError(f"driver {name!r} cannot be loaded: {exc}") from exc
+        if exc.name and f"{dotted}.".startswith(f"{exc.name}."):
+            raise ConfigError(f"there is no driver {name!r}; {_known()}") from exc
+        raise ConfigError(f"driver {name!r} needs {exc.name}, which is not installed") from exc
     if not hasattr(module, "Settings") or not hasattr(module, "connect"):
-        raise ConfigError(
-            f"driver {name!r} is no driver: {module.__name__} lacks Settings, connect"
-        )
+        raise ConfigError(f"{name!r} is no driver: it lacks Settings, connect; {_known()}")
     driver: Driver = module
     return driver
 
 
-def configure(table: Mapping[str, object], where: str) -> tuple[Driver, msgspec.Struct]:
+def configure(
+    table: Mapping[str, object], file: str | Path, key: str
+) -> tuple[Driver, msgspec.Struct]:
     """The driver a bus's table names under `driver`, and the table's other keys as its settings.
 
-    Raises ConfigError; `where` is what it calls the table.
+    Raises ConfigError; the table stands at `key` of `file`.
     """
     if not isinstance(name := table.get("driver"), str):
-        raise wire.config.refuse(where, "driver", "is missing; `modbus` for instance")
-    driver = load(name)
-    keys = {key: value for key, value in table.items() if key != "driver"}
-    return driver, wire.config.convert(keys, driver.Settings, where)
+        raise wire.config.refuse(file, f"{key}.driver", f"is missing; {_known()}")
+    try:
+        driver = load(name)
+    except ConfigError as exc:
+        raise wire.config.refuse(file, f"{key}.driver", str(exc)) from exc
+    rest = {name: value for name, value in table.items() if name != "driver"}
+    return driver, wire.config.convert(rest, driver.Settings, str(file), key)
+
+
+def _known() -> str:
+    names = sorted(info.name for info in pkgutil.iter_modules(__path__))
+    return f"known: {', '.join(names)}; a dotted name is a module of your own"

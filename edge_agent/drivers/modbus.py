@@ -32,6 +32,7 @@ from pymodbus.transport.serialtransport import SerialTransport
 
 from edge_agent.drivers import Bus, LinkLost, NoAnswer, NotThere, Refused
 from edge_agent.protocols import modbus as codec
+from wire.config import Port
 
 _TRY_LATER = {5, 6, 10, 11}  # acknowledge, busy, and a gateway that did not reach the meter
 _BACK_OFF_S, _BACK_OFF_MAX_S = 0.5, 30.0
@@ -43,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     transport: Literal["tcp", "rtu", "rtu_over_tcp"]
     host: str = ""
-    port: int = 502
+    port: Port = 502
     device: str = ""
     baud: int = 9600
     parity: Literal["N", "E", "O"] = "N"

@@ -7,6 +7,7 @@ A sink is given whole segments, in the journal's order, some of them more than o
 """
 
 import importlib
+import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 import wire.config
-from wire.errors import ConfigError
 from wire.segment import Segment
 
 
@@ -67,24 +67,35 @@ class Configured:
         return sink
 
 
-def configure(table: Mapping[str, object], where: str) -> Configured:
-    """The sink a table names by `kind`; `name` sets two of a kind apart. Raises ConfigError."""
+def configure(table: Mapping[str, object], file: str | Path, key: str) -> Configured:
+    """The sink a table names by `kind`; `name` sets two of a kind apart.
+
+    Raises ConfigError; the table stands at `key` of `file`.
+    """
     rest = dict(table)
     kind = rest.pop("kind", None)
     if not isinstance(kind, str) or not kind:
-        raise ConfigError(f"{where}: kind: is missing; names a sink, such as influxdb")
+        raise wire.config.refuse(file, f"{key}.kind", f"is missing; {_known()}")
     name = rest.pop("name", kind)
     if not isinstance(name, str) or not name:
-        raise ConfigError(f"{where}: name: is a text")
-    module = _load(kind, where)
-    return Configured(name, kind, module, wire.config.convert(rest, module.Settings, where))
+        raise wire.config.refuse(file, f"{key}.name", "is a text")
+    module = _load(kind, file, key)
+    return Configured(
+        name, kind, module, wire.config.convert(rest, module.Settings, str(file), key)
+    )
 
 
-def _load(kind: str, where: str) -> ModuleType:
+def _load(kind: str, file: str | Path, key: str) -> ModuleType:
     dotted = kind if "." in kind else f"{__name__}.{kind}"
     try:
         return importlib.import_module(dotted)
     except ModuleNotFoundError as exc:
         if exc.name and dotted.startswith(exc.name):
-            raise ConfigError(f"{where}: kind: there is no sink {kind!r}") from exc
+            problem = f"there is no sink {kind!r}; {_known()}"
+            raise wire.config.refuse(file, f"{key}.kind", problem) from exc
         raise
+
+
+def _known() -> str:
+    names = sorted(info.name for info in pkgutil.iter_modules(__path__))
+    return f"known: {', '.join(names)}; a dotted name is a module of your own"

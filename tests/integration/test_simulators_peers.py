@@ -1,7 +1,6 @@
 """Simulated meters read by programs none of us wrote, over TCP and over a line with its speed."""
 
 import asyncio
-import shutil
 import struct
 import subprocess
 import termios
@@ -21,10 +20,7 @@ from simulators.plant import Fault, Port
 from simulators.scenario import Scenario
 from simulators.serial_bus import SerialLine
 
-needs_mbpoll = [
-    pytest.mark.mbpoll,
-    pytest.mark.skipif(shutil.which("mbpoll") is None, reason="mbpoll is not installed"),
-]
+needs_mbpoll = pytest.mark.mbpoll
 T0_MS = 1_800_000_000_000
 NOW_MS = T0_MS + 90_000
 

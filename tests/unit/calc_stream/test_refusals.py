@@ -100,7 +100,9 @@ def with_line(old: str, new: str) -> str:
 
 
 BAD_MODELS = {
-    "no TOML": ("format = 1\nsite = \n", 2, "TOML", "Invalid value"),
+    "no TOML": ("format = 1\nsite = \n", 2, "site", "Invalid value"),
+    "a key twice": ('format = 1\nsite = "a"\nsite = "b"\n', 3, "site", "Cannot overwrite"),
+    "no table": ("format = 1\n[[[\n", 2, "TOML", "Invalid"),
     "another format": (with_line("format = 1", "format = 2"), 1, "format", "2 is not supported"),
     "no format": (with_line("format = 1\n", ""), 1, "format", "missing"),
     "no site": (with_line('site = "s"\n', ""), 1, "site", "missing"),

@@ -4,6 +4,7 @@ import random
 import zlib
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,7 +67,6 @@ def test_every_changed_byte_is_noticed():
 
 
 def test_a_column_decodes_with_numpy_in_one_call():
-    np = pytest.importorskip("numpy")
     rows = [Sample("m", 1000 * t, {"active_energy_import": (t * t * 1000, -3)}) for t in range(99)]
     (table,) = open_segment(seal(PLACE, rows, [], KEY)).tables
     (column,) = table.columns
