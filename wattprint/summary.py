@@ -42,6 +42,7 @@ def collect(place: Place, latency: LatencyWatch) -> dict[str, Any]:
             "allowed_quanta": judged["allowed"],
         },
         "truth": judged["truth"],
+        "bias": judged["bias"],
         "latency_ms": {
             "p50": latency.percentile(50),
             "p99": latency.percentile(99),

@@ -75,8 +75,6 @@ def _weakness(row: Factor) -> str:
         found.append("second hand: not read in the publisher's document")
     if not row.hash:
         found.append("the document's SHA-256 is not on record")
-    elif "…" in row.hash:
-        found.append("the document's SHA-256 is on record in part only")
     return "; ".join(found)
 
 

@@ -16,7 +16,7 @@ from wire.units import UNITS
 
 SHIPPED = Path(__file__).parent
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_HASH = re.compile(r"[0-9a-f]{64}|[0-9a-f]{4,}…[0-9a-f]{4,}")
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

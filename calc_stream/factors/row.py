@@ -24,8 +24,7 @@ class Factor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """kg of `gases` for one unit of a carrier, in force from `valid_from_ms` to `valid_to_ms`.
 
     `series` names rows that succeed each other in time; a model names a row's `id` or a series.
-    `hash` is the document's SHA-256 in hex (an ellipsis stands for what the evidence leaves out),
-    "" when the document's bytes were not at hand.
+    `hash` is the document's SHA-256 in hex, "" when the document's bytes were not at hand.
     """
 
     id: str
