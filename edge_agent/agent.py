@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from edge_agent import config
-from edge_agent.clock import Clock, Instant
+from edge_agent.clock import NOT_BEFORE_MS, Clock, Instant
 from edge_agent.config import Plan
 from edge_agent.device import Device, Memory, Polled
 from edge_agent.drivers import Driver, LinkLost
@@ -25,6 +25,7 @@ from edge_agent.store import Disk, Store
 from edge_agent.uplink import Uplink
 from wire.errors import BadData, TransientError
 from wire.messages import MeterEvent, Sample
+from wire.segment import NUMBER_LIMIT
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 _OFFLINE_SEAL_S = 60.0
 _HEALTH_EVERY_S = 10.0
 _PRUNE_EVERY_S = 3600.0
+_LEAVE_S = 2.0
+_MOST_IN_MEMORY = 100_000  # samples that wait while the disk is full; the oldest go first
 _STEP_MS = 1000  # a wall clock that moves this far against the monotonic one was set
 _DAY_MS = 86_400_000
 
@@ -50,6 +53,7 @@ class Agent:
         self._random = random
         self._samples: list[Sample] = []
         self._events: list[MeterEvent] = []
+        self._since = clock.now()  # when the oldest of these was read
         self._changed: dict[str, Device] = {}
         self._health: dict[str, str] = dict.fromkeys(plan.config.meters, "starting")
         self._schedules: list[Schedule] = []
@@ -119,7 +123,12 @@ class Agent:
                     self._take(device, polled)
 
     def _take(self, device: Device, polled: Polled) -> None:
-        self._samples += polled.samples
+        if not self._samples:
+            self._since = self._clock.now()
+        for sample in polled.samples:
+            kept, lost = _storable(sample)
+            self._samples += [kept] if kept.values else []
+            self._events += [lost] if lost else []
         self._events += polled.events
         self._changed[device.name] = device
         for event in polled.events:
@@ -151,7 +160,10 @@ class Agent:
             if loop.time() - pruned_at > _PRUNE_EVERY_S:
                 pruned_at = loop.time()
                 before_ms = self._clock.now_ms() - round(settings.keep_days * _DAY_MS)
-                await self._disk(self._store.prune, before_ms)
+                try:
+                    await self._disk(self._store.prune, before_ms)
+                except TransientError as exc:
+                    log.error("%s; old segments stay a while longer", exc)
 
     async def _commit(self) -> None:
         """Put what was read since the last time on disk; on failure it waits for the next."""
@@ -162,13 +174,18 @@ class Agent:
         changed, self._changed = self._changed, {}
         memories = {name: msgspec.msgpack.encode(d.memory) for name, d in changed.items()}
         now = self._clock.now()
+        early = [s for s in samples if s.t_ms < NOT_BEFORE_MS] if now.is_set else []
         try:
+            if early:
+                # The clock was set since: what was read before belongs to the time before.
+                await self._disk(self._store.commit, early, [], self._since, {})
+                samples = [s for s in samples if s.t_ms >= NOT_BEFORE_MS]
             await self._disk(self._store.commit, samples, events, now, memories)
         except TransientError as exc:
-            log.error("%s; %d samples wait in memory", exc, len(samples))
-            self._samples = samples + self._samples
-            self._events = events + self._events
+            self._samples = (samples + self._samples)[-_MOST_IN_MEMORY:]
+            self._events = (events + self._events)[-_MOST_IN_MEMORY:]
             self._changed = changed | self._changed
+            log.error("%s; %d samples wait in memory", exc, len(self._samples))
 
     async def _seal(self) -> None:
         try:
@@ -199,6 +216,16 @@ class Agent:
             before = now
 
 
+def _storable(sample: Sample) -> tuple[Sample, MeterEvent | None]:
+    """A sample without numbers no segment can carry, and an event that names those."""
+    wild = {q: str(m) for q, (m, _) in sample.values.items() if abs(m) >= NUMBER_LIMIT}
+    if not wild:
+        return sample, None
+    kept = {q: value for q, value in sample.values.items() if q not in wild}
+    event = MeterEvent(sample.meter, sample.t_ms, "out_of_range", wild)
+    return msgspec.structs.replace(sample, values=kept), event
+
+
 def _offset(instant: Instant) -> int:
     return instant.wall_ms - instant.mono_ms
 
@@ -220,7 +247,9 @@ async def run(plan: Plan, store: Store, disk: Disk, clock: Clock, stop: asyncio.
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
     if not work.done():
-        await uplink.publish_state({}, online=False)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_S):
+                await uplink.publish_state({}, online=False)
     work.cancel()
     with suppress(asyncio.CancelledError):
         await work

@@ -29,6 +29,7 @@ T = TypeVar("T", Sample, MeterEvent)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+MOST_BYTES = 512 * 1024  # of one segment: far below any broker's limit
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE stream (stream TEXT PRIMARY KEY, begun_ms INTEGER NOT NULL,
@@ -101,6 +102,8 @@ class Store:
 
         When this returns it is on disk. Raises TransientError.
         """
+        if not samples and not events:
+            return
         data = msgspec.msgpack.encode(_Cycle(samples, events))
         with self._transaction():
             self._db.execute(
@@ -129,20 +132,24 @@ class Store:
         ).fetchall()
         if not rows:
             return None
-        cycles = [_dated(data, wall, mono, now) for _, wall, mono, data in rows]
         state = self.current()
         place = Place(
             *(self._site, self._gateway, state.stream, state.last_seq + 1, state.last_hash),
             *(now.boot, clock_state),
         )
-        samples = [sample for cycle in cycles for sample in cycle.samples]
-        events = [event for cycle in cycles for event in cycle.events]
-        with self._transaction():
-            self._db.executemany("DELETE FROM pending WHERE id = ?", [(row[0],) for row in rows])
-            if not samples and not events:
-                return None
+        cycles = [_dated(data, wall, mono, now) for _, wall, mono, data in rows]
+        while True:
+            samples = [sample for cycle in cycles for sample in cycle.samples]
+            events = [event for cycle in cycles for event in cycle.events]
             data = seal(place, samples, events, self._key)
-            digest = hashlib.sha256(data).hexdigest()
+            if len(data) <= MOST_BYTES or len(cycles) == 1:
+                break
+            # Too much for one message: half of it now, the rest in the next segment.
+            cycles = cycles[: len(cycles) // 2]
+        digest = hashlib.sha256(data).hexdigest()
+        with self._transaction():
+            taken = [(row[0],) for row in rows[: len(cycles)]]
+            self._db.executemany("DELETE FROM pending WHERE id = ?", taken)
             self._db.execute(
                 "INSERT INTO segment (stream, seq, hash, sealed_ms, data) VALUES (?,?,?,?,?)",
                 (place.stream, place.seq, digest, now.wall_ms, data),

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import logging
+from dataclasses import dataclass
 
 import msgspec
 
@@ -22,9 +23,41 @@ from wire.topics import GatewayTopic
 
 log = logging.getLogger(__name__)
 
-# Published but not receipted for this long: the broker lost it, or the receipt. Offer it again.
-RECEIPT_DEADLINE_S = 15.0
-_WINDOW = 64
+# Published but not receipted for this long: the broker lost it, or the receipt. Offer it again, and
+# if that does not help less and less often: somebody may be away for a week.
+RECEIPT_DEADLINE_S = (15.0, 600.0)
+WINDOW = 256  # segments of a stream that wait for a receipt at the same time
+PROBE = 8  # of them offered again while no receipt comes
+_LOOK_S = 5.0
+
+
+@dataclass
+class Offer:
+    """How far one stream has been offered since the link stands. Pure; seconds of any clock."""
+
+    receipted: int
+    since_s: float
+    sent: int = 0
+    pause_s: float = RECEIPT_DEADLINE_S[0]
+
+    def __post_init__(self) -> None:
+        self.sent = max(self.sent, self.receipted)
+
+    @property
+    def room(self) -> int:
+        """How many more may be offered now."""
+        window = WINDOW if self.pause_s == RECEIPT_DEADLINE_S[0] else PROBE
+        return max(0, window - (self.sent - self.receipted))
+
+    def look(self, receipted: int, now_s: float) -> None:
+        """Note what has been receipted; after the pause without anything, begin again there."""
+        if receipted > self.receipted or self.sent == self.receipted:
+            self.receipted, self.since_s = receipted, now_s
+            self.sent = max(self.sent, receipted)
+            self.pause_s = RECEIPT_DEADLINE_S[0]
+        elif now_s - self.since_s > self.pause_s:
+            self.sent, self.since_s = self.receipted, now_s
+            self.pause_s = min(2 * self.pause_s, RECEIPT_DEADLINE_S[1])
 
 
 class Uplink:
@@ -48,8 +81,7 @@ class Uplink:
         self._disk = disk
         self._receipt_key = receipt_key
         self._clock = clock
-        self._sent: dict[str, int] = {}
-        self._receipted_at = 0.0
+        self._offers: dict[str, Offer] = {}
         offline = GatewayState(gateway, online=False, t_ms=0)
         self._mqtt = mqtt.Client(
             broker,
@@ -92,42 +124,38 @@ class Uplink:
         epoch = 0
         while True:
             await self._mqtt.connected.wait()
-            if epoch != self._mqtt.epoch or await self._overdue(loop.time()):
+            if epoch != self._mqtt.epoch:
                 epoch = self._mqtt.epoch
-                self._receipted_at = loop.time()
-                self._sent.clear()
+                self._offers.clear()
             self.sealed.clear()
-            waiting = await self._disk(self._waiting)
+            waiting = await self._disk(self._due, loop.time())
             if waiting:
                 await self._publish(waiting)
             else:
-                await _wait(self.sealed, RECEIPT_DEADLINE_S / 3)
+                await _wait(self.sealed, _LOOK_S)
 
-    async def _overdue(self, now_s: float) -> bool:
-        """Whether something sent has been waiting for its receipt for too long."""
-        streams = await self._disk(self._store.streams)
-        unreceipted = any(self._sent.get(state.stream, 0) > state.receipted for state in streams)
-        return unreceipted and now_s - self._receipted_at > RECEIPT_DEADLINE_S
-
-    def _waiting(self) -> list[Sealed]:
+    def _due(self, now_s: float) -> list[Sealed]:
         """What is to be sent next; touches the store, so it runs on the disk's thread."""
-        waiting: list[Sealed] = []
+        due: list[Sealed] = []
         for state in self._store.streams():
-            after = self._sent.get(state.stream, 0)
-            waiting += self._store.unreceipted(state.stream, after, _WINDOW - len(waiting))
-        return waiting
+            offer = self._offers.setdefault(state.stream, Offer(state.receipted, now_s))
+            offer.look(state.receipted, now_s)
+            if room := min(offer.room, WINDOW - len(due)):
+                sealed = self._store.unreceipted(state.stream, offer.sent, room)
+                due += sealed
+                if sealed:
+                    offer.sent = sealed[-1].seq
+        return due
 
     async def _publish(self, waiting: list[Sealed]) -> None:
-        # Numbers are noted before they are acknowledged: a lost link starts over from the receipt.
-        for sealed in waiting:
-            self._sent[sealed.stream] = sealed.seq
         try:
             topic = self._topic("seg")
             async with asyncio.TaskGroup() as tasks:
                 for sealed in waiting:
                     tasks.create_task(self._mqtt.publish(topic, sealed.data))
         except* TransientError:
-            self._sent.clear()
+            # The link is gone; on the next one everything without a receipt is offered again.
+            self._offers.clear()
 
     async def _listen(self) -> None:
         async for message in self._mqtt.messages():
@@ -138,6 +166,10 @@ class Uplink:
                     await self._resend(message.payload)
             except (BadData, msgspec.DecodeError) as exc:
                 log.error("%s: refused a message, nothing was deleted: %s", message.topic, exc)
+            except TransientError as exc:
+                # A full disk: the receipt comes again, and until then nothing is let go.
+                log.error("%s: could not be noted: %s", message.topic, exc)
+                continue
             message.ack()
 
     async def _take_receipt(self, payload: bytes) -> None:
@@ -160,7 +192,7 @@ class Uplink:
         now = self._clock.now()
         await self._disk(self._store.receipted, receipt.stream, receipt.upto, refused, now)
         self.receipts += 1
-        self._receipted_at = asyncio.get_running_loop().time()
+        self.sealed.set()  # there may be room for more now
 
     async def _fork(self, receipt: Receipt, own: str | None) -> None:
         """The ingestor has other bytes under our number: keep everything, begin a new stream."""

@@ -34,7 +34,7 @@ GENESIS = "0" * 64  # `prev` of the first segment of a stream
 MAX_SEGMENT = 8 * 1024 * 1024
 MAX_BODY = 64 * 1024 * 1024
 _SIGNED = b"wattprint segment 1\n"
-_LIMIT = 1 << 62
+NUMBER_LIMIT = 1 << 62  # a column's numbers stay below it
 _TYPECODE = {1: "b", 2: "h", 4: "i", 8: "q"}
 
 
@@ -237,7 +237,7 @@ def _tables(
 
 def _pack(column: Sequence[int]) -> tuple[int, int, bytes]:
     """(first value, width, shuffled differences)."""
-    if max(map(abs, column)) >= _LIMIT:
+    if max(map(abs, column)) >= NUMBER_LIMIT:
         raise BadData("a number in a segment must fit 62 bits")
     steps = [0, *(after - before for before, after in itertools.pairwise(column))]
     low, high = min(steps), max(steps)

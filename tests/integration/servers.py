@@ -56,6 +56,15 @@ class Process:
             self._child.wait()
             self._child = None
 
+    def freeze(self) -> None:
+        """SIGSTOP: it holds its connections and answers nothing."""
+        assert self._child is not None
+        self._child.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._child is not None
+        self._child.send_signal(signal.SIGCONT)
+
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         assert self._child is not None

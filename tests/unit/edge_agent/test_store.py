@@ -1,9 +1,12 @@
+import asyncio
+import random
 import sqlite3
+import threading
 
 import pytest
 
 from edge_agent.clock import NOT_BEFORE_MS, Instant
-from edge_agent.store import open_store
+from edge_agent.store import MOST_BYTES, Disk, open_store
 from wire.errors import ConfigError, TransientError
 from wire.messages import MeterEvent, Sample
 from wire.segment import GENESIS, open_segment
@@ -33,7 +36,7 @@ def opened(store, seq):
     return open_segment(sealed.data)
 
 
-def samples(segment):
+def samples_of(segment):
     return [sample for table in segment.tables for sample in table.samples()]
 
 
@@ -56,7 +59,7 @@ def test_sealing_takes_all_pending_cycles_once(store):
     for n in range(5):
         store.commit([sample(T0 + n, n)], [MeterEvent("m", T0, "back")], at(T0 + n), {})
     store.seal(at(T0 + 9), "assumed")
-    assert [s.t_ms for s in samples(opened(store, 1))] == [T0 + n for n in range(5)]
+    assert [s.t_ms for s in samples_of(opened(store, 1))] == [T0 + n for n in range(5)]
     assert len(opened(store, 1).events) == 5
     assert store.waiting() == (0, 1)
 
@@ -91,7 +94,7 @@ def test_before_the_clock_is_set_readings_are_kept_and_later_dated(store):
     assert store.waiting() == (1, 0)
     # At 10,000 monotonic the clock is set to T0: the reading was taken 1,100 ms before.
     store.seal(at(T0, mono=10_000), "synchronized")
-    assert [s.t_ms for s in samples(opened(store, 1))] == [T0 - 1_100]
+    assert [s.t_ms for s in samples_of(opened(store, 1))] == [T0 - 1_100]
 
 
 def test_an_undated_cycle_of_an_earlier_boot_is_kept_and_counted_never_guessed(store):
@@ -135,7 +138,67 @@ def test_a_full_disk_is_transient_and_nothing_is_half_done(store):
         store.commit([sample(T0 + n) for n in range(5000)], [], at(T0), {})
     store._db.execute("PRAGMA max_page_count = 1000000")
     assert store.seal(at(T0), "assumed") == 1
-    assert len(samples(opened(store, 1))) == 1
+    assert len(samples_of(opened(store, 1))) == 1
+
+
+def test_every_commit_is_on_disk_before_it_returns(store):
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
+    assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_too_much_for_one_message_becomes_several(store):
+    rng = random.Random(1)
+    written = []
+    for cycle in range(40):
+        samples = [
+            Sample(f"m{m}", T0 + cycle, {"active_power": (rng.getrandbits(60), 0)})
+            for m in range(2000)
+        ]
+        written += samples
+        store.commit(samples, [], at(T0 + cycle), {})
+    sealed = []
+    while seq := store.seal(at(T0 + 99), "assumed"):
+        sealed.append(seq)
+    stream = store.current().stream
+    assert len(sealed) > 1
+    assert all(len(store.segment(stream, seq).data) <= MOST_BYTES for seq in sealed)
+    found = [sample for seq in sealed for sample in samples_of(opened(store, seq))]
+    assert sorted(found, key=key) == sorted(written, key=key)
+
+
+def key(sample):
+    return sample.meter, sample.t_ms
+
+
+def test_a_segment_is_sealed_whole_or_not_at_all(store):
+    store.commit([sample(T0)], [], at(T0), {})
+    store._db.execute(
+        "CREATE TRIGGER full BEFORE UPDATE ON stream BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+    with pytest.raises(sqlite3.IntegrityError):
+        store.seal(at(T0), "assumed")
+    store._db.execute("DROP TRIGGER full")
+    assert store.waiting() == (1, 0), "the cycle is still pending and nothing was sealed"
+    assert store.seal(at(T0), "assumed") == 1
+
+
+async def test_work_on_the_disk_is_finished_even_when_its_waiter_is_cancelled(store):
+    disk = Disk()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow_commit():
+        begun.set()
+        go_on.wait(5)
+        store.commit([sample(T0)], [], at(T0), {})
+
+    waiter = asyncio.create_task(disk(slow_commit))
+    await asyncio.to_thread(begun.wait, 5)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    go_on.set()
+    assert await disk(store.waiting) == (1, 0)
+    disk.close()
 
 
 def test_another_version_is_refused_by_name(tmp_path):
