@@ -6,14 +6,22 @@ import signal
 import sys
 from pathlib import Path
 
-from edge_agent import agent, config
-from edge_agent.clock import Clock, system_clock
-from edge_agent.config import Plan
-from edge_agent.field import profiles, read
-from edge_agent.store import Disk, Store, open_store
 from wire import logs
 from wire.errors import BadData, ConfigError, TransientError
-from wire.signing import SigningKey
+
+try:
+    from edge_agent import agent, config
+    from edge_agent.clock import Clock, system_clock
+    from edge_agent.config import Plan
+    from edge_agent.field import profiles, read
+    from edge_agent.store import Disk, Store, open_store
+    from wire.signing import SigningKey
+except ModuleNotFoundError as exc:
+    package = (exc.name or "wire").partition(".")[0]
+    if package in ("edge_agent", "wire"):
+        raise
+    print(f"edge-agent: {package} is not installed here; install wattprint[edge]", file=sys.stderr)
+    sys.exit(2)
 
 _EXAMPLES = """examples:
   edge-agent check --config agent.toml        say what is wrong, open no connection
@@ -31,12 +39,19 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
-    for word, what in (
-        ("run", "read meters and publish, until stopped"),
-        ("check", "say everything that is wrong with a configuration"),
-        ("key", "print this gateway's public key, made at the first call"),
+    for word, what, into in (
+        ("run", "read meters and publish, until stopped", ""),
+        ("check", "say everything that is wrong with a configuration", ""),
+        ("key", "print this gateway's public key, made at the first call", " > gw-1.key.pub"),
     ):
-        command = words.add_parser(word, help=what)
+        command = words.add_parser(
+            word,
+            help=what,
+            description=what,
+            epilog=f"examples:\n  edge-agent {word} --config agent.toml{into}\n"
+            f"  wattprint edge-agent {word} --config agent.toml{into}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         command.add_argument("--config", type=Path, required=True, metavar="FILE")
     read.add_arguments(words.add_parser("read", help="read one meter once"))
     profiles.add_arguments(words.add_parser("profiles", help="list and show meter profiles"))

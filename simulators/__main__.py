@@ -9,14 +9,23 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from simulators import config, fleet, judge, plant, site_model, truth
-from simulators.scenario import Scenario
 from wire import logs
 from wire.errors import ConfigError, WattprintError
 from wire.journal import open_reader
+
+try:
+    from simulators import config, fleet, judge, plant, site_model, truth
+    from simulators.scenario import Scenario
+except ModuleNotFoundError as exc:
+    package = (exc.name or "wire").partition(".")[0]
+    if package in ("simulators", "edge_agent", "wire"):
+        raise
+    print(f"plant-sim: {package} is not installed here; install wattprint[sim]", file=sys.stderr)
+    sys.exit(2)
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +45,17 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return command(arguments)
     except ConfigError as exc:
-        print(exc, file=sys.stderr)
+        print(f"plant-sim: {exc}", file=sys.stderr)
         return 2
     except WattprintError as exc:
-        print(exc, file=sys.stderr)
+        print(f"plant-sim: {exc}", file=sys.stderr)
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="plant-sim",
-        description=__doc__,
+        description="A factory that knows its own true footprint, to try and to judge the others.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -56,15 +65,21 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "judge the configuration and the scenario, open nothing"),
         ("describe", _describe, "print the site model and the meter list as JSON"),
     ):
-        sub = commands.add_parser(name, help=text, description=text)
+        line = f"plant-sim {name} --config plant.toml"
+        sub = commands.add_parser(name, help=text, **_texts(text, line, f"wattprint {line}"))
         sub.add_argument("--config", type=Path, required=True, metavar="plant.toml")
         sub.set_defaults(command=command)
-    told = commands.add_parser("truth", help="print who truly used how much energy, as JSON")
+    text = "print who truly used how much energy, as JSON"
+    line = "plant-sim truth --state .demo/plant --from 1800000000000 --to 1800000060000"
+    told = commands.add_parser("truth", help=text, **_texts(text, line, f"wattprint {line}"))
     _add_run(told)
     told.add_argument("--from", type=int, dest="from_ms", help="UTC ms; default: its beginning")
     told.add_argument("--to", type=int, dest="to_ms", help="UTC ms; default: now")
     told.set_defaults(command=_truth)
-    held = commands.add_parser("judge", help="hold closed results against rules and truth")
+    text = "hold closed results against rules and truth; exit 1 if they are outside the bounds"
+    line = "judge --config plant.toml --journal journal.db --site demo --results closed.json"
+    lines = (f"plant-sim {line}", f"wattprint {line}")
+    held = commands.add_parser("judge", help=text, **_texts(text, *lines))
     _add_run(held)
     held.add_argument("--journal", type=Path, required=True)
     held.add_argument("--site", required=True)
@@ -72,6 +87,14 @@ def _parser() -> argparse.ArgumentParser:
     held.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     held.set_defaults(command=_judge)
     return parser
+
+
+def _texts(what: str, *examples: str) -> dict[str, Any]:
+    return {
+        "description": what,
+        "epilog": "\n  ".join(("examples:", *examples)),
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
 
 
 def _add_run(sub: argparse.ArgumentParser) -> None:
@@ -107,7 +130,7 @@ def _check(arguments: argparse.Namespace) -> int:
     _, found = config.load(arguments.config)
     models = {meter.profile for meter in found.meters}
     print(
-        f"{arguments.config}: fine: {len(found.meters)} meters of {len(models)} models,"
+        f"{arguments.config}: good: {len(found.meters)} meters of {len(models)} models,"
         f" {len(found.ports)} ports, {len(found.products)} products"
     )
     return 0

@@ -28,6 +28,7 @@ from edge_agent import profiles
 from simulators import plant
 from simulators.plant import Plant
 from wire import config, topics
+from wire.errors import ProfileError
 from wire.mqtt import Broker
 
 KEPT = "run.json"
@@ -37,7 +38,7 @@ class Tcp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the plant's TCP ports listen."""
 
     host: str = "127.0.0.1"
-    port: int = 5020
+    port: config.Port = 5020
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,13 +75,21 @@ def load(path: Path) -> tuple[Config, Plant]:
     found = config.load(path, Config)
     if not topics.is_id(found.site):
         raise config.refuse(path, "site", "is lower-case letters, digits, _ and -")
-    plant_ = plant.load(plant.find(found.scenario))
+    scenario = plant.find(found.scenario)
+    plant_ = plant.load(scenario)
     for line in set(found.lines) - {n for n, p in plant_.ports.items() if p.kind == "rtu"}:
         raise config.refuse(path, f"lines.{line}", "is no serial line of the scenario")
+    for name, port in plant_.ports.items():
+        if port.kind == "tcp" and found.tcp_port(plant_, name) > 65535:
+            raise config.refuse(path, "tcp.port", f"leaves no port below 65536 for {name}")
     for meter in plant_.meters:
-        profile = profiles.load(meter.profile, allow_unverified=True)
+        key = f"meters.{meter.name}.profile"
+        try:
+            profile = profiles.load(meter.profile, allow_unverified=True)
+        except ProfileError as exc:
+            raise config.refuse(scenario, key, str(exc)) from exc
         if "active_energy_import" not in profile.registers:
-            raise config.refuse(path, f"meters.{meter.name}.profile", "counts no energy")
+            raise config.refuse(scenario, key, "counts no energy")
     return found, plant_
 
 

@@ -12,10 +12,14 @@ each of its two ends, the energy booked up to that edge can be off by at most
 
 because between two readings the true energy lies anywhere between no rise and rated power. A
 reading's time may be up to one answer late; that is within the same gap. `bound_kwh` is the sum.
+The differences within it are not evenly spread: a batch mostly begins and ends beside idling, and
+a straight line between two readings gives some of its energy to the idle side of each edge. So
+nearly all of them are negative, and more batches do not average that away; `bias` says how much of
+all batches' true energy is missing or too much. Only readings closer together make it smaller.
 """
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -77,8 +81,18 @@ def judge(
         "allowed": expected.intervals,
         "incomplete": sorted(expected.incomplete),
         "untraced": sorted(expected.untraced),
+        "bias": bias(truth),
         "truth": truth,
     }
+
+
+def bias(truth: Sequence[Mapping[str, object]]) -> str | None:
+    """The sum of all differences as a share of all true energy; None where nothing was judged."""
+    sums = {
+        key: sum((Fraction(str(batch[key])) for batch in truth), Fraction(0))
+        for key in ("difference_kwh", "true_kwh")
+    }
+    return decimal(sums["difference_kwh"] / sums["true_kwh"]) if sums["true_kwh"] else None
 
 
 def difference(expected: Result, accounts: Mapping[str, Mapping[str, str]]) -> tuple[Fraction, str]:

@@ -49,21 +49,23 @@ class Orders:
 
     def batch(self, order: int) -> str:
         """The batch id of an order."""
-        return f"{self.name}-{order + 1:05d}"
+        return f"{self.name}-{self._made_before(order) + 1:05d}"
 
     def product(self, order: int) -> str:
         """What an order makes."""
-        return self.lane.products[order // self.lane.run % len(self.lane.products)]
+        return self._product(self._made_before(order))
 
     def visit(self, station: int, slot: int) -> Visit | None:
         """Who is at station number `station` during `slot`; None while it waits."""
         order = slot - station
-        if order < 0 or self._dice.one_in(self.lane.pause_one_in, self.name, "pause", order):
+        every = self.lane.pause_one_in
+        if order < 0 or (every and self._pause(order // every) == order):
             return None
         name, at = self.lane.stations[station], slot * self.takt_ms
         key = (name, slot)
         begin = start = at + self._dice.between(200, 900, "begin", *key)
-        if order == 0 or self.product(order) != self.product(order - 1):
+        made = self._made_before(order)
+        if made == 0 or self._product(made) != self._product(made - 1):
             start += self._dice.between(1200, 1800, "setup", *key)
         stop = at + self.takt_ms - self._dice.between(300, 900, "stop", *key)
         fault = None
@@ -125,6 +127,24 @@ class Orders:
             t_ms = visit.start_ms + lasts_ms * part // _REPORTS + _REPORT_MS
             facts = {"batch": visit.batch, **told, "unit": "piece"}
             yield Happening(t_ms, "quantity", visit.station, facts)
+
+    def _product(self, made: int) -> str:
+        return self.lane.products[made // self.lane.run % len(self.lane.products)]
+
+    def _made_before(self, order: int) -> int:
+        """How many orders are made before this one: pauses take no number."""
+        if not (every := self.lane.pause_one_in):
+            return order
+        rounds = order // every
+        return order - rounds - (self._pause(rounds) < order)
+
+    def _pause(self, rounds: int) -> int:
+        """The order that stays empty among the `pause_one_in` orders of one round.
+
+        One in each round, so that how many came before an order follows from its number.
+        """
+        every = self.lane.pause_one_in
+        return every * rounds + self._dice.between(0, every - 1, self.name, "pause", rounds)
 
     def _watts(self, range_w: Range | None, *what: str | int) -> int:
         if range_w is None:

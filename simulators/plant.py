@@ -59,7 +59,7 @@ class Product(Facts, frozen=True):
 class Lane(Facts, frozen=True):
     """Stations that pass one order on every `takt_s`; products change every `run` orders.
 
-    One order slot in `pause_one_in` stays empty, one visit in `fault_one_in` has a short fault.
+    One of every `pause_one_in` orders is left out (0: none), one visit in `fault_one_in` has a short fault.
     """
 
     stations: tuple[str, ...]

@@ -18,6 +18,7 @@ and when a link is tried again is decided here.
 
 import asyncio
 import errno
+import os
 import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,6 +37,14 @@ from wire.config import Port
 
 _TRY_LATER = {5, 6, 10, 11}  # acknowledge, busy, and a gateway that did not reach the meter
 _BACK_OFF_S, _BACK_OFF_MAX_S = 0.5, 30.0
+_CURES = {
+    errno.ENOENT: "there is no such line; is the adapter plugged in?"
+    " names in /dev/serial/by-id stay the same",
+    errno.EACCES: "no permission; the user must be in the group dialout",
+    errno.EAGAIN: "the line is in use, perhaps by the running agent;"
+    " stop that, or read a meter on another bus",
+    errno.ECONNREFUSED: "nobody listens there; is the port right, and Modbus TCP switched on?",
+}
 _MUTE_LIMIT = 3  # unanswered requests in a row after which a TCP connection is taken for dead
 
 
@@ -308,9 +317,8 @@ class _OpenOnce(SerialTransport):
 
 
 def _why(exc: Exception) -> str:
-    number = exc.errno if isinstance(exc, OSError) else None
-    if number == errno.ENOENT:
-        return "no such device: is the adapter plugged in? /dev/serial/by-id names stay the same"
-    if number in (errno.EACCES, errno.EPERM):
-        return "no permission: the user must be in the group dialout"
-    return str(exc)
+    """The system's reason and its cure; both exceptions carry the error number first."""
+    number = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
+    if number in _CURES:
+        return _CURES[number]
+    return os.strerror(number) if number > 0 else str(exc)

@@ -13,6 +13,10 @@ from wire.quantities import QUANTITIES
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's words."""
     parser.description = "Meter models the agent can read, with grade and source."
+    parser.epilog = (
+        "examples:\n  edge-agent profiles list\n  wattprint profiles show eastron_sdm630"
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|show")
     actions.add_parser("list", help="all profiles that come with the agent")
     one = actions.add_parser("show", help="one profile's registers, limits and source")

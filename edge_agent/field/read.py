@@ -25,7 +25,15 @@ _PHASE_VOLTAGE = (50, 500)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's words."""
-    parser.description = "Read one meter once and show what it said."
+    parser.description = (
+        "Read one meter once and show what it said. A serial line has one reader: stop the agent"
+        " on this line first."
+    )
+    parser.epilog = (
+        "examples:\n  edge-agent read m-press-1 --config agent.toml\n"
+        "  wattprint read m-press-1 --all --config agent.toml"
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("meter", help="a name under [meters] of the configuration")
     parser.add_argument(
         "--config", type=Path, default=Path("agent.toml"), help="default: agent.toml"

@@ -9,6 +9,7 @@ first is the quantity (tariffs); `secondary` marks values of the transformers' s
 Grades: A the maker's document and two independent sources agree, B some agree, C a single source.
 """
 
+import difflib
 import importlib.resources
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,11 @@ def _text(name: str) -> str:
             return Path(name).read_text(encoding="utf-8")
         folder = importlib.resources.files(package or __name__)
         return (folder / f"{stem}.toml").read_text(encoding="utf-8")
-    except (OSError, ModuleNotFoundError, UnicodeDecodeError) as exc:
+    except UnicodeDecodeError as exc:
+        raise ProfileError(f"{name}: is not UTF-8 text (byte {exc.start})") from exc
+    except (OSError, ModuleNotFoundError) as exc:
+        near = " or ".join(difflib.get_close_matches(name, names(), n=3))
         raise ProfileError(
             f"{name}: no such profile; a name of `edge-agent profiles list`, a path ending in"
-            f" .toml or package.name ({exc})"
+            f" .toml or package.name{near and f'; did you mean {near}?'}"
         ) from exc

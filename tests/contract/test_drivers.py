@@ -35,7 +35,7 @@ def test_there_are_drivers() -> None:
 def test_its_sample_configuration_names_it_and_is_accepted(name: str) -> None:
     table = sample(name)
     assert table["driver"] == name
-    driver, settings = drivers.configure(table, "agent.toml: buses.line")
+    driver, settings = drivers.configure(table, "agent.toml", "buses.line")
     assert isinstance(settings, driver.Settings)
 
 
@@ -44,13 +44,13 @@ def test_its_settings_are_frozen_and_refuse_unknown_keys(name: str) -> None:
     settings = drivers.load(name).Settings
     assert issubclass(settings, msgspec.Struct)
     assert settings.__struct_config__.frozen
-    with pytest.raises(ConfigError, match=r"buses\.line: colour: is not a known key"):
-        drivers.configure({**sample(name), "colour": "red"}, "agent.toml: buses.line")
+    with pytest.raises(ConfigError, match=r"^agent\.toml: buses\.line\.colour: is not a known key"):
+        drivers.configure({**sample(name), "colour": "red"}, "agent.toml", "buses.line")
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_bus_opens_nothing_before_its_first_read(name: str) -> None:
-    driver, settings = drivers.configure(sample(name), "sample")
+    driver, settings = drivers.configure(sample(name), "sample", "buses.line")
     async with driver.connect(settings, Random(1)) as bus:
         assert callable(bus.read)
 
@@ -58,16 +58,25 @@ async def test_a_bus_opens_nothing_before_its_first_read(name: str) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({}, "line: driver: is missing"),
-        ({"driver": "nosuch"}, "driver 'nosuch' cannot be loaded"),
-        ({"driver": "wire.errors"}, "driver 'wire.errors' is no driver"),
-        ({"driver": "modbus", "transport": "tcp"}, 'line: .*transport "tcp" needs host'),
-        ({"driver": "modbus", "transport": "rtu"}, "needs device, the path of the serial port"),
+        ({}, "line.driver: is missing; known: modbus;"),
+        ({"driver": "modbuss"}, "line.driver: there is no driver 'modbuss'; known: modbus;"),
+        ({"driver": "no.such.driver"}, "line.driver: there is no driver 'no.such.driver'"),
+        ({"driver": "wire.errors"}, "line.driver: 'wire.errors' is no driver"),
+        ({"driver": "modbus", "transport": "tcp"}, 'line: transport "tcp" needs host'),
+        ({"driver": "modbus", "transport": "rtu"}, "line: transport .* needs device, the path"),
+        (
+            {"driver": "modbus", "transport": "tcp", "host": "h", "port": 0},
+            "line.port: Expected `int` >= 1",
+        ),
+        (
+            {"driver": "modbus", "transport": "tcp", "host": "h", "port": 70_000},
+            "line.port: Expected `int` <= 65535",
+        ),
     ],
 )
 def test_a_wrong_bus_is_one_line(table: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigError, match=message) as refused:
-        drivers.configure(table, "line")
+    with pytest.raises(ConfigError, match=f"^agent.toml: buses.{message}") as refused:
+        drivers.configure(table, "agent.toml", "buses.line")
     assert "\n" not in str(refused.value)
 
 

@@ -101,6 +101,12 @@ class Writer(Reader):
         return records
 
 
+    def close(self) -> None:
+        """Leave everything in the one file, even while readers still have it open."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        super().close()
+
+
 def open_writer(path: Path, now_ms: Callable[[], int]) -> Writer:
     """Open for appending; made where there is none. Raises ConfigError."""
     try:

@@ -38,7 +38,34 @@ def test_the_sample_in_the_docstring_is_a_configuration(tmp_path):
 
 def test_check_says_what_the_plant_has(file, capsys):
     assert main(["check", "--config", str(file)]) == 0
-    assert "13 meters of 3 models, 3 ports, 3 products" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{file}: good: 13 meters of 3 models, 3 ports, 3 products\n"
+
+
+@pytest.mark.parametrize("port", [0, 65536])
+def test_a_port_that_cannot_be_is_refused(file, port):
+    file.write_text(file.read_text().replace("5020", str(port)))
+    with pytest.raises(ConfigError, match=r"plant\.toml: tcp\.port: Expected `int`"):
+        config.load(file)
+
+
+def test_ports_that_count_up_beyond_the_last_one_are_refused(file, tmp_path):
+    text = plant.find("demo_plant").read_text()
+    other = tmp_path / "other.toml"
+    other.write_text(text.replace('kind = "rtu"', 'kind = "tcp"'))
+    file.write_text(f'scenario = "{other}"\n' + file.read_text().replace("5020", "65534"))
+    with pytest.raises(ConfigError, match=r"tcp\.port: leaves no port below 65536 for line-b"):
+        config.load(file)
+
+
+def test_a_meter_of_no_known_model_is_refused_with_file_key_and_near_names(file, tmp_path):
+    text = plant.find("demo_plant").read_text()
+    other = tmp_path / "other.toml"
+    other.write_text(text.replace('"abb_b23"', '"abb_b32"'))
+    file.write_text(f'scenario = "{other}"\n' + file.read_text())
+    with pytest.raises(ConfigError, match=r"did you mean abb_b23\?") as refused:
+        config.load(file)
+    assert str(refused.value).startswith(f"{other}: meters.m-compressor.profile: abb_b32: ")
+    assert "Errno" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +75,7 @@ def test_check_says_what_the_plant_has(file, capsys):
         ('colour = "red"\n', "colour: is not a known key"),
         ('[lines]\nline-z = "/tmp/z"\n', "lines.line-z: is no serial line of the scenario"),
         ('t0_ms = "yesterday"\n', "t0_ms"),
+        ("[broker]\nport = -1\n", "broker.port: Expected `int` >= 1"),
     ],
 )
 def test_a_wrong_configuration_is_one_line_and_exit_2(file, capsys, wrong, says):
@@ -56,6 +84,7 @@ def test_a_wrong_configuration_is_one_line_and_exit_2(file, capsys, wrong, says)
     assert main(["check", "--config", str(file)]) == 2
     captured = capsys.readouterr()
     assert says in captured.err
+    assert captured.err.startswith("plant-sim: ")
     assert captured.err.count("\n") == 1
     assert captured.out == ""
 

@@ -69,13 +69,24 @@ def verdict(journal: Path, scenario, spoil: dict[tuple[str, str], int]) -> dict[
 def test_right_books_agree_with_the_rules_and_lie_within_the_bound_of_the_truth(journal, scenario):
     found = verdict(journal, scenario, {})
     assert Decimal(found["oracle_difference_quanta"]) < 1
-    assert found["intervals"] > 100
+    assert found["intervals"] > 90
     assert found["untraced"] == []
     assert len(found["truth"]) >= 8
     for batch in found["truth"]:
         bound = Decimal(batch["bound_kwh"])
         assert abs(Decimal(batch["difference_kwh"])) <= bound < Decimal(batch["true_kwh"]), batch
         assert batch["within"]
+
+
+def test_readings_a_second_apart_give_a_little_of_each_batch_to_the_idling_beside_it(
+    journal, scenario
+):
+    found = verdict(journal, scenario, {})
+    differences = [Decimal(batch["difference_kwh"]) for batch in found["truth"]]
+    whole = sum(Decimal(batch["true_kwh"]) for batch in found["truth"])
+    assert abs(Decimal(found["bias"]) - sum(differences) / whole) <= Decimal("0.0000005")
+    assert Decimal("-0.05") < Decimal(found["bias"]) < 0
+    assert judge.bias([]) is None
 
 
 def test_every_quantum_that_entered_stands_in_exactly_one_account(journal):

@@ -1,9 +1,13 @@
 """The plant's truth: a function of seed and time, conserving energy exactly."""
 
+import itertools
 import re
 
+import msgspec
 import pytest
 
+from simulators.dice import Dice
+from simulators.lane import Orders
 from simulators.oracle.registers import parse_time
 from simulators.plant import Meter, Plant
 from simulators.scenario import Scenario
@@ -88,8 +92,35 @@ def test_ten_minutes_hold_setups_changeovers_pauses_faults_and_all_products(scen
     assert {e["state"] for e in events if e["type"] == "state"} == {"setup", "fault", "producing"}
     assert sum(int(e["scrap"]) for e in events if e["type"] == "quantity") > 0
     orders = {e["batch"] for e in events if e["type"] == "start" and e["batch"].startswith("A-")}
-    numbers = sorted(int(batch[2:]) for batch in orders)
-    assert len(numbers) < numbers[-1]  # an order slot stayed empty
+    slots = 10 * MINUTE // scenario.lanes[0].takt_ms
+    assert slots * 3 // 4 < len(orders) < slots * 15 // 16  # now and then an order is left out
+
+
+def test_batches_are_numbered_as_they_are_made_without_a_hole(scenario):
+    events = list(scenario.events(1, scenario.due(scenario.t0_ms + 20 * MINUTE)))
+    for lane in scenario.lanes:
+        first = lane.lane.stations[0]
+        begun = [e["batch"] for e in events if e["type"] == "start" and e["node"] == first]
+        assert begun == [f"{lane.name}-{n:05d}" for n in range(1, len(begun) + 1)]
+        assert len(begun) > 50
+
+
+def test_a_lane_makes_run_orders_of_a_product_whatever_is_left_out(scenario):
+    for lane in scenario.lanes:
+        every = lane.lane.pause_one_in
+        made = [order for order in range(30 * every) if lane.visits(order)]
+        assert len(made) == 30 * (every - 1)
+        products = [lane.product(order) for order in made]
+        groups = [len(list(group)) for _, group in itertools.groupby(products)]
+        assert set(groups[:-1]) == {lane.lane.run}
+        setups = [lane.visits(o)[0].begin_ms < lane.visits(o)[0].start_ms for o in made]
+        assert setups == [n % lane.lane.run == 0 for n in range(len(made))]
+
+
+def test_a_lane_without_pauses_makes_every_order(demo):
+    lane = msgspec.structs.replace(demo.lanes["A"], pause_one_in=0)
+    orders = Orders("A", lane, demo, Dice(7))
+    assert [orders.visits(k)[0].batch for k in range(9)] == [f"A-{k:05d}" for k in range(1, 10)]
 
 
 def test_before_its_first_millisecond_there_is_no_plant(demo, scenario):
