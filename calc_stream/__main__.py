@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -18,8 +19,13 @@ EXAMPLES = """examples:
   calc-stream run     --config calc.toml
   calc-stream compute --model model.toml --events events.jsonl --readings readings.jsonl --json
   calc-stream export  --ledger calc --format csv --what products --out factors.csv
-  calc-stream explain BATCH --ledger calc --journal journal.db
+  calc-stream explain B-0007 --config calc.toml
   calc-stream factors list
+"""
+
+
+_CONFIG = """example:
+  calc-stream {word} --config calc.toml
 """
 
 
@@ -27,9 +33,16 @@ def main(argv: list[str] | None = None) -> int:
     """The exit code: 0, or 2 with one line on stderr for what a person must change."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `explain B-0007 | head` has seen enough
+        if arguments.run is _run:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ConfigError, BadData, TransientError) as exc:
-        print(exc, file=sys.stderr)
+        print(f"calc-stream: {exc}", file=sys.stderr)
         return 2
 
 
@@ -43,19 +56,32 @@ def _parser() -> argparse.ArgumentParser:
         ("run", "follow the journal; serve the page and the API", _run),
         ("check", "read the configuration and all it names; open nothing", _check),
     ):
-        word = words.add_parser(name, help=what)
-        word.add_argument("--config", type=Path, required=True, metavar="FILE")
+        word = words.add_parser(name, help=what, description=_sentence(what), formatter_class=form)
+        word.epilog = _CONFIG.format(word=name)
+        word.add_argument(
+            "--config",
+            type=Path,
+            required=True,
+            metavar="FILE",
+            help="the calculator's configuration, TOML; every key stands in calc_stream/config.py",
+        )
         word.set_defaults(run=act)
     for name, what, command in (
         ("compute", "footprints from files: model, events, readings", compute),
         ("export", "closed batches and product factors for accounting", export),
-        ("explain", "from a batch's footprint back to segments", explain),
+        ("explain", "from a batch's footprint back to meters, registers and segments", explain),
         ("factors", "list, show and check emission factors", factors),
     ):
-        word = words.add_parser(name, help=what)
+        # The umbrella command hands these words on, and is installed wherever this package is.
+        prog = f"wattprint {name}"
+        word = words.add_parser(name, help=what, description=_sentence(what), prog=prog)
         command.add_arguments(word)
         word.set_defaults(run=command.run)
     return parser
+
+
+def _sentence(what: str) -> str:
+    return f"{what[0].upper()}{what[1:]}."
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -63,7 +89,7 @@ def _check(arguments: argparse.Namespace) -> int:
     _warn(plan)
     model = plan.model
     print(
-        f"{arguments.config}: good. Site {model.site}: {len(model.meters)} meters, "
+        f"{arguments.config}: good: site {model.site}, {len(model.meters)} meters, "
         f"{len(model.nodes)} nodes, {len(model.sources)} sources; {len(plan.factors.rows)} factors"
     )
     return 0
@@ -92,7 +118,7 @@ async def _until_stopped(plan: Plan) -> None:
 
 def _warn(plan: Plan) -> None:
     for warning in plan.warnings:
-        print(f"{plan.config.model}: {warning}", file=sys.stderr)
+        print(f"calc-stream: {plan.config.model}: {warning}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -37,11 +37,11 @@ import msgspec
 
 from calc_stream import engines
 from calc_stream.core import SiteModel, parse_model
-from calc_stream.evidence.silence import Patience
 from calc_stream.factors import FactorSet, load, load_method
+from calc_stream.silence import Patience
 from calc_stream.site import Rules
 from wire import config
-from wire.config import refuse
+from wire.config import Port, read_secret, refuse
 from wire.errors import ConfigError
 from wire.mqtt import Broker
 
@@ -57,7 +57,7 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the page and the API are served."""
 
     host: str = "127.0.0.1"
-    port: int = 8420
+    port: Port = 8420
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,8 +99,10 @@ def load_plan(path: Path) -> Plan:
             raise refuse(path, key, "must be from 0 up")
     if not found.ingestor.url.startswith(("http://", "https://")):
         raise refuse(path, "ingestor.url", "must start with http:// or https://")
-    if not 0 <= found.web.port <= 65535:
-        raise refuse(path, "web.port", "must be from 0 to 65535")
+    try:
+        read_secret(found.ingestor.token_file)
+    except ConfigError as exc:
+        raise refuse(path, "ingestor.token_file", str(exc)) from exc
     try:
         method = load_method(found.method)
     except ConfigError as exc:
@@ -109,6 +111,12 @@ def load_plan(path: Path) -> Plan:
     if model.site != found.site:
         raise refuse(found.model, "site", f"is {model.site!r}; {path} says {found.site!r}")
     factors = load(found.factors)
+    for name, source in model.sources.items():
+        if source.factor is not None and source.factor not in factors.names():
+            problem = (
+                f"no factor or series is named {source.factor!r}; see calc-stream factors list"
+            )
+            raise refuse(found.model, f"sources.{name}.factor", problem)
     engine, settings = engines.settings(found.engine, str(path))
     patience = Patience(round(found.silent_after_s * 1000), round(found.close_after_s * 1000))
     rules = Rules(found.site, method, round(found.lateness_s * 1000), patience)
@@ -134,8 +142,6 @@ def _doubts(model: SiteModel, factors: FactorSet, rules: Rules) -> list[str]:
         key = f"sources.{name}.factor"
         if source.factor is None:
             found.append(f"{key}: is missing: the source's kg CO2e stay unknown")
-        elif source.factor not in rows:
-            found.append(f"{key}: no factor or series is named {source.factor!r}")
         elif rows[source.factor].kind != rules.method.factor_kind:
             kind = rules.method.factor_kind
             found.append(f"{key}: {source.factor} is no {kind} factor, as {rules.method.id} wants")

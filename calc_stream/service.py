@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import Any
 
 import uvicorn
@@ -11,7 +11,7 @@ import uvicorn
 from calc_stream.config import Plan
 from calc_stream.engines.embedded import Engine
 from calc_stream.handover import hand_over
-from calc_stream.ledger.store import open_store
+from calc_stream.ledger.store import Store, open_store
 from calc_stream.site import Site, Step
 from calc_stream.web import app, snapshot
 from calc_stream.web.broker import BatchMessages
@@ -30,7 +30,18 @@ class _Server(uvicorn.Server):
 
 
 async def run(plan: Plan, stop: asyncio.Event, now_ms: Callable[[], int]) -> None:
-    """Until `stop` is set; then what was taken is committed. Raises ConfigError."""
+    """Until `stop` is set; then what was taken is committed, and the ledger is one file again.
+
+    Raises ConfigError.
+    """
+    state = plan.config.state
+    with closing(open_store(state, create=True)) as store, closing(open_store(state)) as reader:
+        await _serve_all(plan, store, reader, stop, now_ms)
+
+
+async def _serve_all(
+    plan: Plan, store: Store, reader: Store, stop: asyncio.Event, now_ms: Callable[[], int]
+) -> None:
     config = plan.config
     view, live = View(), Live()
     messages = BatchMessages(config.broker, config.site) if config.broker else None
@@ -40,14 +51,13 @@ async def run(plan: Plan, stop: asyncio.Event, now_ms: Callable[[], int]) -> Non
         if messages:
             messages.moved(step.moved)
 
-    store = open_store(config.state, create=True)
     engine = Engine(config.journal, plan.rules, store, plan.engine_settings, seen)
 
     def build() -> snapshot.Snapshot | None:
         with engine.lock:
             return snapshot.build(engine.site, view, now_ms()) if engine.site else None
 
-    web = app.build(engine, open_store(config.state), live, view, now_ms)
+    web = app.build(engine, reader, live, view, now_ms)
     server = _server(web, config.web.host, config.web.port)
     async with asyncio.TaskGroup() as tasks:
         follower = tasks.create_task(plan.engine.run(engine, stop, live.moved), name="engine")

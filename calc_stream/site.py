@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import msgspec
 
 from calc_stream.core import Changes, Chunk, SiteState, parse_model
-from calc_stream.evidence.decode import Decoded, decode
-from calc_stream.evidence.silence import Patience, Told, silent_meters
+from calc_stream.decode import Decoded, decode
 from calc_stream.factors import FactorSet, Method
 from calc_stream.ledger.book import Because, Book
 from calc_stream.ledger.figures import Basis
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.ledger.store import Commit, Store
+from calc_stream.silence import Patience, Told, silent_meters
 from wire.errors import BadData, ConfigError
 from wire.journal import Record
 

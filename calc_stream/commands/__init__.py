@@ -1,1 +1,1 @@
-"""What a person types: each file is one word of `calc-stream`."""
+"""What a person types: the words of `calc-stream`, and the text form of `explain`."""

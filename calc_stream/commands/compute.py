@@ -51,13 +51,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     for name, what in (
-        ("model", "site model, TOML"),
-        ("events", "production events, JSON lines"),
-        ("readings", "meter readings, JSON lines"),
+        ("model", "site model: sources, boards, nodes and the meters between them, TOML"),
+        ("events", "production events, one JSON object a line"),
+        ("readings", "meter readings, one JSON object a line"),
     ):
         parser.add_argument(f"--{name}", type=Path, required=True, metavar="FILE", help=what)
-    parser.add_argument("--factors", type=Path, metavar="DIR", help="factor sets, TOML")
-    parser.add_argument("--method", metavar="ID", help="method profile for kg CO2e")
+    parser.add_argument(
+        "--factors", type=Path, metavar="DIR", help="own factor files (*.toml) beside those shipped"
+    )
+    parser.add_argument(
+        "--method",
+        metavar="ID",
+        help="compute kg CO2e, too, by this method profile, such as gbt24067",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
 
@@ -66,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         result = compute(args)
     except (ConfigError, BadData) as exc:
-        print(exc, file=sys.stderr)
+        print(f"calc-stream: {exc}", file=sys.stderr)
         return 2
     if args.json:
         sys.stdout.buffer.write(canonical(result).encode())

@@ -1,43 +1,65 @@
-"""`calc-stream explain`: from a batch's footprint back to meters, readings and sealed segments."""
+"""`wattprint explain`: from a batch's footprint back to factors, meters, registers and segments.
+
+The row is read from the ledger; all below it is computed again from the journal up to the row's
+offset, with the model and the factor set the row names.
+"""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
 
 import msgspec
 
+from calc_stream.commands.explained import Explanation, SourceTrail, tree
 from calc_stream.commands.export import site_of
+from calc_stream.config import Config
 from calc_stream.core import SiteState
-from calc_stream.core.decimals import instant
-from calc_stream.evidence.trail import Trail, trail, widened
-from calc_stream.ledger.rows import BatchRow
+from calc_stream.core.decimals import parse_fraction, shortest, significant
+from calc_stream.evidence.told import Told, gather, in_force, model_record
+from calc_stream.evidence.trail import Trail, finer, trail
+from calc_stream.factors import load_method
+from calc_stream.ledger.figures import Basis, factor_of
+from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.ledger.store import Store, open_store
+from wire import config
 from wire.errors import ConfigError
-from wire.journal import open_reader
+from wire.journal import Reader, open_reader
+from wire.units import convert
 
+DEMO = Path(".demo/calc.toml")
 EXAMPLES = """examples:
-  calc-stream explain B-0007 --ledger calc --journal journal.db
-  calc-stream explain B-0007 --ledger calc --journal journal.db --revision 1 --json
+  wattprint explain B-0007                             of the demo, running or stopped
+  wattprint explain B-0007 --config calc.toml --json
+  wattprint explain B-0007 --revision 1                as it was stated first
+  wattprint explain B-0007 --ledger calc --journal journal.db
 """
-
-
-class Explanation(msgspec.Struct, frozen=True):
-    """The row, and what it stands on."""
-
-    row: BatchRow
-    trail: Trail
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
-    parser.add_argument("batch", metavar="BATCH")
-    parser.add_argument("--ledger", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--journal", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--site", help="needed where the ledger holds several")
-    parser.add_argument("--revision", type=int, help="instead of the batch as it stands")
-    parser.add_argument("--json", action="store_true", help="as JSON instead of a tree")
+    parser.add_argument("batch", metavar="BATCH", help="the batch's id, as the page shows it")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"the calculator's configuration (default: {DEMO}, where there is one)",
+    )
+    parser.add_argument(
+        "--ledger", type=Path, metavar="DIR", help="state directory, instead of the configured one"
+    )
+    parser.add_argument(
+        "--journal", type=Path, metavar="FILE", help="journal, instead of the configured one"
+    )
+    parser.add_argument("--site", metavar="ID", help="needed where the ledger holds several")
+    parser.add_argument(
+        "--revision", type=int, metavar="N", help="this revision instead of the batch as it stands"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a tree")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,18 +71,35 @@ def run(args: argparse.Namespace) -> int:
 
 def explain(args: argparse.Namespace) -> Explanation:
     """What the arguments ask for."""
-    store = open_store(args.ledger)
-    site = site_of(store, args.ledger, args.site)
-    row = _row(store, site, args.batch, args.revision)
-    state = SiteState.from_bytes(store.state(site)[1])
-    if state.model is None or state.frontier_ms is None:
-        raise ConfigError(f"{args.ledger}: nothing is posted for {site} yet")
-    reader = open_reader(args.journal)
-    begin_ms = row.started_ms if row.started_ms is not None else state.frontier_ms
-    span = widened(state, (begin_ms, max(begin_ms, row.ended_ms or state.frontier_ms)))
-    upto = store.state(site)[0] if row.state == "live" else row.offset
-    records = takewhile(lambda record: record.offset <= upto, reader.walk(site))
-    return Explanation(row, trail(records, state.model, row.batch, row.nodes, span))
+    ledger, journal = _places(args)
+    with closing(open_store(ledger)) as store:
+        site = site_of(store, ledger, args.site)
+        row = _row(store, site, args.batch, args.revision)
+        offset, data, _ = store.state(site)
+    state = SiteState.from_bytes(data)
+    # A figure that is stated stands at its offset; an open one moves on with the ledger.
+    upto = row.offset if row.state in CLOSED else offset
+    until_ms = state.frontier_ms or 0
+    if row.state in CLOSED and row.ended_ms is not None:
+        until_ms = row.ended_ms
+    with closing(open_reader(journal)) as reader:
+        told, basis = _told(reader, site, row, upto)
+    found = trail(told, row.batch, until_ms)
+    sources = list(_sources(row, basis, found, max(until_ms, row.started_ms or 0)))
+    return Explanation(row, sources, found.meters, found.events)
+
+
+def _places(args: argparse.Namespace) -> tuple[Path, Path]:
+    """(ledger, journal). Raises ConfigError."""
+    if args.ledger is not None and args.journal is not None:
+        return args.ledger, args.journal
+    if args.config is None and not DEMO.exists():
+        raise ConfigError(
+            f"explain: --config: give the calculator's configuration ({DEMO} is not here), "
+            "or --ledger and --journal"
+        )
+    found = config.load(args.config or DEMO, Config)
+    return args.ledger or found.state, args.journal or found.journal
 
 
 def _row(store: Store, site: str, batch: str, revision: int | None) -> BatchRow:
@@ -72,32 +111,34 @@ def _row(store: Store, site: str, batch: str, revision: int | None) -> BatchRow:
     raise ConfigError(f"explain: the ledger has no {which} {batch!r} of site {site}")
 
 
-def tree(found: Explanation) -> str:
-    """The explanation for a person."""
-    row, below = found.row, found.trail
-    kg = "unknown" if row.kg_co2e is None else f"{row.kg_co2e} kg CO2e"
-    per = "" if row.kg_co2e_per_unit is None else f", {row.kg_co2e_per_unit} per {row.unit}"
-    lines = [
-        f"batch {row.batch} ({row.product or 'no product told'}), {row.state}, "
-        f"revision {row.revision}, journal offset {row.offset}",
-        f"├─ {kg}{per}; method {row.method}; factors {', '.join(row.factors) or 'none'}",
-        f"│  factor set {row.factor_set or 'none'}; model {row.model}",
-        f"├─ {row.energy_kwh} kWh; measured share {row.measured_share}",
-    ]
+def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Basis]:
+    model = model_record(reader.of_kind(site, "model"), row.model, upto)
+    factors = in_force(reader.of_kind(site, "factor"), row.factor_set, upto)
+    records = takewhile(lambda record: record.offset <= upto, reader.walk(site))
+    told = gather(records, model, factors)
+    method = load_method(row.method)
+    return told, Basis(method, told.model, model.hash, told.factors, row.factor_set)
+
+
+def _sources(row: BatchRow, basis: Basis, found: Trail, until_ms: int) -> Iterator[SourceTrail]:
+    from_ms = row.started_ms if row.started_ms is not None else until_ms
     for source, amount in row.by_source.items():
-        came = row.inherited.get(source)
-        note = f" (of it with input batches: {came})" if came else ""
-        lines.append(f"│  ├─ {source}: {amount} {row.units[source]}{note}")
-    lines.append(f"├─ {len(below.events)} events name it")
-    lines += [f"│  ├─ offset {offset}: event {key}" for offset, key, _ in below.events]
-    lines.append(f"└─ {len(below.meters)} meters on the way to {', '.join(row.nodes) or 'no node'}")
-    for meter in below.meters:
-        where = f"{meter.start} → {meter.end}"
-        lines.append(f"   ├─ {meter.meter} ({where}): {meter.readings} readings")
-        for part in meter.segments:
-            times = f"{instant(part.first_ms)} … {instant(part.last_ms)}"
-            lines.append(
-                f"   │  ├─ offset {part.offset}: segment {part.key}, {part.readings} readings, "
-                f"{times}, sha256 {part.hash[:16]}…"
-            )
-    return "\n".join(lines)
+        carrier = basis.model.carrier_of(source)
+        came = row.inherited.get(source, "0")
+        own = parse_fraction(amount) - parse_fraction(came)
+        entered = finer(found.entered.get(source, Fraction(0)), carrier)
+        factor = factor_of(basis, source, from_ms, row.ended_ms or until_ms)
+        kg = None
+        if factor is not None:
+            kg = parse_fraction(amount) * convert(carrier.unit, factor.per) * factor.amount
+        yield SourceTrail(
+            source,
+            carrier.unit,
+            amount,
+            shortest(own),
+            came,
+            entered,
+            shortest(own - parse_fraction(entered)),
+            factor,
+            None if kg is None else significant(kg, 15),
+        )

@@ -1,7 +1,8 @@
-"""`calc-stream export`: closed batches and product factors from a ledger, for accounting."""
+"""`wattprint export`: closed batches and product factors from a ledger, for accounting."""
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from calc_stream import exporters
@@ -9,8 +10,8 @@ from calc_stream.ledger.store import Store, open_store
 from wire.config import refuse
 
 EXAMPLES = """examples:
-  calc-stream export --ledger calc --format csv
-  calc-stream export --ledger calc --format json --what products --out factors.json
+  wattprint export --ledger .demo/calc --format csv
+  wattprint export --ledger .demo/calc --format json --what products --out factors.json
 """
 
 
@@ -24,19 +25,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", required=True, metavar="NAME", help="csv, json, or a module's dotted name"
     )
-    parser.add_argument("--what", choices=exporters.WHAT, default="batches")
-    parser.add_argument("--site", help="needed where the ledger holds several")
-    parser.add_argument("--product", help="of this product only")
+    parser.add_argument(
+        "--what",
+        choices=exporters.WHAT,
+        default="batches",
+        help="every closed batch, or the factor of every product (default: batches)",
+    )
+    parser.add_argument("--site", metavar="ID", help="needed where the ledger holds several")
+    parser.add_argument("--product", metavar="ID", help="of this product only")
     parser.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
 
 
 def run(args: argparse.Namespace) -> int:
     """Writes the export. Raises ConfigError."""
     exporter = exporters.find(args.format)
-    store = open_store(args.ledger)
-    export = exporters.gather(
-        store, site_of(store, args.ledger, args.site), args.what, args.product
-    )
+    with closing(open_store(args.ledger)) as store:
+        site = site_of(store, args.ledger, args.site)
+        export = exporters.gather(store, site, args.what, args.product)
     data = exporter.write(export, exporter.Settings())
     if doubtful := exporters.unverified(export):
         print(

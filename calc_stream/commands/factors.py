@@ -1,4 +1,4 @@
-"""`calc-stream factors`: which factors there are, where they come from, whether own ones are good."""
+"""`wattprint factors`: which factors there are, where they come from, whether own ones are good."""
 
 import argparse
 from pathlib import Path
@@ -10,9 +10,9 @@ from calc_stream.factors import Factor, load
 from wire.errors import ConfigError
 
 EXAMPLES = """examples:
-  calc-stream factors list
-  calc-stream factors show cn-grid-footprint-2024
-  calc-stream factors check --factors our-factors
+  wattprint factors list
+  wattprint factors show cn-grid-footprint-2024
+  wattprint factors check --factors our-factors
 """
 
 
@@ -21,15 +21,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
-    listed = words.add_parser("list", help="one line a factor")
-    shown = words.add_parser("show", help="all that is known of one factor or series")
-    shown.add_argument("name", help="id or series")
-    checked = words.add_parser("check", help="read every file; name what is wrong or weak")
-    for word in (listed, shown, checked):
+    for name, what in (
+        ("list", "one line a factor"),
+        ("show", "all that is known of one factor or series"),
+        ("check", "read every file; name what is wrong or weak"),
+    ):
+        word = words.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        word.formatter_class, word.epilog = argparse.RawDescriptionHelpFormatter, EXAMPLES
+        if name == "show":
+            word.add_argument("name", metavar="NAME", help="a factor's id, or a series")
         word.add_argument(
             "--factors", type=Path, metavar="DIR", help="own factor files beside the shipped ones"
         )
-        word.add_argument("--json", action="store_true", help="as JSON")
+        word.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
 
 def run(args: argparse.Namespace) -> int:

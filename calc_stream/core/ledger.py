@@ -54,16 +54,6 @@ class Ledger:
                 rest[source] -= quanta
         return rest
 
-    def gapped_quanta(self) -> dict[str, dict[str, int]]:
-        """Of the totals, what lies in long reading gaps, by account and source."""
-        found: dict[str, dict[str, int]] = {}
-        p = self.postings
-        for at in np.flatnonzero(p.gapped).tolist():
-            own = found.setdefault(p.accounts[p.account[at]], {})
-            source = p.sources[p.source[at]]
-            own[source] = own.get(source, 0) + int(p.quanta[at])
-        return found
-
 
 def joined(parts: Iterable[Postings], sources: tuple[str, ...]) -> Postings:
     """Postings of spans that follow each other, as one; accounts in byte order."""

@@ -24,6 +24,9 @@ def find(kind: str) -> ModuleType:
 
 def settings(table: dict[str, Any], file: str) -> tuple[ModuleType, Any]:
     """(module, its settings) for an `[engine]` table. Raises ConfigError."""
-    engine = find(str(table.get("kind", "embedded")))
+    try:
+        engine = find(str(table.get("kind", "embedded")))
+    except ConfigError as exc:
+        raise ConfigError(f"{file}: {exc}") from exc
     rest = {key: value for key, value in table.items() if key != "kind"}
     return engine, config.convert(rest, engine.Settings, f"{file}: engine")

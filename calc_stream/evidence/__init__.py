@@ -1,1 +1,1 @@
-"""From records of the journal to what the core computes with, and back from a result to them."""
+"""From a result back to the records it stands on: the journal read again, nothing decided."""

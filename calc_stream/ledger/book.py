@@ -18,7 +18,7 @@ from calc_stream.core.edges import reach_of
 from calc_stream.core.genealogy import inherited
 from calc_stream.ledger.figures import Basis, Told, figures
 from calc_stream.ledger.gaps import Gaps
-from calc_stream.ledger.rows import CLOSED, BatchRow, same_figures
+from calc_stream.ledger.rows import CLOSED, BatchRow, State, same_figures
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Book:
         heirs = any(batch.drawn for batch in state.batches.values())
         came_with = inherited(state.batches, own)[0] if heirs else {}
         concerned = self._concerned(state, because, changed)
-        moved, made = [], []
+        moved: set[str] = set()
         for name in sorted({*state.batches, *self.rows}):
             row = self.rows.get(name)
             if not (concerned is None or heirs or name in concerned or row is None or _open(row)):
@@ -74,14 +74,13 @@ class Book:
             batch = state.batches.get(name) or Batch(name)
             told = self._told(state, batch, own.get(name, {}), came_with.get(name, {}))
             after = self._judge(state, basis, told, because)
-            if after is None or after == row:
-                continue
-            self.rows[name] = after
-            moved.append(after)
-            if after.revision > (self.latest[name].revision if name in self.latest else 0):
-                self.latest[name] = after
-                made.append(after)
-        return moved + self._settle(state), made
+            if after is not None and after != row:
+                self.rows[name] = after
+                moved.add(name)
+        moved |= self._settle(state, because)
+        made = {name: self.rows[name] for name in sorted(moved) if self._is_new(self.rows[name])}
+        self.latest |= made
+        return [self.rows[name] for name in sorted(moved)], list(made.values())
 
     def _concerned(
         self, state: SiteState, because: Because, changed: Iterable[str]
@@ -156,9 +155,8 @@ class Book:
             return msgspec.structs.replace(row, state="closed", revision=1)
         if same_figures(latest, row):
             return before if closed else latest
-        return _restated(
-            latest, row, str(because) if closed else (before and before.cause) or str(because)
-        )
+        cause = str(because) if closed else (before and before.cause) or str(because)
+        return _following(latest, row, "restated", cause)
 
     def _reached(self, state: SiteState, told: Told) -> bool:
         """Nothing runs, and every meter has told what came after the last stop plus lateness."""
@@ -171,17 +169,28 @@ class Book:
             return False
         return state.frontier_ms >= stop_ms + self._lateness_ms
 
-    def _settle(self, state: SiteState) -> list[BatchRow]:
-        """Closed batches whose inputs, all the way back, are closed too."""
-        moved = []
+    def _settle(self, state: SiteState, because: Because) -> set[str]:
+        """Closed batches whose inputs, all the way back, are closed too.
+
+        One that closes with this very record is settled at once; one that was stated before gets
+        a revision with the same figures, for what was stated stays.
+        """
+        settled = {}
         for name, row in self.rows.items():
             if row.settled or row.state not in CLOSED or not self._inputs_closed(state, name):
                 continue
+            if not self._is_new(row):
+                row = msgspec.structs.replace(row, offset=because.offset)
+                row = _following(self.latest[name], row, row.state, str(because))
             phase = "settled" if row.state == "closed" else row.state
-            row = msgspec.structs.replace(row, settled=True, state=phase)
-            moved.append(row)
-        self.rows |= {row.batch: row for row in moved}
-        return moved
+            settled[name] = msgspec.structs.replace(row, settled=True, state=phase)
+        self.rows |= settled
+        return set(settled)
+
+    def _is_new(self, row: BatchRow) -> bool:
+        """Whether it is a revision that was not stated before."""
+        latest = self.latest.get(row.batch)
+        return row.revision > (latest.revision if latest else 0)
 
     def _inputs_closed(self, state: SiteState, name: str) -> bool:
         """What has no row here was bought, or never began: nothing to wait for."""
@@ -222,13 +231,14 @@ def _nothing_new(before: BatchRow, after: BatchRow) -> bool:
     return before == msgspec.structs.replace(after, offset=before.offset)
 
 
-def _restated(latest: BatchRow, row: BatchRow, cause: str) -> BatchRow:
+def _following(latest: BatchRow, row: BatchRow, state: State, cause: str) -> BatchRow:
+    """The revision after `latest`."""
     kg = None
     if row.kg_co2e is not None and latest.kg_co2e is not None:
         kg = str(Decimal(row.kg_co2e) - Decimal(latest.kg_co2e))
     return msgspec.structs.replace(
         row,
-        state="restated",
+        state=state,
         revision=latest.revision + 1,
         cause=cause,
         difference_kwh=str(Decimal(row.energy_kwh) - Decimal(latest.energy_kwh)),

@@ -16,9 +16,10 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     `by_source`: own and inherited energy in each source's own unit (`units`); `inherited`: the part
     that came with other batches. `columns`: kg by the stage its factors count, of the sources with
     a factor; `kg_co2e` is their sum, None when a source that gave energy has none
-    (`unknown_sources`). `settled`: its input batches are closed too. `incomplete`: a meter of the
-    site has no readings for part of its time. `cause`, `difference_kwh` and `difference_kg`: what
-    made this revision, against the one before.
+    (`unknown_sources`). `settled`: its input batches are closed too; a batch that settles after it
+    was first stated gets a revision with the same figures. `incomplete`: a meter of the site has no
+    readings for part of its time. `cause`, `difference_kwh` and `difference_kg`: what made this
+    revision, against the one before.
     """
 
     site: str

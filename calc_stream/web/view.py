@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from calc_stream.evidence.decode import numbers
+from calc_stream.decode import numbers
 from calc_stream.site import Site, Step
 from wire.messages import ProductionEvent
 from wire.segment import Table

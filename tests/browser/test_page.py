@@ -231,6 +231,42 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(open_page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("width", [390, 1280, 1400, 1600])
+def test_no_figure_runs_out_of_its_card(open_page, demo: System, width: int) -> None:
+    snapshot = demo.api("/v1/snapshot")
+    one = snapshot["batches"][0] | {
+        "state": "live",
+        "unit": "piece",
+        "good": "3",
+        "kg_co2e": "0.026850",
+        "kg_co2e_per_unit": "0.00895",
+        "factor_status": "verified",
+    }
+    cards = [one | {"batch": f"B-{number}"} for number in range(6)]
+    page = open_page(snapshot | {"batches": cards}, viewport={"width": width, "height": 900})
+    expect(page.locator("article.batch .headline .big").first).to_contain_text("0.00895")
+    too_wide = page.evaluate(
+        """() => [...document.querySelectorAll(".big, .measures div, .mix-words")]
+          .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.textContent)"""
+    )
+    assert too_wide == []
+
+
+def test_a_batch_that_stopped_everywhere_is_not_said_to_run(open_page, demo: System) -> None:
+    snapshot = demo.api("/v1/snapshot")
+    one = snapshot["batches"][0] | {"kg_co2e": "1.000000", "factor_status": "secondary"}
+    live = one | {"batch": "B-live", "state": "live", "ended_ms": None, "incomplete": False}
+    stopped = live | {"batch": "B-stopped", "state": "provisional"}
+    stopped["ended_ms"] = stopped["started_ms"] + 61_000
+    page = open_page(snapshot | {"batches": [live, stopped]})
+    running, waiting = (page.locator(f'[data-batch="B-{word}"]') for word in ("live", "stopped"))
+    expect(running.locator(".note")).to_have_text("so far · emission factor of second hand")
+    expect(waiting.locator(".badge")).to_have_text("provisional")
+    expect(waiting.locator(".note")).not_to_contain_text("so far")
+    expect(waiting.locator(".note")).to_contain_text("stopped; waiting for late readings")
+    expect(waiting.locator(".elapsed")).to_have_text("01:01")
+
+
 def test_a_restarted_calculator_is_found_again(watched, demo: System) -> None:
     page, _ = watched()  # the browser itself complains of the lost line on the console
     page.evaluate(KEEP_STATES)

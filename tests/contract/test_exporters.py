@@ -14,6 +14,8 @@ from calc_stream import exporters
 from calc_stream.exporters import Export
 from calc_stream.ledger.products import product_rows
 from calc_stream.ledger.rows import BatchRow
+from calc_stream.ledger.store import open_store
+from tests.unit.calc_stream_live.plant import SITE, Plant, run_to_end
 from wire import config
 from wire.errors import ConfigError
 
@@ -163,3 +165,22 @@ def test_one_batch_without_kg_leaves_the_product_without() -> None:
 def test_an_unknown_exporter_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="papyrus"):
         exporters.find("papyrus")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_engine_settled_is_exported_as_settled(name: str, tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.example_4()
+    run_to_end(plant, tmp_path / "calc")
+    store = open_store(tmp_path / "calc")
+    exporter = exporters.find(name)
+    batches, products = (exporters.gather(store, SITE, what) for what in exporters.WHAT)
+    assert batches.rows == store.rows(SITE)
+    assert [(row.state, row.settled) for row in batches.rows] == [("settled", True)] * 2
+    assert [row.settled_batches for row in products.rows] == [2]
+    said = exporter.write(batches, exporter.Settings()).decode("utf-8-sig")
+    if name == "csv":
+        lines = list(csv.DictReader(io.StringIO(said)))
+        assert [(line["state"], line["settled"]) for line in lines] == [("settled", "true")] * 2
+    if name == "json":
+        assert json.loads(said)["batches"] == json.loads(msgspec.json.encode(batches.rows))

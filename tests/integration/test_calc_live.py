@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +22,7 @@ from calc_stream.web.live import Live
 from calc_stream.web.view import View
 from tests.integration.calculator_process import Calculator
 from tests.unit.calc_stream_live.plant import SITE, Plant, rules, run_to_end
+from tests.unit.ingestor.test_config import sample
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -235,38 +239,134 @@ def test_export_and_explain_read_the_ledger(plant: Plant, tmp_path: Path) -> Non
     assert done.returncode == 0
     assert json.loads(out.read_text())["products"][0]["basis"]
 
-    journal = ("--journal", str(plant.journal))
-    told = calculator.command("explain", "P", *ledger, *journal, "--json")
+
+def test_explain_walks_back_to_registers_and_segments(plant: Plant, tmp_path: Path) -> None:
+    plant.example_4()
+    plant.the_late_reading()
+    run_to_end(plant, tmp_path / "calc")
+    calculator = Calculator(tmp_path)
+    config = ("--config", str(calculator.config))
+    told = calculator.command("explain", "P", *config, "--json")
     assert told.returncode == 0, told.stderr
-    trail = json.loads(told.stdout)["trail"]
-    assert [offset for offset, _, _ in trail["events"]] == [3, 4, 7]
-    meters = {meter["meter"]: meter for meter in trail["meters"]}
+    found = json.loads(told.stdout)
+    assert [(e["offset"], e["event"]["type"]) for e in found["events"]] == [
+        (3, "start"),
+        (4, "stop"),
+        (7, "quantity"),
+    ]
+    meters = {meter["meter"]: meter for meter in found["meters"]}
     assert set(meters) == {"m", "m-press"}
     # 30 s to 90 s stands on the readings at 0 s, 60 s and, told late, 120 s.
-    assert [part["offset"] for part in meters["m-press"]["segments"]] == [9, 11]
-    assert meters["m-press"]["readings"] == 3
-    tree = calculator.command("explain", "P", *ledger, *journal)
-    assert "segment gw-1/s1/3" in tree.stdout
-    assert "0.060000 kWh" in tree.stdout
+    press = meters["m-press"]
+    assert [part["offset"] for part in press["segments"]] == [9, 11]
+    assert press["readings"] == 3
+    assert (press["since"]["total"], press["until"]["total"]) == ("1.050000", "1.110000")
+    around = [press["since"][side] for side in ("before", "after")]
+    assert [(r["register"], r["offset"]) for r in around] == [("1.000", 9), ("1.100", 9)]
+    assert (press["counted"], press["to_batch"], press["share"]) == ("0.060000", "0.060000000", "1")
+    (source,) = found["sources"]
+    assert (source["amount"], source["entered"], source["rounding"]) == (
+        *("0.060000", "0.060000000", "0"),
+    )
+    assert (source["factor"]["id"], source["kg"]) == ("cn-grid-footprint-2024", "0.034662")
+    tree = calculator.command("explain", "P", *config).stdout
+    assert "segment gw-1/s1/3" in tree
+    assert "0.060000 kWh × 0.5777 kgCO2e/kWh = 0.034662 kg" in tree
+    overridden = ("--ledger", str(tmp_path / "calc"), "--journal", str(plant.journal))
+    assert calculator.command("explain", "P", *overridden).stdout == tree
+    first = json.loads(calculator.command("explain", "P", *config, "--revision=1", "--json").stdout)
+    assert first["sources"][0]["entered"] == "0.057500000"  # without the late reading
+
+
+def test_a_segment_that_explain_names_can_be_shown(plant: Plant, tmp_path: Path) -> None:
+    plant.example_4()
+    config = sample(tmp_path)
+    config.write_text(config.read_text().replace('"journal.db"', f'"{plant.journal}"'))
+
+    def show(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "ingestor", "segment", "show", *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    shown = show("--config", str(config), "--offset", "9")
+    assert shown.returncode == 0, shown.stderr
+    header, *answers = map(json.loads, shown.stdout.splitlines())
+    assert (header["stream"], header["seq"], header["readings"]) == ("s1", 1, 8)
+    assert [(a["meter"], a["values"]["active_energy_import"]) for a in answers] == [
+        *(("m", "1.000"), ("m", "1.100"), ("m-press", "1.000"), ("m-press", "1.100")),
+    ]
+    packet = tmp_path / "packet.seg"
+    packet.write_bytes(plant.writer.read(SITE, 8, 1)[0].data)
+    assert show(str(packet)).stdout == shown.stdout
+    for words, problem in (
+        (("--offset", "3"), "no segment but of kind event"),
+        (("--offset", "99"), "no record 99"),
+        (("--offset", "9", "--site", "x"), "no record 9"),
+        ((), "FILE, or --config and --offset"),
+    ):
+        refused = show("--config", str(config), *words)
+        assert refused.returncode == 2
+        assert problem in refused.stderr
+
+
+def test_explain_without_a_configuration_names_the_cure(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "calc_stream", "explain", "P"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    refused = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("calc-stream: explain: --config: ")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(plant: Plant, tmp_path: Path) -> None:
+    plant.example_4()
+    run_to_end(plant, tmp_path / "calc")
+    calculator = Calculator(tmp_path)
+    words = ("export", "--ledger", str(tmp_path / "calc"), "--format", "csv")
+    with subprocess.Popen(
+        [sys.executable, "-m", "calc_stream", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+    assert calculator.command(*words).stdout
 
 
 def test_what_a_person_must_change_is_one_line_and_exit_2(tmp_path: Path) -> None:
     calculator = Calculator(tmp_path)
     good = calculator.config.read_text()
-    assert calculator.command("check", "--config", str(calculator.config)).returncode == 0
+    checked = calculator.command("check", "--config", str(calculator.config))
+    assert checked.returncode == 0
+    assert checked.stdout.startswith(f"{calculator.config}: good: ")
     for old, new, key in (
         ("lateness_s = 0", 'lateness_s = "x"', "lateness_s"),
         ("lateness_s = 0", 'method = "alchemy"', "alchemy"),
         ("lateness_s = 0", "tempo = 1", "tempo"),
         ('site = "cq-test"', 'site = "other"', "site"),
         ("[web]", "[engine]\nkind = 'perpetual'\n[web]", "perpetual"),
+        (f"port = {calculator.port}", "port = 0", "web.port"),
+        (f"port = {calculator.port}", "port = 65536", "web.port"),
+        ('/token"', '/nowhere"', "ingestor.token_file"),
     ):
         assert old in good
         calculator.config.write_text(good.replace(old, new))
         refused = calculator.command("check", "--config", str(calculator.config))
         assert refused.returncode == 2
         assert key in refused.stderr
+        assert refused.stderr.startswith("calc-stream: ")
         assert refused.stderr.count("\n") == 1
+    calculator.config.write_text(good)
+    model = tmp_path / "model.toml"
+    model.write_text(model.read_text().replace("cn-grid-footprint", "cn-gird-footprint"))
+    refused = calculator.command("check", "--config", str(calculator.config))
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"calc-stream: {model}: sources.grid.factor: ")
     for words in (
         ("export", "--ledger", str(tmp_path / "no"), "--format", "csv"),
         ("factors", "show", "nothing"),
@@ -297,4 +397,10 @@ def test_sigterm_ends_it_cleanly_while_somebody_looks(plant: Plant, tmp_path: Pa
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert b"Traceback" not in errors
-    assert open_store(tmp_path / "calc").state(SITE)[0] == 10
+    # The file alone, without a -wal beside it, holds everything.
+    (tmp_path / "copied").mkdir()
+    shutil.copy(tmp_path / "calc" / "ledger.db", tmp_path / "copied")
+    copied = open_store(tmp_path / "copied")
+    assert copied.state(SITE)[0] == 10
+    assert [row.batch for row in copied.rows(SITE)] == ["P", "Q"]
+    assert not (tmp_path / "calc" / "ledger.db-wal").exists()

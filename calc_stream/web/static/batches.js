@@ -67,8 +67,10 @@ function footprint(other) {
       kilograms(known ? other.value : value, batch);
       say(unit, known ? `kg CO₂e / ${unitOf(batch)}` : "kg CO₂e");
       say(other.term, known ? t("running.mass") : t("running.mass_per_unit"));
-      const soFar = isSecondHand(batch) ? t("running.second_hand") : t("running.so_far");
-      say(note, batch.kg_co2e === null ? noFactor(batch) : soFar);
+      const words = [batch.state === "live" ? t("running.so_far") : t("running.stopped")];
+      if (batch.kg_co2e === null) words.push(noFactor(batch));
+      else if (isSecondHand(batch)) words.push(t("running.second_hand"));
+      say(note, words.join(" · "));
     },
   };
 }
@@ -103,7 +105,7 @@ function runningCard({ batch: id }) {
       say(where, `${id} · ${batch.nodes.join(", ")}`);
       showState(badge, batch);
       if (batch.started_ms !== null) {
-        say(clock, numbers.stopwatch(batch.now_ms - batch.started_ms));
+        say(clock, numbers.stopwatch((batch.ended_ms ?? batch.now_ms) - batch.started_ms));
         mark(clock, "title", t("running.since", { time: numbers.moment(batch.started_ms) }));
       }
       headline.update(batch);

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from calc_stream.engines.embedded import Engine, Settings
-from calc_stream.evidence.silence import Patience
 from calc_stream.factors import load, load_method
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.ledger.store import Store, open_store
+from calc_stream.silence import Patience
 from calc_stream.site import Rules
 from wire.journal import Entry, Writer, open_writer
 from wire.messages import MeterEvent, Sample

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calc_stream.evidence.decode import Decoded, decode, numbers
+from calc_stream.decode import Decoded, decode, numbers
 from tests.unit.calc_stream_live.plant import SITE, T0, Plant
 from wire.errors import BadData
 from wire.journal import Entry, link

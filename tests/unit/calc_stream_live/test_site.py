@@ -176,6 +176,28 @@ def test_a_batch_waits_for_its_input_before_it_settles(plant: Plant, tmp_path: P
     plant.read((61, 1060))
     go_on(running)
     assert (row(running, "A").state, row(running, "B").state) == ("settled", "settled")
+    store = open_store(tmp_path / "calc")
+    first, second = store.revisions(SITE, "B")
+    assert (first.state, first.settled, first.revision) == ("closed", False, 1)
+    assert (second.state, second.settled, second.revision) == ("settled", True, 2)
+    assert (second.energy_kwh, second.difference_kwh) == (first.energy_kwh, "0.000000")
+    assert second.cause == "event e6 (offset 9)"
+    assert store.latest(SITE) == store.rows(SITE)  # what is exported is what the page shows
+
+
+def test_a_batch_with_nothing_to_wait_for_is_stated_settled(plant: Plant, tmp_path: Path) -> None:
+    plant.example_4()
+    running = run_to_end(plant, tmp_path / "calc")
+    store = open_store(tmp_path / "calc")
+    (stated,) = store.revisions(SITE, "P")
+    assert (stated.state, stated.settled) == ("settled", True)
+    assert stated == row(running, "P")
+    plant.the_late_reading()
+    go_on(running)
+    assert [(r.state, r.settled) for r in store.revisions(SITE, "P")] == [
+        ("settled", True),
+        ("restated", True),
+    ]
 
 
 def test_a_start_after_closing_reopens_and_restates(plant: Plant, tmp_path: Path) -> None:

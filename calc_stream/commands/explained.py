@@ -1,0 +1,170 @@
+"""What `explain` found, and its form for people: a tree of text."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from calc_stream.core.decimals import instant
+from calc_stream.evidence.trail import EdgeTrail, EventTrail, MeterTrail, ReadingTrail, SegmentTrail
+from calc_stream.factors import Factor
+from calc_stream.ledger.rows import BatchRow
+
+Branch = tuple[str, Sequence["Branch"]]
+
+
+class SourceTrail(msgspec.Struct, frozen=True):
+    """From a source's meters to kg: own = entered + rounding; amount = own + inherited.
+
+    `entered`: the batch's part of what the source's meters counted; `rounding`: what posting in
+    whole quanta, interval by interval, moved between the accounts. `kg`: amount x factor.
+    """
+
+    source: str
+    unit: str
+    amount: str
+    own: str
+    inherited: str
+    entered: str
+    rounding: str
+    factor: Factor | None
+    kg: str | None
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """The row, and what it stands on."""
+
+    row: BatchRow
+    sources: list[SourceTrail]
+    meters: list[MeterTrail]
+    events: list[EventTrail]
+
+
+def tree(found: Explanation) -> str:
+    """The explanation for a person."""
+    row = found.row
+    head = (
+        f"batch {row.batch} ({row.product or 'no product told'}), {row.state}, "
+        f"revision {row.revision}, journal offset {row.offset}"
+    )
+    ends = {meter.end for meter in found.meters} - {meter.start for meter in found.meters}
+    meters = sorted(found.meters, key=lambda meter: meter.end not in ends)
+    branches: list[Branch] = [
+        _mass(found),
+        (
+            f"{row.energy_kwh} kWh; measured share {row.measured_share}",
+            [_energy(source) for source in found.sources],
+        ),
+        (
+            f"{len(meters)} meters on the way to {', '.join(row.nodes) or 'no node'}",
+            [_meter(meter) for meter in meters],
+        ),
+        (f"{len(found.events)} events", [_event(event) for event in found.events]),
+    ]
+    hint = "every reading of a segment: wattprint segment show --config INGESTOR.toml --offset N"
+    return "\n".join([head, *_drawn(branches), hint])
+
+
+def _drawn(branches: Sequence[Branch], indent: str = "") -> Iterator[str]:
+    for at, (text, below) in enumerate(branches, 1):
+        last = at == len(branches)
+        yield f"{indent}{'└─' if last else '├─'} {text}"
+        yield from _drawn(below, indent + ("   " if last else "│  "))
+
+
+def _mass(found: Explanation) -> Branch:
+    row = found.row
+    below: list[Branch] = []
+    for source in found.sources:
+        if source.factor is None:
+            below.append((f"{source.source}: {source.amount} {source.unit}: no factor", []))
+            continue
+        f = source.factor
+        words = f"{source.amount} {source.unit} × {f.value} {f.unit} = {source.kg} kg"
+        proof = f", sha256 {f.hash}" if f.hash else ""
+        paper = f"{f.id}: “{f.document}”, {f.publisher}, {f.dated}; {f.status}{proof}"
+        below.append((f"{source.source}: {words}", [(paper, [])]))
+    masses = [Decimal(source.kg) for source in found.sources if source.kg is not None]
+    if row.kg_co2e is not None and masses:
+        below.append((f"sum {sum(masses)} kg, rounded once, half-even: {row.kg_co2e} kg", []))
+    stands = f"method {row.method}; factor set {row.factor_set or 'none'}; model {row.model}"
+    kg = "unknown kg CO2e" if row.kg_co2e is None else f"{row.kg_co2e} kg CO2e"
+    good = f" / {row.good} {row.unit} = {row.kg_co2e_per_unit} kg per {row.unit}"
+    return kg + (good if row.kg_co2e_per_unit else ""), [*below, (stands, [])]
+
+
+def _energy(source: SourceTrail) -> Branch:
+    unit = source.unit
+    below: list[Branch] = [
+        (f"{source.entered} {unit}: its part of what the meters of {source.source} counted", []),
+        (f"{Decimal(source.rounding):+f} {unit}: posted in whole quanta, interval by interval", []),
+    ]
+    if Decimal(source.inherited):
+        below.append((f"{source.inherited} {unit}: came with its input batches", []))
+    return f"{source.source}: {source.amount} {unit} =", below
+
+
+def _meter(meter: MeterTrail) -> Branch:
+    edges = [edge for edge in (meter.since, meter.until) if edge is not None]
+    below: list[Branch] = [_edge(edge, meter) for edge in edges]
+    part = "nothing" if meter.share is None else f"{Decimal(meter.share) * 100:.6g} %"
+    below.append(
+        (f"counted {meter.counted} {meter.unit}; to this batch {meter.to_batch} ({part})", [])
+    )
+    for run in _runs(meter.segments):
+        below.append((_run(run), []))
+    times = "" if meter.multiplier == "1" else f", register x {meter.multiplier}"
+    return f"{meter.meter} ({meter.start} → {meter.end}{times}): {meter.readings} answers", below
+
+
+def _edge(edge: EdgeTrail, meter: MeterTrail) -> Branch:
+    text = f"{instant(edge.t_ms)}: {edge.total} {meter.unit}"
+    if edge.before == edge.after:
+        return f"{text}, as read: {_reading(edge.before, meter)}", []
+    between = f"between {_reading(edge.before, meter)} and {_reading(edge.after, meter)}"
+    return f"{text}, {between}", []
+
+
+def _reading(reading: ReadingTrail, meter: MeterTrail) -> str:
+    swapped = "" if reading.register in (None, reading.total) else f" (register {reading.register})"
+    where = "" if reading.offset is None else f", offset {reading.offset}"
+    time = instant(reading.t_ms)[11:]
+    return f"{reading.total} {meter.register_unit}{swapped} ({time}{where})"
+
+
+def _runs(segments: list[SegmentTrail]) -> list[list[SegmentTrail]]:
+    """Segments of a stream whose numbers follow each other."""
+    runs: list[list[SegmentTrail]] = []
+    for segment in sorted(segments, key=_place):
+        stream, number = _place(segment)
+        if runs and _place(runs[-1][-1]) == (stream, number - 1):
+            runs[-1].append(segment)
+        else:
+            runs.append([segment])
+    return runs
+
+
+def _place(segment: SegmentTrail) -> tuple[str, int]:
+    stream, _, number = segment.key.rpartition("/")
+    return stream, int(number)
+
+
+def _run(run: list[SegmentTrail]) -> str:
+    first, last = run[0], run[-1]
+    if first is last:
+        return f"segment {first.key}, journal offset {first.offset}, {first.readings} answers"
+    count = sum(segment.readings for segment in run)
+    offsets = sorted(segment.offset for segment in run)
+    return (
+        f"segments {first.key} … {_place(last)[1]}, journal offsets {offsets[0]} … {offsets[-1]}, "
+        f"{count} answers"
+    )
+
+
+def _event(trail: EventTrail) -> Branch:
+    said = msgspec.to_builtins(trail.event)
+    left_out = ("id", "t", "type", "node", "source", "n")
+    rest = " ".join(f"{key}={value}" for key, value in said.items() if key not in left_out)
+    where = f" on {trail.event.node}" if trail.event.node else ""
+    text = f"{trail.event.t} {trail.event.type}{where}: {rest}"
+    return f"{text} (event {trail.event.id}, offset {trail.offset})", []

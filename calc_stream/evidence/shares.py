@@ -1,0 +1,109 @@
+"""Which part of what is at each place goes to one account: the tracing, walked backwards.
+
+Forwards a place shares its content out; backwards the account's part of a place is the mean of its
+parts of where the content goes, weighted by the same outlets. A meter's energy times the account's
+part of where it ends is what the account got through this meter, exactly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from calc_stream.core import SiteModel
+from calc_stream.core.linear import Vector, solve
+from calc_stream.core.outlets import Outlets, Place, outlets
+from calc_stream.core.postings import network_of
+from calc_stream.core.registers import flow_between
+from calc_stream.core.series import Readings
+from calc_stream.core.timeline import NodeTimeline
+from calc_stream.core.whole import Rows, Whole
+
+Parts = dict[str, list[Fraction]]  # by place or node, a row an interval
+_ONE = "all"
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The intervals from the first to the last in which the account gets anything.
+
+    `flows`: quanta by meter; `parts`: the account's part by place and node.
+    """
+
+    edges: Rows
+    flows: Mapping[str, Whole]
+    parts: Parts
+
+    def through(self, meter: str, end: str) -> Fraction:
+        """Quanta the account got through this meter."""
+        pairs = zip(self.flows[meter].tolist(), self.parts[end], strict=True)
+        return sum((flow * part for flow, part in pairs if part), Fraction(0))
+
+    def window(self, end: str) -> tuple[int, int] | None:
+        """From when to when (ms) the account has a part of this place."""
+        rows = [row for row, part in enumerate(self.parts[end]) if part]
+        return (int(self.edges[rows[0]]), int(self.edges[rows[-1] + 1])) if rows else None
+
+
+def shares_of(
+    account: str,
+    model: SiteModel,
+    nodes: Mapping[str, NodeTimeline],
+    readings: Readings,
+    edges: Rows,
+) -> Shares:
+    """`edges`: the edges of all intervals that are posted."""
+    given = {name: _given(timeline, account, model, edges) for name, timeline in nodes.items()}
+    rows = [row for parts in given.values() for row, part in enumerate(parts) if part]
+    lo, hi = min(rows, default=0), max(rows, default=-1) + 1
+    edges = edges[lo : hi + 1]
+    count = hi - lo
+    flows = {
+        meter.id: flow_between(edges, readings.totals(meter.id), meter.scale).quanta
+        for meter in model.meters
+    }
+    parts: Parts = dict.fromkeys(model.exports, [Fraction(0)] * count)
+    parts |= {name: own[lo:hi] for name, own in given.items()}
+    for group in reversed(network_of(model).groups):
+        parts |= _group(group, flows, parts, count)
+    return Shares(edges, flows, parts)
+
+
+def _given(timeline: NodeTimeline, account: str, model: SiteModel, edges: Rows) -> list[Fraction]:
+    for share in timeline.shares(edges[:-1], edges[1:], model.policy):
+        if share.account == account:
+            pairs = zip(share.weights.tolist(), share.whole.tolist(), strict=True)
+            return [Fraction(weight, whole) for weight, whole in pairs]
+    return [Fraction(0)] * max(edges.size - 1, 0)
+
+
+def _group(group: tuple[Place, ...], flows: dict[str, Whole], known: Parts, count: int) -> Parts:
+    """The parts of places that feed each other; all they feed besides is known."""
+    names = [place.name for place in group]
+    ways = {place.name: outlets(place, flows, count) for place in group}
+    found: Parts = {name: [] for name in names}
+    for row in range(count):
+        given: dict[str, Vector] = {}
+        inside: dict[tuple[str, str], Fraction] = {}
+        for place in group:
+            part = Fraction(0)
+            for end, weight in _ways_out(place, ways[place.name], row):
+                if end in ways:
+                    inside[end, place.name] = inside.get((end, place.name), Fraction(0)) + weight
+                else:
+                    part += weight * known[end][row]
+            given[place.name] = {_ONE: part}
+        solved = solve(names, given, inside) or {}
+        for name in names:
+            found[name].append(solved.get(name, {}).get(_ONE, Fraction(0)))
+    return found
+
+
+def _ways_out(place: Place, ways: Outlets, row: int) -> list[tuple[str, Fraction]]:
+    whole = int(np.broadcast_to(ways.whole, ways.stay.shape)[row])
+    return [
+        (edge.end, Fraction(int(out[row]), whole))
+        for edge, out in zip(place.outflows, ways.out, strict=True)
+        if out[row]
+    ]

@@ -1,0 +1,81 @@
+"""What the journal says up to an offset, as the core computes with it, and which record said what."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from calc_stream.core import Event, Readings, SiteModel, parse_model
+from calc_stream.core.whole import Rows
+from calc_stream.decode import Decoded, decode
+from calc_stream.factors import FactorSet
+from wire.errors import BadData, ConfigError
+from wire.journal import Record
+from wire.messages import ProductionEvent
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sealed segment, with the times at which it holds answers of one register."""
+
+    offset: int
+    key: str
+    hash: str
+    times_ms: Rows
+
+
+@dataclass
+class Told:
+    """`events` and `production` are the same events, for the core and for people."""
+
+    model: SiteModel
+    factors: FactorSet | None
+    readings: Readings = field(default_factory=Readings)
+    events: dict[str, Event] = field(default_factory=dict)
+    production: list[tuple[Record, ProductionEvent]] = field(default_factory=list)
+    parts: dict[str, list[Part]] = field(default_factory=dict)
+
+
+def gather(records: Iterable[Record], model: Record, factors: Record | None) -> Told:
+    """`records` up to the offset of what is explained. Raises BadData, ConfigError for the model."""
+    told = Told(
+        parse_model(model.data.decode(), f"model at offset {model.offset}"),
+        FactorSet.decode(factors.data) if factors else None,
+    )
+    units = {meter.id: meter.unit for meter in told.model.meters}
+    for record in records:
+        if record.kind in ("segment", "event"):
+            try:
+                _take(told, record, decode(record, units))
+            except BadData:
+                continue  # the engine passed it over, too, and lists it as a problem
+    return told
+
+
+def in_force(records: Iterable[Record], hash_: str | None, upto: int) -> Record | None:
+    """The record with this content that stands last at `upto`."""
+    found = [record for record in records if record.hash == hash_ and record.offset <= upto]
+    return found[-1] if found else None
+
+
+def model_record(records: Iterable[Record], hash_: str | None, upto: int) -> Record:
+    """The model a row was computed with. Raises ConfigError."""
+    found = in_force(records, hash_, upto)
+    if found is None:
+        raise ConfigError(
+            f"explain: this journal holds no model {hash_}: is it the one the ledger was made from?"
+        )
+    return found
+
+
+def _take(told: Told, record: Record, decoded: Decoded) -> None:
+    chunk = decoded.chunk
+    for block in chunk.readings:
+        block.check()
+        if block.booked:
+            told.readings.add(block.meter, block.times_ms, block.mantissas, block.exponent)
+            part = Part(record.offset, record.key, record.hash, block.times_ms)
+            told.parts.setdefault(block.meter, []).append(part)
+    for meter, swaps in chunk.swaps.items():
+        told.readings.add_swaps(meter, swaps)
+    told.events |= {event.id: event for event in chunk.events}
+    if decoded.production is not None:
+        told.production.append((record, decoded.production))
