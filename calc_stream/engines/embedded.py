@@ -74,6 +74,8 @@ class Engine:
                 self.site = self._restore(self._reader)
             records = self._reader.read(self.rules.site, self.site.offset, _RECORDS_AT_ONCE)
             for record in records:
+                if self.site.offset and record.prev != self.site.told.chain:
+                    raise self._another(self.site.offset)
                 self._seen(self.site, self.site.take(record))
             if self.site.unsaved and self._monotonic() >= self._next_commit_s:
                 self._commit(self.site)
@@ -92,13 +94,17 @@ class Engine:
         site = Site(self.rules, self._store, lambda: reader.walk(name))
         last = reader.read(name, site.offset - 1, 1) if site.offset else []
         if site.offset and (not last or last[0].chain != site.told.chain):
-            raise ConfigError(
-                f"{self._journal}: is not the journal this ledger was made from (they part at or "
-                f"before offset {site.offset}); give an empty state directory"
-            )
+            raise self._another(site.offset)
         site.remember(reader.of_kind(name, "model"), reader.of_kind(name, "factor"))
         log.info("site %s: journal %s from offset %d on", name, self._journal, site.offset)
         return site
+
+    def _another(self, offset: int) -> ConfigError:
+        """A journal that was set back or exchanged; nothing of it has been taken."""
+        return ConfigError(
+            f"{self._journal}: is not the journal this ledger was made from (they part at or "
+            f"before offset {offset}); give an empty state directory"
+        )
 
     def _commit(self, site: Site) -> None:
         """May fail or wait: after a kill everything since the last one comes from the journal."""

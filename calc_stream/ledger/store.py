@@ -37,6 +37,12 @@ CREATE TRIGGER revisions_stay BEFORE UPDATE ON revision
     BEGIN SELECT RAISE(ABORT, 'a revision is never changed'); END;
 CREATE TRIGGER revisions_remain BEFORE DELETE ON revision
     BEGIN SELECT RAISE(ABORT, 'a revision is never deleted'); END;
+CREATE TRIGGER revisions_are_new BEFORE INSERT ON revision WHEN EXISTS (SELECT 1 FROM revision WHERE
+    site = NEW.site AND batch = NEW.batch AND revision = NEW.revision)
+    BEGIN SELECT RAISE(ABORT, 'a revision is never replaced'); END;
+CREATE TRIGGER only_forward BEFORE INSERT ON state WHEN EXISTS (SELECT 1 FROM state WHERE
+    site = NEW.site AND offset > NEW.offset)
+    BEGIN SELECT RAISE(ABORT, 'another calculator is further in this ledger'); END;
 """
 FILE = "ledger.db"
 

@@ -1,5 +1,6 @@
 """The embedded engine beside trouble: another journal, a ledger that cannot be written."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,22 @@ def test_another_journal_than_the_ledgers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"journal\.db"):
         run_to_end(second, tmp_path / "calc")
     assert run_to_end(first, tmp_path / "calc").site is not None
+
+
+def test_a_journal_exchanged_while_running_is_refused_at_its_first_record(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.example_4()
+    running = run_to_end(plant, tmp_path / "calc")
+    offset = running.site.offset if running.site else 0
+    with sqlite3.connect(plant.journal) as db:
+        db.execute("DELETE FROM record WHERE offset > 3")
+    db.close()
+    for second in range(200, 200 + offset):  # another history, further than what was taken
+        plant.read((second, 1130))
+    with pytest.raises(ConfigError, match="is not the journal"):
+        running.turn()
+    assert running.site is not None
+    assert running.site.offset == offset, "nothing of the other history was taken"
 
 
 class FullDisk(Store):

@@ -3,7 +3,6 @@
 import sqlite3
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from calc_stream.core import compute_result, parse_event, parse_model, recompute
@@ -290,10 +289,24 @@ def test_a_voided_batch_is_restated_to_nothing(plant: Plant, tmp_path: Path) -> 
     assert open_store(tmp_path / "calc").revisions(SITE, "P")[0].energy_kwh == "0.057500"
 
 
-def test_the_ledger_refuses_to_change_a_revision(plant: Plant, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE revision SET row = x'00'", "never changed"),
+        ("DELETE FROM revision", "never deleted"),
+        (
+            "INSERT OR REPLACE INTO revision SELECT site, batch, revision, x'00' FROM revision",
+            "never replaced",
+        ),
+        ("INSERT OR REPLACE INTO state SELECT site, offset - 1, data FROM state", "is further"),
+    ],
+)
+def test_the_ledger_refuses_to_rewrite_what_it_stated(
+    plant: Plant, tmp_path: Path, statement: str, words: str
+) -> None:
     plant.example_4()
     run_to_end(plant, tmp_path / "calc")
     db = sqlite3.connect(tmp_path / "calc" / "ledger.db")
-    with pytest.raises(sqlite3.IntegrityError, match="never changed"):
-        db.execute("UPDATE revision SET row = ?", (msgspec.json.encode({}),))
+    with pytest.raises(sqlite3.IntegrityError, match=words):
+        db.execute(statement)
     db.close()
