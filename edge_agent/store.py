@@ -192,8 +192,14 @@ class Store:
     def receipted(
         self, stream: str, upto: int, refused: Iterable[tuple[int, str]], now: Instant
     ) -> None:
-        """Note that a checked receipt covers everything up to `upto` but the refused ones."""
+        """Note that a checked receipt covers everything up to `upto` but the refused ones.
+
+        A number refused before and no longer named has been taken after all.
+        """
         with self._transaction():
+            self._db.execute(
+                "UPDATE segment SET refused = NULL WHERE stream = ? AND seq <= ?", (stream, upto)
+            )
             self._db.executemany(
                 "UPDATE segment SET refused = ? WHERE stream = ? AND seq = ?",
                 [(reason, stream, seq) for seq, reason in refused],

@@ -3,12 +3,24 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
-from ingestor import commands, config, doctor, receipts, service
 from wire import logs
 from wire.errors import BadData, ConfigError, TransientError
+
+try:
+    from ingestor import commands, config, doctor, receipts, service
+except ModuleNotFoundError as exc:
+    package = (exc.name or "wire").partition(".")[0]
+    if package in ("ingestor", "wire"):
+        raise
+    print(
+        f"ingestor: {package} is not installed here; install wattprint[ingestor]", file=sys.stderr
+    )
+    sys.exit(2)
 
 _EXAMPLES = """examples:
   ingestor check --config ingestor.toml        say what is wrong, open no connection
@@ -20,6 +32,44 @@ _EXAMPLES = """examples:
   ingestor journal verify --config ingestor.toml
   ingestor segment show packet.seg
 """
+_OF_WORD = {
+    "run": ("ingestor run --config ingestor.toml", "wattprint ingestor run --config ingestor.toml"),
+    "check": (
+        "ingestor check --config ingestor.toml",
+        "wattprint ingestor check --config ingestor.toml",
+    ),
+    "key": (
+        "ingestor key --config ingestor.toml > receipt.key.pub",
+        "wattprint ingestor key --config ingestor.toml",
+    ),
+    "doctor": (
+        "ingestor doctor --config ingestor.toml",
+        "wattprint doctor --config ingestor.toml",
+    ),
+    "project": (
+        "ingestor project --from 0 --config ingestor.toml          everything, into every database",
+        "wattprint project --from 0 --sink influxdb --site cq-wheel --config ingestor.toml",
+    ),
+    "reconcile": (
+        "ingestor reconcile --config ingestor.toml",
+        "wattprint reconcile --sink influxdb --config ingestor.toml",
+    ),
+    "journal": (
+        "ingestor journal verify --config ingestor.toml",
+        "ingestor journal show --after 100 --limit 5 --config ingestor.toml",
+        "wattprint journal show --site cq-wheel --config ingestor.toml",
+    ),
+    "quarantine": (
+        "ingestor quarantine list --config ingestor.toml",
+        "ingestor quarantine show 7 --config ingestor.toml > packet.seg",
+        "ingestor quarantine replay 7 9 --config ingestor.toml",
+        "wattprint quarantine replay --config ingestor.toml      every item",
+    ),
+    "segment": (
+        "ingestor segment show packet.seg",
+        "wattprint segment show --config .demo/ingestor.toml --offset 120",
+    ),
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     told.add_argument("--config", type=Path, required=True, metavar="FILE")
 
     def word(name: str, what: str) -> argparse.ArgumentParser:
-        return words.add_parser(name, help=what, description=what, parents=[told])
+        return words.add_parser(name, help=what, **_texts(name, what), parents=[told])
 
     word("run", "serve until stopped")
     word("check", "say everything that is wrong with a configuration")
@@ -49,18 +99,41 @@ def _parser() -> argparse.ArgumentParser:
     _add_journal(word("journal", "verify or show the journal"))
     quarantine = word("quarantine", "what could not be used, and why")
     quarantine.add_argument("action", choices=("list", "show", "replay"))
-    quarantine.add_argument("id", type=int, nargs="*", help="replay without: everything")
-    segment = words.add_parser("segment", help="print what a segment in a file holds")
+    quarantine.add_argument(
+        "id", type=int, nargs="*", help="an item of the list; replay takes several, or none for all"
+    )
+    what = "print what a sealed segment holds: one in a file, or one in the journal"
+    segment = words.add_parser("segment", help=what, **_texts("segment", what))
     segment.add_argument("action", choices=("show",))
-    segment.add_argument("file", type=Path, metavar="FILE")
+    segment.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="a sealed segment, as it was sent"
+    )
+    segment.add_argument(
+        "--config", type=Path, metavar="FILE", help="look into the journal this one names"
+    )
+    segment.add_argument(
+        "--offset", type=int, metavar="N", help="of the segment's record in the journal"
+    )
+    segment.add_argument("--site", metavar="SITE", help="needed where the journal holds several")
     return parser
+
+
+def _texts(word: str, what: str) -> dict[str, Any]:
+    return {
+        "description": what,
+        "epilog": "\n  ".join(("examples:", *_OF_WORD[word])),
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
 
 
 def _add_journal(journal: argparse.ArgumentParser) -> None:
     journal.add_argument("action", choices=("verify", "show"))
-    journal.add_argument("--site", metavar="SITE", help="of show")
-    journal.add_argument("--after", type=int, default=0, metavar="OFFSET")
-    journal.add_argument("--limit", type=int, default=100, metavar="N")
+    show = journal.add_argument_group("of show")
+    show.add_argument("--site", metavar="SITE", help="may be left out if the journal has one site")
+    show.add_argument(
+        "--after", type=int, default=0, metavar="OFFSET", help="records after this one; default 0"
+    )
+    show.add_argument("--limit", type=int, default=100, metavar="N", help="default 100")
 
 
 def main() -> int:
@@ -69,8 +142,10 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.word == "quarantine" and arguments.action == "show" and len(arguments.id) != 1:
         parser.error("quarantine show wants one ID")
-    if arguments.word == "journal" and arguments.action == "show" and not arguments.site:
-        parser.error("journal show wants --site")
+    if arguments.word == "segment" and (
+        (arguments.file is None) == (arguments.config is None or arguments.offset is None)
+    ):
+        parser.error("segment show wants FILE, or --config and --offset")
     try:
         return _run(arguments)
     except ConfigError as exc:
@@ -83,7 +158,7 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.word == "segment":
-        return commands.show_segment(arguments.file)
+        return _segment(arguments)
     if arguments.word == "check":
         return _check(arguments.config)
     plan = config.load(arguments.config)
@@ -107,6 +182,19 @@ def _run(arguments: argparse.Namespace) -> int:
             if arguments.action == "verify":
                 return commands.verify_journal(plan)
             return commands.show_journal(plan, arguments.site, arguments.after, arguments.limit)
+
+
+def _segment(arguments: argparse.Namespace) -> int:
+    try:
+        if arguments.file is not None:
+            commands.show_segment(arguments.file)
+        else:
+            plan = config.load(arguments.config)
+            commands.show_journalled_segment(plan, arguments.offset, arguments.site)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `segment show … | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _check(path: Path) -> int:

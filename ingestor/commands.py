@@ -1,38 +1,62 @@
 """What a person types beside `run`: look into the journal, the quarantine and the sinks."""
 
 import argparse
-import asyncio
 import json
 import sys
+from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
-from ingestor import reconcile
+from ingestor import reconcile, replay
 from ingestor.config import Plan
 from ingestor.keys import Keys
 from ingestor.quarantine import Item, Quarantine
 from ingestor.service import open_cursors, open_quarantine
-from ingestor.sinks import Configured, LineSink
+from ingestor.sinks import Configured
 from ingestor.standing import Standing
-from wire.errors import BadData, ConfigError, TransientError
+from ingestor.streams import RefusedSegment
+from wire.errors import BadData, ConfigError
 from wire.journal import Reader, Record, open_reader, verify_chain
-from wire.mqtt import Client
 from wire.segment import open_segment
-
-_REPLAY_WAIT_S = 15.0
 
 
 def show_segment(path: Path) -> int:
-    """Print a segment's header, tables and events, one JSON object a line."""
+    """Print the segment in a file."""
     try:
-        segment = open_segment(path.read_bytes())
+        data = path.read_bytes()
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+    return _show(data)
+
+
+def show_journalled_segment(plan: Plan, offset: int, site: str | None) -> int:
+    """Print the segment at an offset of the journal; `site` where the journal holds several."""
+    with closing(open_reader(plan.config.journal)) as journal:
+        sites = journal.sites()
+        if site is None and len(sites) != 1:
+            raise ConfigError(f"--site: name one of: {', '.join(sites) or '(none yet)'}")
+        records = journal.read(site or sites[0], offset - 1, 1)
+    if not records or records[0].offset != offset:
+        raise ConfigError(f"--offset: the journal of {site or sites[0]} has no record {offset}")
+    if records[0].kind != "segment":
+        raise ConfigError(f"--offset: record {offset} is no segment but of kind {records[0].kind}")
+    return _show(records[0].data)
+
+
+def _show(data: bytes) -> int:
+    """Header, readings (as decimals of each quantity's unit) and events: one JSON object a line."""
+    segment = open_segment(data)
     _print(segment.header)
     for table in segment.tables:
         for sample in table.samples():
-            _print(sample)
+            told = msgspec.to_builtins(sample)
+            told["values"] = {
+                quantity: format(Decimal(mantissa).scaleb(exponent), "f")
+                for quantity, (mantissa, exponent) in sample.values.items()
+            }
+            _print(told)
     for event in segment.events:
         _print(event)
     return 0
@@ -40,70 +64,75 @@ def show_segment(path: Path) -> int:
 
 def verify_journal(plan: Plan) -> int:
     """Walk every site's chain, and every segment's signature and place in its stream."""
-    journal = open_reader(plan.config.journal)
-    for site in journal.sites():
-        keys = Keys()
-        keys.add(journal.of_kind(site, "key"))
-        offset, head = verify_chain(journal.walk(site))
-        segments = _verify_segments(journal, site, keys)
-        print(f"{site}: {offset} records, {segments} segments, all good; chain ends {head}")
+    with closing(open_reader(plan.config.journal)) as journal:
+        for site in journal.sites():
+            keys = Keys()
+            keys.add(journal.of_kind(site, "key"))
+            offset, head = verify_chain(journal.walk(site))
+            segments = _verify_segments(journal, site, keys)
+            print(f"{site}: {offset} records, {segments} segments, all good; chain ends {head}")
     return 0
 
 
-def show_journal(plan: Plan, site: str, after: int, limit: int) -> int:
-    """Print records without their data, one JSON object a line."""
-    for record in open_reader(plan.config.journal).read(site, after, limit):
-        told = msgspec.to_builtins(record)
-        told["data"] = len(record.data)
-        print(json.dumps(told))
+def show_journal(plan: Plan, site: str | None, after: int, limit: int) -> int:
+    """Print records without their data, one JSON object a line; `site` may be left out if alone."""
+    with closing(open_reader(plan.config.journal)) as journal:
+        sites = journal.sites()
+        if site not in sites and (site or len(sites) != 1):
+            known = ", ".join(sites) or "no site yet"
+            raise ConfigError(f"--site: name one of those the journal has: {known}")
+        for record in journal.read(site or sites[0], after, limit):
+            told = msgspec.to_builtins(record)
+            told["data"] = len(record.data)
+            print(json.dumps(told))
     return 0
 
 
 def quarantine(plan: Plan, arguments: argparse.Namespace) -> int:
     """`quarantine list | show ID | replay [ID …]`."""
-    kept = open_quarantine(plan)
-    match arguments.action:
-        case "list":
-            for item in kept.items():
-                print(f"{item.id}\t{item.times} times\t{item.origin}\t{item.reason}")
-        case "show":
-            sys.stdout.buffer.write(_item(kept, arguments.id[0]).data)
-        case _:
-            items = [_item(kept, number) for number in arguments.id] or kept.items()
-            return _replay(plan, kept, items)
+    with closing(open_quarantine(plan)) as kept:
+        match arguments.action:
+            case "list":
+                for item in kept.items():
+                    print(f"{item.id}\t{item.times} times\t{item.origin}\t{item.reason}")
+            case "show":
+                sys.stdout.buffer.write(_item(kept, arguments.id[0]).data)
+            case _:
+                items = [_item(kept, number) for number in arguments.id] or kept.items()
+                return replay.replay(plan, kept, items)
     return 0
 
 
 def rewind(plan: Plan, offset: int, sink: str | None, site: str | None) -> int:
     """Project again from `offset`; a running ingestor notices by itself."""
-    cursors = open_cursors(plan)
-    sites = [site] if site else open_reader(plan.config.journal).sites()
-    for configured in _chosen(plan, sink):
-        for each in sites:
-            cursors.rewind(configured.name, each, offset)
-            print(f"{configured.name}: {each} is projected again from offset {offset}")
+    with closing(open_reader(plan.config.journal)) as journal:
+        sites = [site] if site else journal.sites()
+    with closing(open_cursors(plan)) as cursors:
+        for configured in _chosen(plan, sink):
+            for each in sites:
+                cursors.rewind(configured.name, each, offset)
+                print(f"{configured.name}: {each} is projected again from offset {offset}")
     return 0
 
 
 def compare(plan: Plan, sink: str | None, site: str | None) -> int:
     """Count on both sides; exit 1 and one line for each difference."""
-    journal = open_reader(plan.config.journal)
-    cursors = open_cursors(plan)
     differ = False
-    for configured in _chosen(plan, sink):
-        opened = configured.open(plan.config.state)
-        for each in [site] if site else journal.sites():
-            upto = cursors.get(configured.name, each)
-            found = reconcile.compare(journal, opened, each, upto)
-            behind = journal.head(each)[0] - upto
-            print(
-                f"{configured.name}: {each}: {found.readings} readings up to offset {upto}"
-                f" ({behind} to go), {len(found.differences)} differences"
-            )
-            for difference in found.differences:
-                differ = True
-                _print(difference)
-        opened.close()
+    reader = open_reader(plan.config.journal)
+    with closing(reader) as journal, closing(open_cursors(plan)) as cursors:
+        for configured in _chosen(plan, sink):
+            with closing(configured.open(plan.config.state)) as opened:
+                for each in [site] if site else journal.sites():
+                    upto = cursors.get(configured.name, each)
+                    found = reconcile.compare(journal, opened, each, upto)
+                    behind = journal.head(each)[0] - upto
+                    print(
+                        f"{configured.name}: {each}: {found.readings} readings up to offset {upto}"
+                        f" ({behind} to go), {len(found.differences)} differences"
+                    )
+                    for difference in found.differences:
+                        differ = True
+                        _print(difference)
     if differ:
         print("to repair: ingestor project --from 0", file=sys.stderr)
     return 1 if differ else 0
@@ -114,60 +143,29 @@ def _verify_segments(journal: Reader, site: str, keys: Keys) -> int:
     standing = Standing(site)
     for record in journal.walk(site):
         if record.kind == "segment":
-            _verify_segment(record, standing, keys)
+            _verify_segment(journal, record, standing, keys)
         standing.absorb(record)
     return standing.segments
 
 
-def _verify_segment(record: Record, standing: Standing, keys: Keys) -> None:
+def _verify_segment(journal: Reader, record: Record, standing: Standing, keys: Keys) -> None:
     segment = open_segment(record.data)
-    keys.check(segment)
     header = segment.header
+    keys.check(header, segment.signature, segment.signed)
     before = standing.stream(header.gateway, header.stream)
-    if (header.seq, header.prev) != (before.upto + 1, before.head):
+    if header.seq <= before.upto:
+        _verify_once_refused(journal, record)
+    elif (header.seq, header.prev) != (before.upto + 1, before.head):
         raise BadData(f"{record.site}: record {record.offset} does not continue its stream")
 
 
-def _replay(plan: Plan, kept: Quarantine, items: list[Item]) -> int:
-    """Offer items again; what is still no good comes back by itself."""
-    messages = [item for item in items if not item.origin.startswith("sink:")]
-    failed = 0
-    for item in items:
-        if item.origin.startswith("sink:"):
-            failed += _replay_line(plan, kept, item)
-    if messages:
-        asyncio.run(_replay_messages(plan, kept, messages))
-    print(f"{len(items) - failed} offered again, {failed} still refused")
-    return 1 if failed else 0
-
-
-def _replay_line(plan: Plan, kept: Quarantine, item: Item) -> bool:
-    """Whether the database still refuses it."""
-    name = item.origin.removeprefix("sink:")
-    sink = _chosen(plan, name)[0].open(plan.config.state)
-    try:
-        if not isinstance(sink, LineSink):
-            raise ConfigError(f"sink {name} takes no lines")
-        if sink.write_lines(item.data):
-            return True
-        kept.remove(item.id)
-        return False
-    finally:
-        sink.close()
-
-
-async def _replay_messages(plan: Plan, kept: Quarantine, items: list[Item]) -> None:
-    """Publish them once more; each is let go first, for the ingestor to judge anew."""
-    client = Client(plan.config.broker, f"{plan.config.client_id}-replay")
-    async with client.running():
-        try:
-            async with asyncio.timeout(_REPLAY_WAIT_S):
-                await client.connected.wait()
-        except TimeoutError as exc:
-            raise TransientError(f"no connection to the broker at {plan.config.broker}") from exc
-        for item in items:
-            await client.publish(item.origin, item.data)
-            kept.remove(item.id)
+def _verify_once_refused(journal: Reader, record: Record) -> None:
+    """Out of its turn stands only what was refused first, byte for byte."""
+    refused = journal.find(record.site, "correction", record.key)
+    if refused is None or refused.offset > record.offset:
+        raise BadData(f"{record.site}: record {record.offset} stands twice in its stream")
+    if msgspec.json.decode(refused.data, type=RefusedSegment).hash != record.hash:
+        raise BadData(f"{record.site}: record {record.offset} is not the segment refused before")
 
 
 def _item(kept: Quarantine, number: int) -> Item:

@@ -8,18 +8,20 @@ the appended records; so a failed append needs no undoing, and the same group ca
 import hashlib
 import itertools
 import logging
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from ingestor import admission, events, receipts
+from ingestor.group import Group
 from ingestor.keys import Keys
 from ingestor.quarantine import Poison, Quarantine
 from ingestor.receipts import Receipts, Saying
-from ingestor.standing import Source, Standing, check_site
+from ingestor.standing import Renumbered, Source, Standing, check_site
 from ingestor.streams import Candidate, Fork, Held, RefusedSegment, Stream, judge, segment_key
 from wire import topics
 from wire.errors import BadData
@@ -29,6 +31,7 @@ from wire.messages import GatewayState, Heartbeat, ProductionEvent
 log = logging.getLogger(__name__)
 
 RESEND_AFTER_MS = 5000
+_AHEAD_OF_FORK = "its stream has a fork, and its predecessor has not come"
 
 
 @dataclass(frozen=True)
@@ -69,22 +72,6 @@ class Taken:
     sayings: list[Saying]
 
 
-@dataclass
-class _Group:
-    """What a group would add, on top of the journal."""
-
-    entries: dict[str, list[Entry]] = field(default_factory=dict)
-    added: dict[tuple[str, str, str], Entry] = field(default_factory=dict)
-    streams: dict[tuple[str, str, str], Stream] = field(default_factory=dict)
-    sources: set[tuple[str, str]] = field(default_factory=set)
-    poison: list[Poison] = field(default_factory=list)
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    def add(self, site: str, entry: Entry) -> None:
-        self.entries.setdefault(site, []).append(entry)
-        self.added[site, entry.kind, entry.key] = entry
-
-
 class Intake:
     """Everything that may enter the journal enters here."""
 
@@ -109,15 +96,17 @@ class Intake:
         self._quarantine = quarantine
         self._now_ms = now_ms
         self._asked_ms: dict[tuple[str, str, str], int] = {}
+        self._forked: set[tuple[str, str, str]] = set()
 
     def take(self, arrivals: Sequence[Packet | Post]) -> Taken:
         """Journal what is good, keep what is not. When this returns, all of it is on disk.
 
         Raises TransientError when a disk fails; the group may then be offered again.
         """
-        group = _Group()
+        group = Group()
         judged = [self._judge(group, arrival) for arrival in arrivals]
         self._quarantine.keep(group.poison)
+        self._forked |= group.forked
         placed: dict[tuple[str, str, str], Record] = {}
         for site, entries in group.entries.items():
             for record in self._journal.append(site, entries):
@@ -142,7 +131,7 @@ class Intake:
         return said
 
     def _judge(
-        self, group: _Group, arrival: Packet | Post
+        self, group: Group, arrival: Packet | Post
     ) -> list[tuple[str, str, str, bool]] | BadData:
         """(site, kind, key, new) of every document it brought, or why it is not taken."""
         try:
@@ -157,7 +146,7 @@ class Intake:
             self._not_taken(group, arrival, exc)
             return exc
 
-    def _not_taken(self, group: _Group, arrival: Packet | Post, why: BadData) -> None:
+    def _not_taken(self, group: Group, arrival: Packet | Post, why: BadData) -> None:
         if isinstance(why, Fork):
             log.error("%s", why)
         if isinstance(arrival, Packet):
@@ -167,16 +156,16 @@ class Intake:
             group.poison.append(Poison(topics.events(arrival.site), str(why), why.data))
             group.counts[arrival.site, "quarantined"] += 1
 
-    def _packet(self, group: _Group, packet: Packet) -> None:
+    def _packet(self, group: Group, packet: Packet) -> None:
         if packet.topic.endswith("/seg"):
-            candidate = admission.examine(packet.topic, packet.data, self._keys, self._now_ms)
+            candidate = admission.examine(packet.topic, packet.data, self._keys, self._latest_ms)
             self._segment(group, candidate)
         elif packet.topic.endswith("/state"):
             self._state(packet)
         else:
             self._event_message(group, packet)
 
-    def _segment(self, group: _Group, candidate: Candidate) -> None:
+    def _segment(self, group: Group, candidate: Candidate) -> None:
         """Append it, and whatever was held for it."""
         check_site(self.standings, candidate.header.site)
         self._place(group, candidate)
@@ -189,49 +178,65 @@ class Intake:
                 self._place(group, follower)
             except BadData as exc:
                 self.held.drop(follower)
-                topic = topics.GatewayTopic(*follower.stream[:2], "seg")
-                self._not_taken(group, Packet(str(topic), follower.data), exc)
+                self._not_taken(group, Packet(follower.topic, follower.data), exc)
                 return
 
-    def _place(self, group: _Group, candidate: Candidate) -> None:
+    def _place(self, group: Group, candidate: Candidate) -> None:
         header, where = candidate.header, candidate.stream
         standing = self.standings[header.site]
         stream = group.streams.get(where) or standing.stream(header.gateway, header.stream)
         group.streams[where] = stream  # whatever comes of it, its gateway is answered
-        verdict = judge(stream, candidate, lambda seq: self._known_hash(group, stream, seq))
-        if verdict == "known":
-            group.counts[header.site, "duplicates"] += 1
-        elif verdict == "ahead":
+        try:
+            verdict = judge(stream, candidate, lambda seq: self._known_hash(group, stream, seq))
+        except Fork:
+            self._fork(group, where)
+            raise
+        if verdict == "ahead":
             self.held.put(candidate)
+            if where in self._forked | group.forked:
+                group.keep(candidate, _AHEAD_OF_FORK)
+        elif verdict == "known" or (verdict == "refused" and candidate.reason):
+            group.counts[header.site, "duplicates"] += 1
+            if verdict == "refused":
+                group.keep(candidate, candidate.reason)
         else:
+            if verdict == "refused":
+                log.warning("segment %s was refused before and is taken now", candidate.key)
             group.streams[where] = stream.after(header.seq, candidate.hash, candidate.reason)
             if candidate.reason:
                 self._refuse(group, candidate)
             else:
                 group.add(header.site, Entry("segment", candidate.key, candidate.data))
 
-    def _refuse(self, group: _Group, candidate: Candidate) -> None:
+    def _refuse(self, group: Group, candidate: Candidate) -> None:
         header = candidate.header
         log.error("segment %s is refused: %s", candidate.key, candidate.reason)
         mark = RefusedSegment(
             header.gateway, header.stream, header.seq, candidate.hash, candidate.reason
         )
         group.add(header.site, Entry("correction", candidate.key, msgspec.json.encode(mark)))
-        topic = topics.GatewayTopic(header.site, header.gateway, "seg")
-        group.poison.append(Poison(str(topic), candidate.reason, candidate.data))
+        group.keep(candidate, candidate.reason)
         group.counts[header.site, "refused"] += 1
 
-    def _known_hash(self, group: _Group, stream: Stream, seq: int) -> str | None:
+    def _fork(self, group: Group, where: tuple[str, str, str]) -> None:
+        """From now on what is ahead may be of the other branch: then its turn never comes."""
+        if where not in self._forked | group.forked:
+            group.forked.add(where)
+            for candidate in self.held.waiting(where):
+                group.keep(candidate, _AHEAD_OF_FORK)
+
+    def _known_hash(self, group: Group, stream: Stream, seq: int) -> str | None:
         key = segment_key(stream.gateway, stream.stream, seq)
-        for kind in ("segment", "correction"):
-            entry = group.added.get((stream.site, kind, key))
-            record = None if entry else self._journal.find(stream.site, kind, key)
-            data = entry.data if entry else record.data if record else None
-            if data is not None and kind == "correction":
-                return msgspec.json.decode(data, type=RefusedSegment).hash
-            if data is not None:
-                return record.hash if record else hashlib.sha256(data).hexdigest()
+        if data := self._known_data(group, stream.site, "segment", key):
+            return hashlib.sha256(data).hexdigest()
+        if data := self._known_data(group, stream.site, "correction", key):
+            return msgspec.json.decode(data, type=RefusedSegment).hash
         return None
+
+    def _known_data(self, group: Group, site: str, kind: str, key: str) -> bytes | None:
+        """What the group or the journal has under this key."""
+        entry = group.added.get((site, kind, key)) or self._journal.find(site, kind, key)
+        return entry.data if entry else None
 
     def _state(self, packet: Packet) -> None:
         place = topics.parse_gateway(packet.topic)
@@ -242,7 +247,7 @@ class Intake:
         check_site(self.standings, place.site)
         self.gateways[place.site, place.gateway] = state
 
-    def _event_message(self, group: _Group, packet: Packet) -> None:
+    def _event_message(self, group: Group, packet: Packet) -> None:
         site = topics.parse_event(packet.topic)
         check_site(self.standings, site)
         told = events.read_message(packet.data)
@@ -253,46 +258,70 @@ class Intake:
         if told.source is not None:
             group.sources.add((site, told.source))
 
-    def _posted_events(self, group: _Group, post: Post) -> list[tuple[str, str, str, bool]]:
-        """All or none: nothing is added before every one has been read and compared."""
+    def _posted_events(self, group: Group, post: Post) -> list[tuple[str, str, str, bool]]:
+        """All or none."""
         told = [events.read_event(document) for document in post.documents]
-        first: dict[str, ProductionEvent] = {}
-        for event in told:
-            known = first.setdefault(event.id, event)
-            if not events.same(known, event):
-                problem = f"event {event.id!r} stands twice in the list and differs"
-                raise events.Conflict(problem, events.encode(event))
-            self._examine(group, post.site, event)
-        return [
-            (post.site, "event", event.id, self._event(group, post.site, event)) for event in told
+        draft = group.draft()
+        placed = [
+            (post.site, "event", event.id, self._event(draft, post.site, event)) for event in told
         ]
+        group.adopt(draft)
+        return placed
 
-    def _event(self, group: _Group, site: str, event: ProductionEvent) -> bool:
-        """Whether it is new; then it is added. Raises Conflict."""
-        if event.source is not None:
-            group.sources.add((site, event.source))
-        if self._examine(group, site, event):
-            group.counts[site, "duplicates"] += 1
-            return False
-        group.add(site, Entry("event", event.id, events.encode(event)))
-        return True
-
-    def _examine(self, group: _Group, site: str, event: ProductionEvent) -> bool:
-        """Whether it is known already. Raises Conflict; BadData for an impossible time."""
-        if events.t_ms(event) > self._now_ms() + admission.DAY_MS:
+    def _event(self, group: Group, site: str, event: ProductionEvent) -> bool:
+        """Whether it is new; then it is added. Raises Conflict; BadData for an impossible time."""
+        if events.t_ms(event) > self._latest_ms(site):
             raise BadData(f"event {event.id!r}: t: is more than a day in the future")
-        entry = group.added.get((site, "event", event.id))
-        record = None if entry else self._journal.find(site, "event", event.id)
-        data = entry.data if entry else record.data if record else None
-        if data is None:
-            return False
-        if not events.same(msgspec.json.decode(data, type=ProductionEvent), event):
+        known = self._known_event(group, site, event.id)
+        if known is not None and not events.same(known, event):
             problem = f"event {event.id!r} was told before and said something else"
             raise events.Conflict(problem, events.encode(event))
-        return True
+        number = self._new_number(group, site, event, known)
+        if known is None:
+            group.add(site, Entry("event", event.id, events.encode(event)))
+            return True
+        group.counts[site, "duplicates"] += 1
+        if number is not None:
+            group.add(site, Entry("correction", number.key, msgspec.json.encode(number)))
+        return False
+
+    def _known_event(self, group: Group, site: str, id_: str) -> ProductionEvent | None:
+        data = self._known_data(group, site, "event", id_)
+        return None if data is None else msgspec.json.decode(data, type=ProductionEvent)
+
+    def _new_number(
+        self, group: Group, site: str, event: ProductionEvent, known: ProductionEvent | None
+    ) -> Renumbered | None:
+        """Its number, if it is told for the first time. Raises Conflict if it is another's."""
+        if event.source is None or event.n is None:
+            return None
+        group.sources.add((site, event.source))
+        number = Renumbered(event.id, event.source, event.n)
+        place = site, event.source, event.n
+        owner = group.numbered.get(place)
+        if owner is None and self.standings[site].sources.get(event.source, Source()).has(event.n):
+            its_own = known is not None and (known.source, known.n) == place[1:]
+            again = self._known_data(group, site, "correction", number.key)
+            its_own = its_own or again == msgspec.json.encode(number)
+            owner = event.id if its_own else ""
+        if owner is None:
+            group.numbered[place] = event.id
+            return number
+        if owner != event.id:
+            problem = (
+                f"event {event.id!r}: n: number {event.n} of {event.source} is another event's"
+            )
+            raise events.Conflict(problem, events.encode(event))
+        return None
+
+    def _latest_ms(self, site: str) -> int:
+        """What is later is in the future; while our own clock is behind the journal, nothing is."""
+        now_ms = self._now_ms()
+        behind = now_ms < self.standings[site].newest_ms
+        return sys.maxsize if behind else now_ms + admission.DAY_MS
 
     def _document(
-        self, group: _Group, site: str, kind: str, data: bytes
+        self, group: Group, site: str, kind: str, data: bytes
     ) -> tuple[str, str, str, bool]:
         """A model or factor set; one that is already in force is not repeated."""
         digest = hashlib.sha256(data).hexdigest()
@@ -307,7 +336,7 @@ class Intake:
         group.add(site, Entry(kind, key, data))
         return site, kind, key, True
 
-    def _newest(self, group: _Group, site: str, kind: str) -> tuple[str, str] | None:
+    def _newest(self, group: Group, site: str, kind: str) -> tuple[str, str] | None:
         """(key, hash) of the newest document of a kind."""
         for entry in reversed(group.entries.get(site, [])):
             if entry.kind == kind:
@@ -331,7 +360,7 @@ class Intake:
             raise AssertionError(f"{kind} {key} was neither found nor appended")
         return Placed(key, record.hash, record.offset, new)
 
-    def _sayings(self, group: _Group) -> list[Saying]:
+    def _sayings(self, group: Group) -> list[Saying]:
         said = []
         for where in group.streams:
             stream = self.standings[where[0]].stream(*where[1:])

@@ -6,7 +6,7 @@ import msgspec
 
 from wire.errors import BadData, ConfigError
 from wire.journal import Entry, Record
-from wire.segment import Segment
+from wire.segment import Header
 from wire.signing import PublicKey
 
 
@@ -47,16 +47,15 @@ class Keys:
             )
         return None
 
-    def check(self, segment: Segment) -> None:
-        """Raises BadData unless a valid key of the segment's own gateway signed it."""
-        header = segment.header
+    def check(self, header: Header, signature: bytes, signed: bytes) -> None:
+        """Raises BadData unless a valid key of the header's own gateway signed it."""
         known = self._known.get((header.site, header.key))
         if known is None:
             raise BadData(f"key {header.key} is not known for site {header.site}")
         told, public = known
         if told.gateway != header.gateway:
             raise BadData(f"key {header.key} belongs to {told.gateway}, not to {header.gateway}")
-        segment.verify(public)
+        public.verify(signature, signed)
         if told.revoked:
             raise BadData(f"key {header.key} is revoked")
         ended = told.until_ms is not None and header.t_last_ms >= told.until_ms

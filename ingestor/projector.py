@@ -9,6 +9,7 @@ import random
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from ingestor.quarantine import Poison, Quarantine
@@ -25,7 +26,11 @@ _BACKOFF_S = (0.5, 30.0)
 
 
 class Cursors:
-    """How far each sink has come in each site's journal; one small file."""
+    """How far each sink has come in each site's journal; one small file.
+
+    Beside an offset stands the chain value of its record, which a journal restored from an older
+    backup does not have: its offsets are filled anew. It is empty where a person set the cursor.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -33,32 +38,50 @@ class Cursors:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA busy_timeout = 5000")
             self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS cursor (sink TEXT NOT NULL, site TEXT NOT NULL,"
-                " offset INTEGER NOT NULL, PRIMARY KEY (sink, site))"
+                " offset INTEGER NOT NULL, chain TEXT NOT NULL DEFAULT '',"
+                " PRIMARY KEY (sink, site))"
             )
+            columns = [row[1] for row in self._db.execute("PRAGMA table_info(cursor)")]
+            if "chain" not in columns:  # a file of an earlier version
+                self._db.execute("ALTER TABLE cursor ADD COLUMN chain TEXT NOT NULL DEFAULT ''")
         except (OSError, sqlite3.Error) as exc:
             raise ConfigError(f"{path}: cursors cannot be opened: {exc}") from exc
 
     def get(self, sink: str, site: str) -> int:
-        query = "SELECT offset FROM cursor WHERE sink = ? AND site = ?"
-        row = self._db.execute(query, (sink, site)).fetchone()
-        return int(row[0]) if row else 0
+        return self.place(sink, site)[0]
 
-    def advance(self, sink: str, site: str, old: int, new: int) -> None:
-        """Move on from `old`; does nothing if a person has set the cursor meanwhile."""
-        self._db.execute("INSERT OR IGNORE INTO cursor VALUES (?,?,0)", (sink, site))
-        self._db.execute(
-            "UPDATE cursor SET offset = ? WHERE sink = ? AND site = ? AND offset = ?",
-            (new, sink, site, old),
+    def place(self, sink: str, site: str) -> tuple[int, str]:
+        """(offset, the chain value of its record)."""
+        query = "SELECT offset, chain FROM cursor WHERE sink = ? AND site = ?"
+        offset, chain = self._db.execute(query, (sink, site)).fetchone() or (0, "")
+        return int(offset), chain
+
+    def advance(self, sink: str, site: str, old: int, new: int, chain: str) -> None:
+        """Move on from `old`; does nothing if a person has set the cursor meanwhile.
+
+        Raises TransientError, as `rewind` does, when the disk is full or fails.
+        """
+        self._change("INSERT OR IGNORE INTO cursor (sink, site, offset) VALUES (?,?,0)", sink, site)
+        self._change(
+            "UPDATE cursor SET offset = ?, chain = ? WHERE sink = ? AND site = ? AND offset = ?",
+            *(new, chain, sink, site, old),
         )
 
     def rewind(self, sink: str, site: str, offset: int) -> None:
         """Project again from the record after `offset`; never forward."""
-        self._db.execute(
-            "UPDATE cursor SET offset = ? WHERE sink = ? AND site = ? AND offset > ?",
-            (offset, sink, site, offset),
+        self._change(
+            "UPDATE cursor SET offset = ?, chain = '' WHERE sink = ? AND site = ? AND offset > ?",
+            *(offset, sink, site, offset),
         )
+
+    def _change(self, statement: str, *values: str | int) -> None:
+        try:
+            self._db.execute(statement, values)
+        except sqlite3.OperationalError as exc:
+            raise TransientError(f"cursors cannot be written: {exc}") from exc
 
     def close(self) -> None:
         self._db.close()
@@ -91,25 +114,36 @@ class Projector:
         self.wake.set()
 
     def run(self) -> None:
-        """Follow until stopped."""
-        self._patiently(self._sink.prepare)
-        while not self._stopping:
-            self.wake.clear()
-            if not self._patiently(self.step):
-                self.wake.wait(_LOOK_EVERY_S)
-        self._sink.close()
+        """Follow until stopped; then close the sink and the journal."""
+        with closing(self._sink), closing(self._journal):
+            self._patiently(self._sink.prepare)
+            while not self._stopping:
+                self.wake.clear()
+                if not self._patiently(self.step):
+                    self.wake.wait(_LOOK_EVERY_S)
 
     def step(self) -> bool:
         """Project what comes next in every site; whether there was any. Raises TransientError."""
         moved = False
         for site in self._journal.sites():
-            at = self._cursors.get(self._name, site)
+            at = self._proved_cursor(site)
             records = self._journal.read(site, at, _MOST_RECORDS)
             if records and not self._stopping:
                 self._write(records)
-                self._cursors.advance(self._name, site, at, records[-1].offset)
+                last = records[-1]
+                self._cursors.advance(self._name, site, at, last.offset, last.chain)
                 moved = True
         return moved
+
+    def _proved_cursor(self, site: str) -> int:
+        """Where to go on; from the beginning if this is not the journal the cursor was kept for."""
+        at, chain = self._cursors.place(self._name, site)
+        record = self._journal.read(site, at - 1, 1) if at else []
+        if not at or (record and chain in ("", record[0].chain)):
+            return at
+        log.warning("sink %s: %s: another journal; projecting it anew", self._name, site)
+        self._cursors.rewind(self._name, site, 0)
+        return 0
 
     def _write(self, records: list[Record]) -> None:
         rejected = self._sink.write(segments_of(records))

@@ -100,7 +100,11 @@ class Quarantine:
         return Item(*row) if row else None
 
     def remove(self, number: int) -> None:
-        self._db.execute("DELETE FROM item WHERE id = ?", (number,))
+        """Let go of an item whose bytes stand somewhere else. Raises TransientError."""
+        try:
+            self._db.execute("DELETE FROM item WHERE id = ?", (number,))
+        except sqlite3.OperationalError as exc:
+            raise TransientError(f"quarantine cannot be written: {exc}") from exc
 
     def count(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])

@@ -26,7 +26,7 @@ class Source(msgspec.Struct, frozen=True):
 
     def after(self, n: int) -> "Source":
         """The source once its event `n` is in the journal."""
-        if n <= self.upto or any(low <= n <= high for low, high in self.beyond):
+        if self.has(n):
             return self
         merged: list[tuple[int, int]] = []
         for low, high in sorted((*self.beyond, (n, n))):
@@ -38,6 +38,10 @@ class Source(msgspec.Struct, frozen=True):
             return Source(merged[0][1], tuple(merged[1:]))
         return Source(self.upto, tuple(merged))
 
+    def has(self, n: int) -> bool:
+        """Whether the journal has its event `n`."""
+        return n <= self.upto or any(low <= n <= high for low, high in self.beyond)
+
     def gaps(self, sent: int = 0) -> list[tuple[int, int]]:
         """Missing ranges, given that numbers up to `sent` are known to exist."""
         gaps, begin = [], self.upto + 1
@@ -48,6 +52,19 @@ class Source(msgspec.Struct, frozen=True):
         return gaps
 
 
+class Renumbered(msgspec.Struct, frozen=True, tag_field="type", tag="renumbered"):
+    """A known event was told again as another number (a record of kind `correction`)."""
+
+    id: str
+    source: str
+    n: int
+
+    @property
+    def key(self) -> str:
+        """The journal's key for it."""
+        return f"{self.source}/{self.n}"
+
+
 class _HeaderPart(msgspec.Struct, frozen=True):
     """All that is read of a segment at start."""
 
@@ -55,11 +72,12 @@ class _HeaderPart(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct):
-    """One site, up to `offset`."""
+    """One site, up to `offset`. `newest_ms` is the latest time at which a record was appended."""
 
     site: str
     offset: int = 0
     chain: str = GENESIS
+    newest_ms: int = 0
     segments: int = 0
     readings: int = 0
     events: int = 0
@@ -80,20 +98,26 @@ class Standing(msgspec.Struct):
                 self.readings += msgspec.json.decode(line, type=_HeaderPart).readings
                 self._advance(self.stream(gateway, stream).after(int(seq), record.hash))
             case "correction":
-                told = msgspec.json.decode(record.data, type=RefusedSegment)
-                stream_ = self.stream(told.gateway, told.stream)
-                self._advance(stream_.after(told.seq, told.hash, told.reason))
+                told = msgspec.json.decode(record.data, type=RefusedSegment | Renumbered)
+                if isinstance(told, Renumbered):
+                    self._count(told.source, told.n)
+                else:
+                    stream_ = self.stream(told.gateway, told.stream)
+                    self._advance(stream_.after(told.seq, told.hash, told.reason))
             case "event":
                 event = msgspec.json.decode(record.data, type=ProductionEvent)
                 self.events += 1
                 if event.source is not None and event.n is not None:
-                    source = self.sources.get(event.source, Source())
-                    self.sources[event.source] = source.after(event.n)
+                    self._count(event.source, event.n)
             case "model" | "factor":
                 self.latest[record.kind] = (record.offset, record.hash)
             case _:
                 pass  # keys are looked up where they are used
         self.offset, self.chain = record.offset, record.chain
+        self.newest_ms = max(self.newest_ms, record.t_ms)
+
+    def _count(self, source: str, n: int) -> None:
+        self.sources[source] = self.sources.get(source, Source()).after(n)
 
     def _advance(self, stream: Stream) -> None:
         key = f"{stream.gateway}/{stream.stream}"
@@ -117,10 +141,13 @@ def restore(checkpoint: Path, journal: Reader) -> dict[str, Standing]:
 
 
 def save(checkpoint: Path, standings: dict[str, Standing]) -> None:
-    """Keep a checkpoint; a torn one is only a slower start."""
+    """Keep a checkpoint; a torn one, or none on a full disk, is only a slower start."""
     part = checkpoint.with_name(checkpoint.name + ".part")
-    part.write_bytes(msgspec.json.encode(standings))
-    part.rename(checkpoint)
+    try:
+        part.write_bytes(msgspec.json.encode(standings))
+        part.rename(checkpoint)
+    except OSError as exc:
+        log.warning("%s cannot be written: %s; the next start reads more", checkpoint, exc.strerror)
 
 
 def _read(checkpoint: Path) -> dict[str, Standing]:

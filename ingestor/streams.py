@@ -2,7 +2,8 @@
 
 `upto` is the last number this side has decided on, and `head` the SHA-256 of the segment with that
 number, whether it was appended or refused: it is the hash its gateway knows too. The chain goes on
-after a refused segment, because its successor names it as `prev`.
+after a refused segment, because its successor names it as `prev`. The very bytes that were refused
+may be taken later, when nothing speaks against them any more: a clock was set, a program is newer.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from wire import topics
 from wire.errors import BadData
 from wire.messages import Refusal
 from wire.segment import GENESIS, Header
@@ -45,7 +47,13 @@ class Stream(msgspec.Struct, frozen=True):
     refused: tuple[Refusal, ...] = ()
 
     def after(self, seq: int, hash_: str, reason: str = "") -> "Stream":
-        """The stream once `seq` is decided on; with a `reason` it was refused."""
+        """The stream once `seq` is decided on; with a `reason` it was refused.
+
+        A number before `upto` is a refused one, taken after all.
+        """
+        if seq <= self.upto:
+            rest = tuple(each for each in self.refused if each.seq != seq)
+            return msgspec.structs.replace(self, refused=rest)
         refused = (*self.refused, Refusal(seq, reason)) if reason else self.refused
         return Stream(self.site, self.gateway, self.stream, seq, hash_, refused)
 
@@ -68,6 +76,11 @@ class Candidate:
         """The journal's key for it."""
         return segment_key(self.header.gateway, self.header.stream, self.header.seq)
 
+    @property
+    def topic(self) -> str:
+        """Where it came in."""
+        return str(topics.GatewayTopic(self.header.site, self.header.gateway, "seg"))
+
 
 def segment_key(gateway: str, stream: str, seq: int) -> str:
     return f"{gateway}/{stream}/{seq}"
@@ -75,7 +88,7 @@ def segment_key(gateway: str, stream: str, seq: int) -> str:
 
 def judge(
     stream: Stream, candidate: Candidate, known_hash: Callable[[int], str | None]
-) -> Literal["next", "known", "ahead"]:
+) -> Literal["next", "known", "refused", "ahead"]:
     """Where `candidate` stands. `known_hash` tells the hash of a number decided on before.
 
     Raises Fork; BadData for a stream that has been refused too much.
@@ -87,7 +100,8 @@ def judge(
     if header.seq <= stream.upto:
         if (known := known_hash(header.seq)) != candidate.hash:
             raise Fork(f"fork: {place} is {candidate.hash} and was {known}")
-        return "known"
+        refused = any(header.seq == each.seq for each in stream.refused)
+        return "refused" if refused else "known"
     if header.prev != stream.head:
         raise Fork(f"fork: {place} follows {header.prev}, the stream stands at {stream.head}")
     if candidate.reason and len(stream.refused) >= MOST_REFUSED:
@@ -117,6 +131,10 @@ class Held:
 
     def get(self, stream: tuple[str, str, str], seq: int) -> Candidate | None:
         return self._waiting.get(stream, {}).get(seq)
+
+    def waiting(self, stream: tuple[str, str, str]) -> list[Candidate]:
+        """Everything held of one stream."""
+        return list(self._waiting.get(stream, {}).values())
 
     def streams(self, site: str) -> set[str]:
         """Streams of a site, as `<gateway>/<stream>`, of which something came too early."""

@@ -220,6 +220,17 @@ def open_segment(data: bytes) -> Segment:
     return Segment(header, tables, tuple(contents.events), digest, signature, _SIGNED + line)
 
 
+def read_header(data: bytes) -> tuple[Header, bytes, bytes]:
+    """(header, signature, what it signs) of whole bytes whose content may be anything.
+
+    Raises BadData; also when the body is not the one the header names.
+    """
+    header, line, signature, body = _split(data)
+    if hashlib.sha256(body).hexdigest() != header.body:
+        raise BadData("segment body does not match the hash in its header")
+    return header, signature, _SIGNED + line
+
+
 def _tables(
     samples: Iterable[Sample],
 ) -> dict[tuple[str, str, tuple[str, ...], tuple[int, ...]], list[tuple[int, ...]]]:
@@ -255,16 +266,16 @@ def _split(data: bytes) -> tuple[Header, bytes, bytes, bytes]:
         raise BadData("not a segment: header, signature and body are three parts")
     line, signature, body = parts
     try:
-        return (
-            msgspec.json.decode(line, type=Header),
-            line,
-            base64.b64decode(signature),
-            body,
-        )
+        header = msgspec.json.decode(line, type=Header)
+        raw = base64.b64decode(signature, validate=True)
     except msgspec.DecodeError as exc:
         raise BadData(f"segment header: {exc}") from exc
-    except (binascii.Error, ValueError) as exc:
+    except binascii.Error as exc:
         raise BadData(f"segment signature is not base64: {exc}") from exc
+    # One way to write a signature: else other bytes, another hash, would pass for the same segment.
+    if base64.b64encode(raw) != signature:
+        raise BadData("segment signature is not written the one way base64 has")
+    return header, line, raw, body
 
 
 def _unfold(body: bytes) -> tuple[_Contents, memoryview]:
@@ -278,7 +289,7 @@ def _unfold(body: bytes) -> tuple[_Contents, memoryview]:
     (length,) = struct.unpack_from("<I", plain)
     try:
         contents = msgspec.json.decode(plain[4 : 4 + length], type=_Contents)
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise BadData(f"segment layout: {exc}") from exc
     return contents, memoryview(plain)[4 + length :]
 

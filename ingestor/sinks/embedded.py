@@ -7,7 +7,8 @@ kind = "embedded"
 A row's blob holds exact integer columns as differences, byte-shuffled and compressed. What has just
 arrived waits as small parts, one a write; when an hour has many of them, or is over, they are folded
 into its one row. A part is known by the journal offsets it came from and a row of readings by its
-time, so writing a segment again changes nothing.
+time, so writing a segment again changes nothing. Of two values at one time the lower stands, as a
+register does in the calculator: so the order of arrival decides nothing.
 """
 
 import sqlite3
@@ -213,17 +214,17 @@ def _block(kind: Kind, columns: Columns) -> Block:
 def _merge(
     blocks: Iterator[Block],
 ) -> dict[Kind, Columns]:
-    """Blocks of like kind put together, (1 + quantities, rows), each time once, the last told."""
+    """Blocks of like kind put together, (1 + quantities, rows), each time once."""
     kinds: dict[Kind, list[Columns]] = {}
     for block in blocks:
         kind = (block.quality, block.quantities, block.exponents)
         kinds.setdefault(kind, []).append(np.stack([_unpack(c) for c in block.columns]))
     merged = {}
     for kind, tables in kinds.items():
-        # Backwards, because `unique` keeps the first of equal times.
-        table = np.concatenate(tables, axis=1)[:, ::-1]
-        _, index = np.unique(table[0], return_index=True)
-        merged[kind] = np.ascontiguousarray(table[:, index])
+        table = np.concatenate(tables, axis=1)
+        table = table[:, np.argsort(table[0])]
+        _, begins = np.unique(table[0], return_index=True)
+        merged[kind] = np.minimum.reduceat(table, begins, axis=1)
     return merged
 
 

@@ -12,7 +12,8 @@ api = "v1"                      # v1: /write, understood by all of them · v2: /
 
 `api = "v2"` also wants `org`, for a server whose proxy lets only that path through. Precision is
 always ms: 1.x takes any other word and stores times a thousandfold wrong. No gzip: on a local
-network it costs the server more than it saves.
+network it costs the server more than it saves. Of two values a meter gave for one time the database
+keeps the one written last; in the calculator and the embedded history the lower stands.
 """
 
 import re

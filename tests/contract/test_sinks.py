@@ -17,7 +17,7 @@ import wire.config
 from ingestor import sinks
 from ingestor.reconcile import expected_counts
 from ingestor.sinks import influxdb as influx
-from ingestor.sinks.embedded import HOUR_MS, History
+from ingestor.sinks.embedded import HOUR_MS, History, Series
 from tests.integration import servers
 from tests.unit.ingestor.gateway import Gateway
 from wire.errors import ConfigError, TransientError
@@ -59,31 +59,36 @@ def test_the_folder_holds_sinks() -> None:
 def test_the_sample_configuration_of_a_sink_loads(name: str, tmp_path: Path) -> None:
     table = sample_table(name)
     assert table["kind"] == name
-    configured = sinks.configure(table, "ingestor.toml: sinks[0]")
+    configured = sinks.configure(table, "ingestor.toml", "sinks[0]")
     if name == "embedded":
         configured.open(tmp_path).close()
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_sink_refuses_keys_it_does_not_know(name: str) -> None:
-    with pytest.raises(ConfigError, match="colour: is not a known key"):
-        sinks.configure({**sample_table(name), "colour": "red"}, "ingestor.toml: sinks[0]")
+    with pytest.raises(
+        ConfigError, match=r"^ingestor.toml: sinks\[0\]\.colour: is not a known key"
+    ):
+        sinks.configure({**sample_table(name), "colour": "red"}, "ingestor.toml", "sinks[0]")
 
 
 def test_a_sink_that_is_not_there_is_named() -> None:
-    with pytest.raises(ConfigError, match="no sink 'oracle'"):
-        sinks.configure({"kind": "oracle"}, "ingestor.toml: sinks[0]")
+    with pytest.raises(
+        ConfigError,
+        match=r"^ingestor.toml: sinks\[0\]\.kind: .* 'oracle'; known: embedded, influxdb;",
+    ):
+        sinks.configure({"kind": "oracle"}, "ingestor.toml", "sinks[0]")
 
 
 @pytest.fixture(params=["embedded", pytest.param("influxdb", marks=pytest.mark.influxdb)])
 def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sinks.Sink]:
     if request.param == "embedded":
-        opened = sinks.configure({"kind": "embedded"}, "t").open(tmp_path)
+        opened = sinks.configure({"kind": "embedded"}, "t", "s").open(tmp_path)
         yield opened
         opened.close()
         return
     with servers.influxdb(tmp_path / "influx") as (_, url):
-        opened = sinks.configure({"kind": "influxdb", "url": url}, "t").open(tmp_path)
+        opened = sinks.configure({"kind": "influxdb", "url": url}, "t", "s").open(tmp_path)
         yield opened
         opened.close()
 
@@ -105,7 +110,7 @@ def test_written_twice_in_any_grouping_is_there_once(
 def test_the_history_gives_back_exactly_what_was_read(
     segments: list[tuple[int, Segment]], tmp_path: Path
 ) -> None:
-    history = sinks.configure({"kind": "embedded"}, "t").open(tmp_path)
+    history = sinks.configure({"kind": "embedded"}, "t", "s").open(tmp_path)
     assert isinstance(history, History)
     for at in range(0, len(segments), 7):
         history.write(segments[at : at + 7])
@@ -230,3 +235,47 @@ def test_a_server_that_is_not_there_may_come_back(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match="refused"):
         opened.write_lines(b"r f=1.0 1\n")
     opened.close()
+
+
+def test_a_history_replayed_in_other_groups_has_one_point_for_each_time(
+    segments: list[tuple[int, Segment]], tmp_path: Path
+) -> None:
+    history = sinks.configure({"kind": "embedded"}, "t", "s").open(tmp_path)
+    assert isinstance(history, History)
+    span = (HOUR_BEGIN, HOUR_BEGIN + 2 * HOUR_MS)
+    told = []
+    for size in (7, 40, 11, 1):
+        for at in range(0, len(segments), size):
+            assert history.write(segments[at : at + size]) == []
+        for meter in ("m-0", "m-1", "m-s"):
+            for series in history.readings("s1", meter, *span):
+                times = series.t_ms.tolist()
+                assert times == sorted(set(times))
+        told.append([_plain(series) for series in history.readings("s1", "m-0", *span)])
+    assert all(each == told[0] for each in told)
+    assert sum(len(t_ms) for t_ms, _ in told[0]) == 80
+    history.close()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("together", [True, False])
+def test_of_two_values_at_one_time_the_lower_stands_in_the_history(
+    tmp_path: Path, order: tuple[int, int], together: bool
+) -> None:
+    gateway = Gateway.new(tmp_path)
+    told = [
+        open_segment(gateway.seal([Sample("m", HOUR_BEGIN, {"active_energy_import": (wh, -3)})]))
+        for wh in (5000, 4000)
+    ]
+    history = sinks.configure({"kind": "embedded"}, "t", "s").open(tmp_path)
+    assert isinstance(history, History)
+    pairs = [(offset, told[at]) for offset, at in enumerate(order, 1)]
+    for group in [pairs] if together else [[pair] for pair in pairs]:
+        history.write(group)
+    [series] = history.readings("s1", "m", HOUR_BEGIN, HOUR_BEGIN + 1)
+    assert series.values["active_energy_import"].tolist() == [4000]
+    history.close()
+
+
+def _plain(series: Series) -> tuple[list[int], dict[str, list[int]]]:
+    return series.t_ms.tolist(), {name: row.tolist() for name, row in series.values.items()}

@@ -156,6 +156,7 @@ class Sender:
             assert record is not None, f"a receipt ahead of the journal: {receipt}"
             assert record.hash == receipt.head
         assert receipt.journal <= journal.head(site)[0]
-        assert receipt.head == self._gateway.hashes[receipt.upto - 1]
+        if receipt.upto:  # 0: nothing decided on yet
+            assert receipt.head == self._gateway.hashes[receipt.upto - 1]
         self.receipted = max(self.receipted, receipt.upto)
         self.receipts.append(receipt)

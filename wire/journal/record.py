@@ -23,6 +23,7 @@ class Entry(msgspec.Struct, frozen=True):
     factor   SHA-256 of data              the factor set in force, JSON
     key      the key's id                 {site, gateway, public_key, from_ms, until_ms, revoked}
     correction  <gateway>/<stream>/<seq>  a refused segment's place: {type: refused, …, hash, reason}
+    correction  <source>/<n>              a known event told under another number: {type: renumbered, …}
     """
 
     kind: str

@@ -5,7 +5,9 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from wire.errors import ConfigError, TransientError
 from wire.journal.record import GENESIS, Entry, Record, link
@@ -25,7 +27,10 @@ _BUSY_MS = 5000
 
 
 class Reader:
-    """Reads records by offset; sees every append as soon as it is committed."""
+    """Reads records by offset; sees every append as soon as it is committed.
+
+    Everything raises TransientError when the disk fails; a full one may fail a reader too.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -35,7 +40,7 @@ class Reader:
         query = (
             f"SELECT {_COLUMNS} FROM record WHERE site = ? AND offset > ? ORDER BY offset LIMIT ?"
         )
-        return [Record(*row) for row in self._db.execute(query, (site, after, limit))]
+        return [Record(*row) for row in self._rows(query, site, after, limit)]
 
     def walk(self, site: str, after: int = 0) -> Iterator[Record]:
         """Every record of `site` above `after`."""
@@ -46,26 +51,33 @@ class Reader:
     def head(self, site: str) -> tuple[int, str]:
         """(last offset, its chain value); (0, GENESIS) for a site without records."""
         query = "SELECT offset, chain FROM record WHERE site = ? ORDER BY offset DESC LIMIT 1"
-        offset, chain = self._db.execute(query, (site,)).fetchone() or (0, GENESIS)
-        return offset, chain
+        for offset, chain in self._rows(query, site):
+            return offset, chain
+        return 0, GENESIS
 
     def find(self, site: str, kind: str, key: str) -> Record | None:
         """The record with this key, if there is one."""
         query = f"SELECT {_COLUMNS} FROM record WHERE site = ? AND kind = ? AND key = ?"
-        row = self._db.execute(query, (site, kind, key)).fetchone()
-        return Record(*row) if row else None
+        rows = self._rows(query, site, kind, key)
+        return Record(*rows[0]) if rows else None
 
     def of_kind(self, site: str, kind: str) -> list[Record]:
         """Every record of one kind, in order."""
         query = f"SELECT {_COLUMNS} FROM record WHERE site = ? AND kind = ? ORDER BY offset"
-        return [Record(*row) for row in self._db.execute(query, (site, kind))]
+        return [Record(*row) for row in self._rows(query, site, kind)]
 
     def sites(self) -> list[str]:
         """Every site that has a record."""
-        return [site for (site,) in self._db.execute("SELECT DISTINCT site FROM record ORDER BY 1")]
+        return [site for (site,) in self._rows("SELECT DISTINCT site FROM record ORDER BY 1")]
 
     def close(self) -> None:
         self._db.close()
+
+    def _rows(self, query: str, *values: str | int) -> list[Any]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.OperationalError as exc:
+            raise TransientError(f"journal cannot be read: {exc}") from exc
 
 
 class Writer(Reader):
@@ -100,10 +112,10 @@ class Writer(Reader):
             raise TransientError(f"journal cannot be written: {exc}") from exc
         return records
 
-
     def close(self) -> None:
         """Leave everything in the one file, even while readers still have it open."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with suppress(sqlite3.OperationalError):  # a full disk: the records stay in the -wal file
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         super().close()
 
 

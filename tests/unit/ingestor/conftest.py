@@ -1,6 +1,5 @@
 """A whole intake on a fresh journal, without a broker."""
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +20,19 @@ from wire.signing import SigningKey
 
 @dataclass
 class Cloud:
-    """The receiving side on disk; `again()` is what a restart finds."""
+    """The receiving side on disk; `again()` is what a restart finds. Its clock ticks at each look."""
 
     directory: Path
     journal: Writer
     quarantine: Quarantine
     intake: Intake
+    clock: list[int]
 
     @classmethod
-    def open(cls, directory: Path) -> "Cloud":
-        tick = itertools.count(NOW_MS)
-
+    def open(cls, directory: Path, clock: list[int]) -> "Cloud":
         def now_ms() -> int:
-            return next(tick)
+            clock[0] += 1
+            return clock[0]
 
         journal = open_writer(directory / "journal.db", now_ms)
         keys = Keys()
@@ -43,11 +42,12 @@ class Cloud:
         receipts = Receipts(SigningKey.load_or_create(directory / "receipt.key"), now_ms)
         standings = standing.restore(directory / "standing.json", journal)
         intake = Intake(journal, standings, keys, receipts, quarantine, now_ms)
-        cloud = cls(directory, journal, quarantine, intake)
+        cloud = cls(directory, journal, quarantine, intake, clock)
         cloud.keys = keys
         return cloud
 
     keys: Keys = None  # type: ignore[assignment]
+    closed: bool = False
 
     def trust(self, gateway: Gateway, **others: object) -> None:
         public = gateway.key.public
@@ -74,16 +74,18 @@ class Cloud:
 
     def again(self) -> "Cloud":
         self.close()
-        return Cloud.open(self.directory)
+        return Cloud.open(self.directory, self.clock)
 
     def close(self) -> None:
-        self.journal.close()
-        self.quarantine.close()
+        if not self.closed:
+            self.journal.close()
+            self.quarantine.close()
+        self.closed = True
 
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    opened = Cloud.open(tmp_path)
+    opened = Cloud.open(tmp_path, [NOW_MS])
     yield opened
     opened.close()
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import ingestor.config
 from wire.signing import SigningKey
 
@@ -40,5 +42,23 @@ def test_every_problem_is_told_with_its_key(tmp_path: Path) -> None:
     text = path.read_text().replace('"cq-wheel"', '"Cq Wheel"')
     path.write_text(text + '[[sinks]]\nkind = "embedded"\n[[sinks]]\nkind = "influxdb"\n')
     told = "\n".join(map(str, ingestor.config.problems(path)))
-    for key in ("gateways[0].site", "public_key_file", "sinks[2]: url", "sinks: two", "token_file"):
+    for key in ("gateways[0].site", "public_key_file", "sinks[2].url", "sinks: two", "token_file"):
         assert key in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("port = 1883", "port = 0", "broker.port: Expected `int` >= 1"),
+        ("port = 8421", "port = 65536", "api.port: Expected `int` <= 65535"),
+        ('"embedded"', '"oracle"', "sinks[0].kind: there is no sink 'oracle'; known: embedded, "),
+    ],
+)
+def test_a_value_that_cannot_be_is_one_line_with_file_and_key(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    path = sample(tmp_path)
+    path.write_text(path.read_text().replace(old, new))
+    [problem] = ingestor.config.problems(path)
+    assert str(problem).startswith(f"{path}: {says}")
+    assert "\n" not in str(problem)

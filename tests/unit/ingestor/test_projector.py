@@ -1,9 +1,13 @@
 """Cursors, and a sink that is not always there."""
 
 import random
+import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from ingestor.projector import Cursors, Projector
 from ingestor.sinks import Rejected
@@ -17,10 +21,10 @@ from wire.segment import Segment
 class Moody:
     """A sink that is away for its first writes and refuses one line of each segment."""
 
-    def __init__(self) -> None:
+    def __init__(self, away: int = 2) -> None:
         self.offsets: list[int] = []
         self.closed = threading.Event()
-        self._away = 2
+        self._away = away
 
     def prepare(self) -> None:
         pass
@@ -44,9 +48,9 @@ class Moody:
 
 def test_a_cursor_set_back_by_a_person_is_not_pushed_on(tmp_path: Path) -> None:
     cursors = Cursors(tmp_path / "cursors.db")
-    cursors.advance("s", "s1", 0, 10)
+    cursors.advance("s", "s1", 0, 10, "c")
     cursors.rewind("s", "s1", 3)
-    cursors.advance("s", "s1", 10, 20)
+    cursors.advance("s", "s1", 10, 20, "d")
     assert cursors.get("s", "s1") == 3
     cursors.rewind("s", "s1", 7)
     assert cursors.get("s", "s1") == 3
@@ -75,3 +79,89 @@ def test_a_sink_that_was_away_gets_everything_and_its_bad_lines_are_kept(
     ]
     cursors.close()
     journal.close()
+
+
+def follower(cloud: Cloud, sink: Moody, cursors: Cursors) -> Projector:
+    journal = open_reader(cloud.directory / "journal.db")
+    return Projector("moody", sink, journal, cursors, cloud.quarantine, random.Random(1))
+
+
+def test_a_journal_restored_from_an_older_backup_is_projected_from_its_beginning(
+    cloud: Cloud, gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    backup = cloud.directory / "backup.db"
+    cloud.send(gateway, gateway.seal())
+    clone = gateway.copy()
+    with closing(sqlite3.connect(backup)) as db:
+        cloud.journal._db.backup(db)
+    cloud.send(gateway, gateway.seal(), gateway.seal())
+    sink, cursors = Moody(away=0), Cursors(cloud.directory / "cursors.db")
+    assert follower(cloud, sink, cursors).step()
+    assert sink.offsets == [2, 3, 4]
+    cloud.close()
+    for file in cloud.directory.glob("journal.db*"):
+        file.unlink()
+    backup.rename(cloud.directory / "journal.db")
+    cloud = Cloud.open(cloud.directory, cloud.clock)
+    cloud.send(clone, *(clone.seal(meters=3) for _ in range(4)))
+    sink.offsets.clear()
+    projector = follower(cloud, sink, cursors)
+    assert projector.step()
+    assert sink.offsets == [2, 3, 4, 5, 6]
+    assert "another journal" in caplog.text
+    assert not projector.step()
+    cursors.rewind("moody", "s1", 5)
+    assert projector.step()
+    assert sink.offsets[5:] == [6]
+    cursors.close()
+    cloud.close()
+
+
+def test_a_journal_shorter_than_its_cursor_is_projected_anew(
+    cloud: Cloud, gateway: Gateway
+) -> None:
+    cloud.send(gateway, gateway.seal())
+    sink, cursors = Moody(away=0), Cursors(cloud.directory / "cursors.db")
+    cursors.advance("moody", "s1", 0, 99, "c" * 64)
+    assert follower(cloud, sink, cursors).step()
+    assert sink.offsets == [2]
+    cursors.close()
+
+
+def test_cursors_of_an_earlier_version_are_read_on(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "cursors.db")) as db, db:
+        db.execute("CREATE TABLE cursor (sink TEXT, site TEXT, offset INTEGER)")
+        db.execute("INSERT INTO cursor VALUES ('s', 's1', 7)")
+    cursors = Cursors(tmp_path / "cursors.db")
+    assert cursors.place("s", "s1") == (7, "")
+    cursors.close()
+
+
+def test_a_cursor_that_cannot_be_kept_ends_nothing(cloud: Cloud, gateway: Gateway) -> None:
+    cloud.send(gateway, gateway.seal())
+    sink, cursors = Moody(away=0), Cursors(cloud.directory / "cursors.db")
+    cursors._db.execute("PRAGMA query_only = ON")
+    projector = follower(cloud, sink, cursors)
+    thread = threading.Thread(target=projector.run)
+    thread.start()
+    for _ in range(500):
+        if projector.state.startswith("cursors cannot be written"):
+            break
+        threading.Event().wait(0.01)
+    assert thread.is_alive()
+    cursors._db.execute("PRAGMA query_only = OFF")
+    for _ in range(500):
+        if cursors.get("moody", "s1") == 2:
+            break
+        threading.Event().wait(0.01)
+    projector.stop()
+    thread.join(5)
+    assert cursors.get("moody", "s1") == 2
+    assert set(sink.offsets) == {2}
+    cursors.close()
+
+
+def test_cursors_are_on_disk_when_they_are_kept(tmp_path: Path) -> None:
+    cursors = Cursors(tmp_path / "cursors.db")
+    assert cursors._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    cursors.close()

@@ -21,3 +21,9 @@ def test_the_oldest_leave_when_count_or_bytes_are_over_the_limit(tmp_path: Path)
     kept.keep([Poison("t", "big", b"x" * 99)])
     assert [len(item.data) for item in kept.items()] == [1, 99]
     kept.close()
+
+
+def test_what_is_kept_is_on_disk(tmp_path: Path) -> None:
+    kept = Quarantine(tmp_path / "q.db", lambda: 5)
+    assert kept._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    kept.close()

@@ -3,6 +3,8 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from ingestor import standing
 from ingestor.standing import Source
 from tests.unit.ingestor.conftest import Cloud
@@ -41,3 +43,14 @@ def test_a_torn_checkpoint_is_only_a_slower_start(cloud: Cloud, gateway: Gateway
     path: Path = cloud.directory / "kept.json"
     path.write_bytes(b'{"s1": {"si')
     assert standing.restore(path, cloud.journal)["s1"] == cloud.intake.standings["s1"]
+
+
+def test_a_checkpoint_that_cannot_be_written_is_logged_and_nothing_else(
+    cloud: Cloud, gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.send(gateway, gateway.seal())
+    path: Path = cloud.directory / "kept.json"
+    (cloud.directory / "kept.json.part").mkdir()  # in its way, for root too
+    standing.save(path, cloud.intake.standings)
+    assert "kept.json cannot be written" in caplog.text
+    assert not path.exists()

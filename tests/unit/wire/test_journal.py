@@ -74,3 +74,29 @@ def test_a_reader_waits_for_a_journal_and_refuses_another_version(path):
     db.close()
     with pytest.raises(ConfigError, match="version 99"):
         open_reader(path)
+
+
+def test_an_append_that_returned_is_on_disk(path):
+    writer = open_writer(path, lambda: 7)
+    assert writer._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert writer._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    writer.close()
+
+
+def test_a_disk_that_cannot_be_read_is_a_passing_failure(path):
+    writer = open_writer(path, lambda: 7)
+    writer.append("a", entries("x"))
+    with sqlite3.connect(path) as other:
+        other.execute("ALTER TABLE record RENAME TO elsewhere")
+    other.close()
+    for read in (
+        lambda: writer.read("a", 0),
+        lambda: writer.head("a"),
+        lambda: writer.find("a", "event", "x"),
+        lambda: writer.of_kind("a", "event"),
+        writer.sites,
+        lambda: writer.append("a", entries("y")),
+    ):
+        with pytest.raises(TransientError, match="journal cannot be"):
+            read()
+    writer.close()

@@ -53,17 +53,11 @@ def test_the_same_facts_give_the_same_bytes():
 def test_every_changed_byte_is_noticed():
     rows = [Sample("m", 1000 * t, {"active_energy_import": (t, -3)}) for t in range(5)]
     data = seal(PLACE, rows, [], KEY)
-    original = open_segment(data)
+    open_segment(data).verify(KEY.public)
     for at in range(len(data)):
         bad = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-        try:
-            opened = open_segment(bad)
-            opened.verify(KEY.public)
-        except BadData:
-            continue
-        # base64 leaves bits unused at its end: the bytes differ, the signature does not.
-        assert opened.signature == original.signature
-        assert opened.hash != original.hash
+        with pytest.raises(BadData):
+            open_segment(bad).verify(KEY.public)
 
 
 def test_a_column_decodes_with_numpy_in_one_call():

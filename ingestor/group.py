@@ -1,0 +1,43 @@
+"""What a group of arrivals would add, gathered before anything is written."""
+
+from collections import ChainMap, Counter
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+
+from ingestor.quarantine import Poison
+from ingestor.streams import Candidate, Stream
+from wire.journal import Entry
+
+
+@dataclass
+class Group:
+    """What is to come on top of the journal, and what goes to quarantine."""
+
+    entries: dict[str, list[Entry]] = field(default_factory=dict)
+    added: MutableMapping[tuple[str, str, str], Entry] = field(default_factory=dict)
+    streams: dict[tuple[str, str, str], Stream] = field(default_factory=dict)
+    forked: set[tuple[str, str, str]] = field(default_factory=set)
+    # (site, source, number) -> the event it belongs to
+    numbered: MutableMapping[tuple[str, str, int], str] = field(default_factory=dict)
+    sources: set[tuple[str, str]] = field(default_factory=set)
+    poison: list[Poison] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, site: str, entry: Entry) -> None:
+        self.entries.setdefault(site, []).append(entry)
+        self.added[site, entry.kind, entry.key] = entry
+
+    def keep(self, candidate: Candidate, reason: str) -> None:
+        self.poison.append(Poison(candidate.topic, reason, candidate.data))
+
+    def draft(self) -> "Group":
+        """One that sees what this one would add; nothing of it counts before `adopt`."""
+        return Group(added=ChainMap({}, self.added), numbered=ChainMap({}, self.numbered))
+
+    def adopt(self, draft: "Group") -> None:
+        for site, entries in draft.entries.items():
+            for entry in entries:
+                self.add(site, entry)
+        self.numbered.update(draft.numbered)
+        self.sources |= draft.sources
+        self.counts.update(draft.counts)

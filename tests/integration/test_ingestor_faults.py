@@ -1,0 +1,79 @@
+"""What is in quarantine leaves it only for the journal; with a real broker and a real process."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.integration import servers
+from tests.integration.ingestor_process import Ingestor, Sender
+from tests.integration.servers import Process
+from wire.messages import Sample
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[tuple[Process, int]]:
+    with servers.mosquitto(tmp_path / "mosquitto") as made:
+        yield made
+
+
+@pytest.fixture
+def ingestor(tmp_path: Path, broker: tuple[Process, int]) -> Iterator[Ingestor]:
+    made = Ingestor(tmp_path / "cloud", broker[1])
+    yield made
+    made.process.kill()
+
+
+def listed(ingestor: Ingestor) -> list[str]:
+    return ingestor.command("quarantine", "list").stdout.splitlines()
+
+
+@pytest.mark.mosquitto
+async def test_a_replay_nobody_answers_or_that_is_refused_again_loses_nothing(
+    ingestor: Ingestor,
+) -> None:
+    gateway = ingestor.gateway("gw-1")
+    future = Sample("m-1", gateway.t_ms + 10_000 * DAY_MS, {"active_power": (1, 0)})
+    sealed = [gateway.seal(), gateway.seal([future]), gateway.seal()]
+    ingestor.start_connected()
+    await Sender(ingestor, gateway, sealed).send_all()
+    refused = ingestor.command("quarantine", "replay", "1")
+    assert refused.returncode == 1
+    assert "1\trefused again: a time of" in refused.stdout
+    assert len(listed(ingestor)) == 1
+    assert ingestor.process.stop() == 0
+    alone = ingestor.command("quarantine", "replay", "1")
+    assert alone.returncode == 1
+    assert "1\tstays: the ingestor did not answer" in alone.stdout
+    assert len(listed(ingestor)) == 1
+
+
+@pytest.mark.mosquitto
+async def test_a_refused_segment_is_replayed_into_the_journal(ingestor: Ingestor) -> None:
+    gateway = ingestor.gateway("gw-1")
+    future = Sample("m-1", gateway.t_ms + 10_000 * DAY_MS, {"active_power": (1, 0)})
+    sealed = [gateway.seal(), gateway.seal([future]), gateway.seal()]
+    ingestor.start_connected()
+    await Sender(ingestor, gateway, sealed).send_all()
+    # An old clock calls nothing future: as if the journal had been written on that day.
+    assert ingestor.process.stop() == 0
+    checkpoint = ingestor.directory / "state" / "standing.json"
+    told = checkpoint.read_text()
+    newest = told.partition('"newest_ms":')[2].partition(",")[0]
+    checkpoint.write_text(told.replace(newest, str(gateway.t_ms + 20_000 * DAY_MS)))
+    ingestor.start_connected()
+    taken = ingestor.command("quarantine", "replay")
+    assert taken.returncode == 0, taken.stdout + taken.stderr
+    assert taken.stdout.endswith("1 taken, 0 stay in quarantine\n")
+    assert listed(ingestor) == []
+    assert ingestor.segments(gateway) == [sealed[0], sealed[2], sealed[1]]
+    verified = ingestor.command("journal", "verify")
+    assert "3 segments, all good" in verified.stdout, verified.stderr
+    with closing(sqlite3.connect(ingestor.directory / "journal.db")) as db:
+        assert db.execute("SELECT count(*) FROM record WHERE kind = 'correction'").fetchone() == (
+            1,
+        )

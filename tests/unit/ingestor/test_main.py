@@ -1,0 +1,112 @@
+"""What a person who types `ingestor` sees."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ingestor import __main__ as program
+from ingestor import commands, config
+from tests.unit.ingestor.test_config import sample
+from wire.errors import ConfigError
+from wire.journal import Entry, open_writer
+
+WORDS = (
+    "run",
+    "check",
+    "key",
+    "doctor",
+    "project",
+    "reconcile",
+    "journal",
+    "quarantine",
+    "segment",
+)
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["ingestor", *words])
+    return program.main()
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_the_help_of_every_word_shows_how_to_type_it_either_way(
+    word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        typed(monkeypatch, word, "--help")
+    examples = capsys.readouterr().out.partition("examples:\n")[2].splitlines()
+    assert any(line.startswith(f"  ingestor {word}") for line in examples)
+    assert any(re.match(rf"  wattprint (ingestor )?{word}", line) for line in examples)
+
+
+def test_a_good_configuration_is_said_to_be_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = sample(tmp_path)
+    assert typed(monkeypatch, "check", "--config", str(path)) == 0
+    assert capsys.readouterr().out == f"{path}: good: 1 gateways; sinks: embedded\n"
+
+
+def journal_of(directory: Path, *sites: str) -> config.Plan:
+    path = sample(directory)
+    text = path.read_text().replace('"journal.db"', f'"{directory}/journal.db"')
+    path.write_text(text)
+    writer = open_writer(directory / "journal.db", lambda: 0)
+    for site in sites:
+        writer.append(site, [Entry("model", "m", b"format = 1")])
+    writer.close()
+    return config.load(path)
+
+
+def test_the_only_site_of_a_journal_need_not_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = journal_of(tmp_path, "cq")
+    assert commands.show_journal(plan, None, 0, 10) == 0
+    assert '"site": "cq"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("sites", "asked", "known"),
+    [(("cq", "hz"), None, "cq, hz"), (("cq",), "cp", "cq"), ((), None, "no site yet")],
+)
+def test_a_site_that_must_be_named_is_asked_for(
+    tmp_path: Path, sites: tuple[str, ...], asked: str | None, known: str
+) -> None:
+    plan = journal_of(tmp_path, *sites)
+    with pytest.raises(ConfigError, match=f"^--site: name one .*: {known}$"):
+        commands.show_journal(plan, asked, 0, 10)
+
+
+@pytest.mark.parametrize("program", ["ingestor", "simulators", "edge_agent"])
+def test_a_library_that_is_not_installed_is_one_line_and_names_the_extra(program: str) -> None:
+    missing = {"ingestor": "numpy", "simulators": "paho", "edge_agent": "paho"}[program]
+    done = without(program, missing)
+    name, extra = {
+        "ingestor": ("ingestor", "ingestor"),
+        "simulators": ("plant-sim", "sim"),
+        "edge_agent": ("edge-agent", "edge"),
+    }[program]
+    said = f"{name}: {missing} is not installed here; install wattprint[{extra}]\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+@pytest.mark.parametrize("program", ["ingestor", "simulators", "edge_agent"])
+def test_a_missing_module_of_our_own_is_a_bug_and_not_a_missing_extra(program: str) -> None:
+    done = without(program, "wire.quantities")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def without(program: str, module: str) -> "subprocess.CompletedProcess[str]":
+    """`python -m program --help` where `module` cannot be imported."""
+    code = (
+        f"import runpy, sys; sys.modules[{module!r}] = None; sys.argv = ['x', '--help'];"
+        f" runpy.run_module({program!r}, run_name='__main__')"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
