@@ -1,5 +1,6 @@
 """A calculator as a process of its own, for tests."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -68,3 +69,18 @@ class Calculator:
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "calc_stream", *words]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def next_snapshot(lines: Iterator[str]) -> tuple[str, dict[str, Any]]:
+    """(id, snapshot) of the next event of a stream."""
+    identity = name = ""
+    for line in lines:
+        key, _, value = line.partition(": ")
+        if key == "id":
+            identity = value
+        elif key == "event":
+            name = value
+        elif key == "data":
+            assert name == "snapshot"
+            return identity, json.loads(value)
+    raise AssertionError("the stream ended")

@@ -2,15 +2,12 @@
 
 import json
 import os
-import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +17,7 @@ from calc_stream.ledger.store import open_store
 from calc_stream.web import app
 from calc_stream.web.live import Live
 from calc_stream.web.view import View
-from tests.integration.calculator_process import Calculator
+from tests.integration.calculator_process import Calculator, next_snapshot
 from tests.unit.calc_stream_live.plant import SITE, Plant, rules, run_to_end
 from tests.unit.ingestor.test_config import sample
 
@@ -32,21 +29,6 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
     plant = Plant(tmp_path)
     yield plant
     plant.writer.close()
-
-
-def next_snapshot(lines: Iterator[str]) -> tuple[str, dict[str, Any]]:
-    """(id, snapshot) of the next event of a stream."""
-    identity = name = ""
-    for line in lines:
-        key, _, value = line.partition(": ")
-        if key == "id":
-            identity = value
-        elif key == "event":
-            name = value
-        elif key == "data":
-            assert name == "snapshot"
-            return identity, json.loads(value)
-    raise AssertionError("the stream ended")
 
 
 def test_a_late_reading_restates_on_the_open_page(plant: Plant, tmp_path: Path) -> None:
@@ -336,71 +318,3 @@ def test_a_reader_that_has_seen_enough_is_no_error(plant: Plant, tmp_path: Path)
         assert process.stderr.read() == b""
     assert process.returncode == 0
     assert calculator.command(*words).stdout
-
-
-def test_what_a_person_must_change_is_one_line_and_exit_2(tmp_path: Path) -> None:
-    calculator = Calculator(tmp_path)
-    good = calculator.config.read_text()
-    checked = calculator.command("check", "--config", str(calculator.config))
-    assert checked.returncode == 0
-    assert checked.stdout.startswith(f"{calculator.config}: good: ")
-    for old, new, key in (
-        ("lateness_s = 0", 'lateness_s = "x"', "lateness_s"),
-        ("lateness_s = 0", 'method = "alchemy"', "alchemy"),
-        ("lateness_s = 0", "tempo = 1", "tempo"),
-        ('site = "cq-test"', 'site = "other"', "site"),
-        ("[web]", "[engine]\nkind = 'perpetual'\n[web]", "perpetual"),
-        (f"port = {calculator.port}", "port = 0", "web.port"),
-        (f"port = {calculator.port}", "port = 65536", "web.port"),
-        ('/token"', '/nowhere"', "ingestor.token_file"),
-    ):
-        assert old in good
-        calculator.config.write_text(good.replace(old, new))
-        refused = calculator.command("check", "--config", str(calculator.config))
-        assert refused.returncode == 2
-        assert key in refused.stderr
-        assert refused.stderr.startswith("calc-stream: ")
-        assert refused.stderr.count("\n") == 1
-    calculator.config.write_text(good)
-    model = tmp_path / "model.toml"
-    model.write_text(model.read_text().replace("cn-grid-footprint", "cn-gird-footprint"))
-    refused = calculator.command("check", "--config", str(calculator.config))
-    assert refused.returncode == 2
-    assert refused.stderr.startswith(f"calc-stream: {model}: sources.grid.factor: ")
-    for words in (
-        ("export", "--ledger", str(tmp_path / "no"), "--format", "csv"),
-        ("factors", "show", "nothing"),
-    ):
-        refused = calculator.command(*words)
-        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-
-
-def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
-    calculator = Calculator(tmp_path)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", calculator.port))
-        taken.listen()
-        refused = calculator.command("run", "--config", str(calculator.config))
-    assert refused.returncode == 2
-    assert "web.port" in refused.stderr.splitlines()[-1]
-    assert "Traceback" not in refused.stderr
-
-
-def test_sigterm_ends_it_cleanly_while_somebody_looks(plant: Plant, tmp_path: Path) -> None:
-    calculator = Calculator(tmp_path)
-    plant.example_4()
-    process = calculator.start()
-    calculator.reach(10)
-    with httpx.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
-        next_snapshot(stream.iter_lines())
-        os.kill(process.pid, signal.SIGTERM)
-        _, errors = process.communicate(timeout=10)
-    assert process.returncode == 0
-    assert b"Traceback" not in errors
-    # The file alone, without a -wal beside it, holds everything.
-    (tmp_path / "copied").mkdir()
-    shutil.copy(tmp_path / "calc" / "ledger.db", tmp_path / "copied")
-    copied = open_store(tmp_path / "copied")
-    assert copied.state(SITE)[0] == 10
-    assert [row.batch for row in copied.rows(SITE)] == ["P", "Q"]
-    assert not (tmp_path / "calc" / "ledger.db-wal").exists()
