@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         result = compute(args)
     except (ConfigError, BadData) as exc:
-        print(f"calc-stream: {exc}", file=sys.stderr)
+        print(exc, file=sys.stderr)
         return 2
     if args.json:
         sys.stdout.buffer.write(canonical(result).encode())
