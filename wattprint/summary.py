@@ -43,6 +43,7 @@ def collect(place: Place, latency: LatencyWatch) -> dict[str, Any]:
         },
         "truth": judged["truth"],
         "bias": judged["bias"],
+        "within_bounds": judged["within"],
         "latency_ms": {
             "p50": latency.percentile(50),
             "p99": latency.percentile(99),
@@ -52,14 +53,12 @@ def collect(place: Place, latency: LatencyWatch) -> dict[str, Any]:
 
 
 def is_good(found: dict[str, Any]) -> bool:
-    """Whether there was something to judge and it kept its promises: closure exact, oracle and
-    truth within their bounds, nothing in quarantine."""
+    """Whether there was something to judge and it kept its promises: closure exact, the judge
+    content with oracle and truth, nothing in quarantine."""
     if not found["readings"] or not found["intervals"]:
         return False
     closed = all(Decimal(rest) == 0 for rest in found["closure"].values())
-    oracle = Decimal(found["oracle"]["difference_quanta"]) <= found["oracle"]["allowed_quanta"]
-    true = all(abs(Decimal(t["difference_kwh"])) <= Decimal(t["bound_kwh"]) for t in found["truth"])
-    return closed and oracle and true and not found["quarantined"]
+    return closed and bool(found["within_bounds"]) and not found["quarantined"]
 
 
 def _batch(row: dict[str, Any]) -> dict[str, Any]:

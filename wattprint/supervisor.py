@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG, _SIGTERM = 1, int(signal.SIGTERM)
 _LEAVE_S = 10.0
 _BACKOFF_S = (0.2, 5.0)
 _STABLE_S = 10.0
@@ -88,7 +90,8 @@ class Supervisor:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  no thread is running when we fork
+                # Beside a thread this may only do what cannot wait for a lock: two system calls.
+                preexec_fn=partial(_die_with_parent, os.getpid()),  # noqa: PLW1509
             )
         child.starts += 1
         child.started_at = time.monotonic()
@@ -111,10 +114,10 @@ def last_lines(log: Path, count: int = 5) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """Even a supervisor that is killed leaves no process behind (Linux)."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == 1:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, _SIGTERM)
+    if os.getppid() != parent:
         os._exit(1)
 
 

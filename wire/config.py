@@ -63,6 +63,7 @@ def read_secret(path: Path) -> str:
 def _path(type_: type, text: object) -> Path:
     """msgspec asks here for what TOML has no type for; the only such type in use is a path."""
     if type_ is not Path:
+        # msgspec's own word for it; a struct with such a field is a mistake of ours, not of a file.
         raise NotImplementedError(f"no way to read a {type_.__name__} from TOML")
     if not isinstance(text, str) or not text:
         raise ValueError("Expected a path in quotes")

@@ -2,13 +2,16 @@
 
 import json
 import subprocess
+import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections import Counter
 
 import pytest
 
+from tests.integration import servers
 from tests.system import running
 from wire.journal import open_reader, verify_chain
 from wire.segment import open_segment
@@ -111,6 +114,29 @@ def test_kill_9_of_any_process_loses_and_doubles_nothing(tmp_path, name, broker)
         found = system.finish()
     assert_good(found)
     assert_nothing_lost_or_doubled(tmp_path / "state")
+
+
+@pytest.mark.influxdb
+def test_readings_are_projected_into_the_database_named_in_the_environment(tmp_path, monkeypatch):
+    with servers.influxdb(tmp_path / "influxdb") as (_, url):
+        monkeypatch.setenv("WATTPRINT_INFLUXDB_URL", url)
+        with running(tmp_path / "state", "--for", "10", "--json") as system:
+            found = system.finish()
+        # Up to where it was projected, every reading must be there; the rest follows at the next start.
+        compared = subprocess.run(
+            [
+                *(sys.executable, "-m", "wattprint", "reconcile", "--sink", "influxdb"),
+                *("--config", str(tmp_path / "state/ingestor.toml")),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert compared.returncode == 0, compared.stdout + compared.stderr
+        question = urllib.parse.urlencode({"db": "wattprint", "q": "SELECT count(*) FROM reading"})
+        with urllib.request.urlopen(f"{url}/query?{question}", timeout=10) as answer:
+            (series,) = json.load(answer)["results"][0]["series"]
+    assert sum(series["values"][0][1:]) > found["readings"] // 2 > 25
 
 
 def test_one_ctrl_c_stops_everything(tmp_path):

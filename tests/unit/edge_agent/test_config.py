@@ -1,0 +1,80 @@
+"""What `edge-agent check` says of a configuration."""
+
+import re
+
+import pytest
+
+from edge_agent import config
+from wire.errors import ConfigError
+from wire.signing import SigningKey
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """The sample of the module's docstring, with paths of this test."""
+    key = tmp_path / "receipt.key.pub"
+    key.write_text(f"{SigningKey(bytes(range(32))).public}\n")
+    found = re.search(r"~~~toml\n(.*?)~~~", config.__doc__ or "", re.DOTALL)
+    assert found
+    return found[1].replace("/etc/wattprint/receipt.key.pub", str(key))
+
+
+def told(tmp_path, text):
+    path = tmp_path / "agent.toml"
+    path.write_text(text)
+    return [str(problem).removeprefix(f"{path}: ") for problem in config.problems(path)]
+
+
+def test_the_sample_in_the_docstring_is_good(sample, tmp_path):
+    assert told(tmp_path, sample) == []
+    plan = config.load(tmp_path / "agent.toml")
+    meter = plan.config.meters["m-press-1"]
+    profile = plan.profiles["m-press-1"]
+    assert config.quantities(meter, profile) == ("active_energy_import", "active_power")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('site = "cq-wheel"', 'site = "CQ"', "site: is lower-case"),
+        (
+            'bus = "line-a"',
+            'bus = "line-b"',
+            "meters.m-press-1.bus: no bus 'line-b'; known: line-a",
+        ),
+        ("interval_s = 1", "interval_s = 0", "meters.m-press-1.interval_s: must be above 0"),
+        ("interval_s = 1", 'ct = "forty"', "meters.m-press-1.ct: is a decimal string above 0"),
+        ("interval_s = 1", 'quantities = ["heat"]', "meters.m-press-1.quantities: unknown 'heat'"),
+        (
+            "interval_s = 1",
+            'quantities = ["gas_volume"]',
+            "meters.m-press-1.quantities: profile eastron_sdm630 has no gas_volume",
+        ),
+        ("rated_power_w = 48000", "rated_power_w = 0", "meters.m-press-1.rated_power_w: must be"),
+        ("interval_s = 1", "intervall_s = 1", "meters.m-press-1.intervall_s: is not a known key"),
+        ("baud = 9600", 'baud = "fast"', "buses.line-a.baud: Expected `int`, got `str`"),
+    ],
+)
+def test_a_problem_names_its_key(sample, tmp_path, old, new, problem):
+    assert sample.count(old) == 1
+    (found,) = told(tmp_path, sample.replace(old, new))
+    assert found.startswith(problem)
+    with pytest.raises(ConfigError):
+        config.load(tmp_path / "agent.toml")
+
+
+def test_all_problems_are_told_at_once(sample, tmp_path):
+    bad = sample.replace("interval_s = 1", "interval_s = 0").replace("= 48000", "= 0")
+    assert len(told(tmp_path, bad)) == 2
+
+
+def test_two_meters_at_one_address_are_noticed(sample, tmp_path):
+    second = sample[sample.index("[meters.") :].replace("m-press-1", "m-press-2")
+    (found,) = told(tmp_path, sample + second)
+    assert found.startswith("meters.m-press-2.unit_id: 3 is also m-press-1 on bus line-a")
+
+
+def test_a_receipt_key_that_is_none_is_named(sample, tmp_path):
+    (tmp_path / "receipt.key.pub").write_text("not a key\n")
+    (found,) = told(tmp_path, sample)
+    assert found.startswith("receipt_key_file: ")
