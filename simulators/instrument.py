@@ -57,13 +57,28 @@ class Instrument:
         step = _step(register)
         if register.as_ in _FLOATS:
             per_raw = factor(_IMPORT, register)
-            exponent = math.frexp(float(self._exact_kwh(t_ms) / per_raw))[1]
+            exponent = math.frexp(float(self.value(_IMPORT, t_ms) / per_raw))[1]
             step = max(step, Fraction(2) ** (exponent - _FLOATS[register.as_][1]) * per_raw)
         return step
 
-    def _exact_kwh(self, t_ms: int) -> Fraction:
-        energy = Fraction(self.scenario.energy_mj(self.meter, t_ms), self.meter.ct)
-        return (self.scenario.index_mj(self.meter) + energy) / MJ_PER_KWH
+    def value(self, quantity: str, t_ms: int) -> Fraction:
+        """What the meter measures at `t_ms`, in the quantity's unit, before it is written down.
+
+        Exact: no step, no modulus, no float. Behind current transformers it is the secondary side;
+        0 for what flows nowhere in this plant. Raises KeyError for an unknown quantity.
+        """
+        known = QUANTITIES[quantity]
+        if quantity == _IMPORT:
+            energy = Fraction(self.scenario.energy_mj(self.meter, t_ms), self.meter.ct)
+            return (self.scenario.index_mj(self.meter) + energy) / MJ_PER_KWH
+        return Fraction(0) if known.cumulative else self._momentary(quantity, t_ms)
+
+    @property
+    def serial(self) -> int:
+        """The meter's own number; drawn from the seed where the scenario names none."""
+        if self.meter.serial is not None:
+            return self.meter.serial
+        return self.scenario.dice.between(10**6, 10**8, "serial", self.meter.name)
 
     def _encode(self, name: str, part: int, place: _Written, t_ms: int) -> list[int]:
         if isinstance(place, Register):
@@ -76,9 +91,9 @@ class Instrument:
     def _raw(self, name: str, part: int, register: Register, t_ms: int) -> Fraction:
         per_raw = factor(name, register)
         if name != _IMPORT:
-            return self._momentary(name, t_ms) / per_raw
+            return self.value(name, t_ms) / per_raw
         step = _step(register)
-        steps = math.floor(self._exact_kwh(t_ms) / step)
+        steps = math.floor(self.value(name, t_ms) / step)
         if register.modulus is not None:
             per_unit = per_raw / Fraction(register.scale)
             steps %= int(Fraction(register.modulus) * per_unit / step)
@@ -92,7 +107,7 @@ class Instrument:
         watts = Fraction(self.scenario.watts(self.meter, t_ms), self.meter.ct)
         volts = Fraction(self.scenario.dice.between(2290, 2315, "volts", t_ms // 1000), 10)
         kind, _, _ = name.partition("_")
-        if kind in ("active", "apparent") and not QUANTITIES[name].cumulative:
+        if kind in ("active", "apparent"):
             return watts / phases
         if kind == "voltage":
             between_phases = name.count("_l") == 2
@@ -102,10 +117,7 @@ class Instrument:
         return {"power": Fraction(1), "frequency": Fraction(50)}.get(kind, Fraction(0))
 
     def _identity(self, place: IdentityRegister) -> bytes:
-        number = self.meter.serial
-        if number is None:
-            number = self.scenario.dice.between(10**6, 10**8, "serial", self.meter.name)
-        text = place.expect[0] if place.expect else str(number)
+        text = place.expect[0] if place.expect else str(self.serial)
         if place.as_ == "string":
             return text.encode("ascii").ljust(2 * place.size)[: 2 * place.size]
         return _number(place, Fraction(int(text)))

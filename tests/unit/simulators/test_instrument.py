@@ -91,3 +91,14 @@ def test_every_shipped_profile_can_be_played(demo, scenario):
                 request = Request(1, register.fc, at, register.size)
                 answer = instrument.answer(request, scenario.t0_ms + 1000)
                 assert len(answer.words) == register.size, (name, at)
+
+
+def test_what_a_meter_measures_can_be_asked_for_exactly(scenario):
+    press = next(i for i in instruments(scenario) if i.meter.name == "m-press-1")
+    at = scenario.t0_ms + 12_345
+    index, flow = scenario.index_mj(press.meter), scenario.energy_mj(press.meter, at)
+    assert press.value("active_energy_import", at) == Fraction(index + flow, MJ_PER_KWH)
+    assert press.value("active_power", at) == scenario.watts(press.meter, at)
+    assert press.value("active_energy_export", at) == 0
+    with pytest.raises(KeyError):
+        press.value("no_such_quantity", at)
