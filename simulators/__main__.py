@@ -18,7 +18,7 @@ from wire.errors import ConfigError, WattprintError
 from wire.journal import open_reader
 
 try:
-    from simulators import config, fleet, judge, plant, site_model, truth
+    from simulators import config, judge, live, plant, site_model, truth
     from simulators.scenario import Scenario
 except ModuleNotFoundError as exc:
     package = (exc.name or "wire").partition(".")[0]
@@ -117,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _until_stopped(settings: config.Config, scenario: Scenario) -> None:
-    work = asyncio.ensure_future(fleet.run(settings, scenario, _now_ms))
+    work = asyncio.ensure_future(live.run(settings, scenario, _now_ms))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     try:
@@ -167,7 +167,7 @@ def _judge(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{arguments.results}: cannot be used: {exc}") from exc
     reader = open_reader(arguments.journal)
     evidence = judge.from_journal(reader.walk(arguments.site), results.offset)
-    verdict = judge.judge(evidence, results, scenario, fleet.instruments(scenario))
+    verdict = judge.judge(evidence, results, scenario, live.instruments(scenario))
     if arguments.json:
         print(json.dumps(verdict, ensure_ascii=False))
     else:

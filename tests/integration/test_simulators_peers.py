@@ -13,8 +13,8 @@ from pyModbusTCP.client import ModbusClient
 from edge_agent.protocols.modbus import Request, answer_frame, find_answer, request_frame
 from simulators import plant
 from simulators.faults import Faults
-from simulators.fleet import instruments
 from simulators.instrument import Instrument
+from simulators.live import instruments
 from simulators.modbus_tcp import TcpPort
 from simulators.plant import Fault, Port
 from simulators.scenario import Scenario

@@ -8,8 +8,8 @@ import pytest
 from edge_agent import profiles
 from edge_agent.protocols.modbus import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Request
 from simulators.curve import MJ_PER_KWH
-from simulators.fleet import instruments
 from simulators.instrument import Instrument
+from simulators.live import instruments
 from simulators.plant import Meter
 from tests.unit.simulators.reading import energy_kwh, words
 

@@ -10,7 +10,7 @@ import pytest
 
 from simulators import judge
 from simulators.config import Config
-from simulators.fleet import instruments
+from simulators.live import instruments
 from simulators.oracle import compute
 from simulators.site_model import model_toml
 from tests.unit.simulators.reading import energy_kwh
