@@ -2,9 +2,9 @@
 
 `FE x 0..4 | 68 | T | A0..A6 | C | L | DI0 DI1 SER data | CS | 16`, low byte first, nothing added to
 the bytes. T is the kind of meter; address and identifier (DI) are written here as people read them,
-highest digit first: fourteen digits, "901F". Meters are in use that send the identifier highest
-byte first (`di_high_first`), and some that send a value's unit before its digits; a layout says
-which: `U` stands for the unit byte, the rest is as in `bcd`.
+as the standard prints them: fourteen digits, "901F". Many meters send the identifier's bytes the
+other way round (`di_reversed`), and some a value's unit before its digits; a layout says which: `U`
+stands for the unit byte, the rest is as in `bcd`.
 
 The check sum is one byte, a sum. So an answer counts only if kind, address, control code,
 identifier and the number SER are those asked for, the length and every digit fit the layout, and
@@ -44,11 +44,12 @@ UNITS = {
     0x32: ("L/h", 1),
     0x35: ("m3/h", 1),
 }
-# What the standard's meters answer to 901F.
-WATER_LAYOUT = "XXXXXX.XX U XXXXXX.XX U YYYYMMDDhhmmss BB"  # now, settlement day; clock, state
+# What the standard's meters answer to 901F. Its clock is passed over: meters without one fill it
+# with anything.
+WATER_LAYOUT = "XXXXXX.XX U XXXXXX.XX U BBBBBBB BB"  # now, settlement day; clock, state
 HEAT_LAYOUT = (
     "XXXXXX.XX U XXXXXX.XX U XXXXXX.XX U XXXX.XXXX U XXXXXX.XX U"  # settled, now, power, flow, volume
-    " XXXX.XX XXXX.XX XXXXXX YYYYMMDDhhmmss BB"  # supply and return, hours; clock, state
+    " XXXX.XX XXXX.XX XXXXXX BBBBBBB BB"  # supply and return, hours; clock, state
 )
 _FROM_METER, _REFUSED = 0x80, 0x40
 _OVERHEAD = 13  # 68, kind, address, control, length, check sum, 16
@@ -64,7 +65,7 @@ class Request:
     di: str = COUNTERS
     serial: int = 0
     control: int = READ
-    di_high_first: bool = False
+    di_reversed: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,9 @@ class Answer:
     refusal: bytes | None = None
 
 
-def read_address(kind: int = ANY_KIND, serial: int = 0, di_high_first: bool = False) -> Request:
+def read_address(kind: int = ANY_KIND, serial: int = 0, di_reversed: bool = False) -> Request:
     """Ask the one meter on the line for its address."""
-    return Request(kind, ANYONE, ADDRESS, serial, READ_ADDRESS, di_high_first)
+    return Request(kind, ANYONE, ADDRESS, serial, READ_ADDRESS, di_reversed)
 
 
 def matches(request: Request, kind: int, address: str) -> bool:
@@ -123,17 +124,17 @@ def find_answer(data: bytes, request: Request, layout: str) -> tuple[Answer | No
     return None, sum_frames.forgettable(data, _length)
 
 
-def find_request(data: bytes, di_high_first: bool = False) -> tuple[Request | None, int]:
+def find_request(data: bytes, di_reversed: bool = False) -> tuple[Request | None, int]:
     """The next whole read in `data` and the bytes it used up: the meter's end.
 
     (None, n): none yet; the first n bytes can be forgotten.
     """
     for frame, end in _parsed(data):
         if frame.control in (READ, READ_ADDRESS) and len(frame.data) == 3:
-            di = frame.data[:2] if di_high_first else frame.data[1::-1]
+            di = frame.data[1::-1] if di_reversed else frame.data[:2]
             return Request(
                 *(frame.kind, frame.address, di.hex().upper(), frame.data[2]),
-                *(frame.control, di_high_first),
+                *(frame.control, di_reversed),
             ), end
     return None, sum_frames.forgettable(data, _length)
 
@@ -171,7 +172,7 @@ def _parsed(data: bytes) -> Iterator[tuple[_Frame, int]]:
 
 def _echoed(request: Request) -> bytes:
     di = bytes.fromhex(request.di)
-    return (di if request.di_high_first else di[::-1]) + bytes((request.serial,))
+    return (di[::-1] if request.di_reversed else di) + bytes((request.serial,))
 
 
 def _digits(layout: str) -> str:
