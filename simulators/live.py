@@ -5,13 +5,15 @@ import logging
 from collections.abc import Callable
 
 from edge_agent import profiles
+from edge_agent.profiles.modbus import Profile
 from simulators.config import Config
 from simulators.faults import Faults
 from simulators.instrument import Instrument
 from simulators.mes import Mes
 from simulators.modbus_tcp import TcpPort
 from simulators.scenario import Scenario
-from simulators.serial_bus import SerialLine
+from simulators.serial_bus import SerialLine, Wire
+from simulators.slaves.modbus import ModbusMeter, ModbusParty
 from wire import topics
 from wire.errors import ConfigError
 from wire.mqtt import Client
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 def instruments(scenario: Scenario) -> list[Instrument]:
     """Every meter of the plant with its profile. Raises ProfileError."""
     return [
-        Instrument(meter, profiles.load(meter.profile, allow_unverified=True), scenario)
+        Instrument(meter, profiles.load_as(Profile, meter.profile, allow_unverified=True), scenario)
         for meter in scenario.plant.meters
     ]
 
@@ -45,18 +47,24 @@ async def serve(
     settings: Config, scenario: Scenario, now_ms: Callable[[], int], tasks: asyncio.TaskGroup
 ) -> None:
     """Bring every port and line of the plant up, in `tasks`."""
-    faults = Faults(scenario.plant.faults)
+    faults = Faults(scenario.plant.faults, scenario.dice, scenario.t0_ms)
     meters = instruments(scenario)
     for name, port in scenario.plant.ports.items():
-        here = {i.meter.unit_id: i for i in meters if i.meter.port == name}
+        here = {
+            i.meter.unit_id: ModbusMeter(i.meter.name, i.profile, faults.source(i.meter.name, i))
+            for i in meters
+            if i.meter.port == name
+        }
+        party = ModbusParty(here, port.kind)
         if port.kind == "rtu":
-            line = SerialLine(settings.line(name), port, here, now_ms, faults)
+            wire = Wire(port.baud, port.parity, turn_ms=port.turn_ms)
+            line = SerialLine(settings.line(name), wire, [party], now_ms, faults)
             tasks.create_task(line.serve())
             log.info("%d meters on %s at %d baud", len(here), line.path, port.baud)
             continue
         number = settings.tcp_port(scenario.plant, name)
         try:
-            gate = TcpPort(here, now_ms, faults)
+            gate = TcpPort(party, now_ms, faults)
             await gate.listen(settings.tcp.host, number)
         except OSError as exc:
             where = f"{settings.tcp.host}:{number}"

@@ -1,29 +1,21 @@
-"""Meters behind one Modbus TCP port, told apart by unit id.
-
-An unknown unit is answered like a gateway does whose device is missing: exception 11.
-"""
+"""Meters behind one TCP port: Modbus TCP, or a serial protocol as a serial server hands it on."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing, suppress
+from typing import Any
 
-from edge_agent.protocols.modbus import Answer, Request, find_request
 from simulators.faults import Faults
-from simulators.instrument import Instrument
-
-_TARGET_DID_NOT_ANSWER = 11
+from simulators.slaves import Party
 
 
 class TcpPort:
-    """Serves `instruments` by unit id. `now_ms` is the wall clock the plant lives on."""
+    """Serves the meters of `party`. `now_ms` is the wall clock the plant lives on."""
 
     def __init__(
-        self,
-        instruments: Mapping[int, Instrument],
-        now_ms: Callable[[], int],
-        faults: Faults | None = None,
+        self, party: Party[Any], now_ms: Callable[[], int], faults: Faults | None = None
     ) -> None:
-        self._instruments = instruments
+        self._party = party
         self._now_ms = now_ms
         self._faults = faults or Faults()
         self._server: asyncio.Server | None = None
@@ -52,21 +44,21 @@ class TcpPort:
             while data := await reader.read(4096):
                 waiting += data
                 while True:
-                    request, used = find_request(waiting, "tcp")
-                    waiting = waiting[used:]
+                    request, used = self._party.find(waiting)
+                    heard, waiting = waiting[:used], waiting[used:]
                     if request is None and not used:
                         break
                     if request is not None:
-                        await self._answer(request, writer)
+                        await self._answer(request, heard, writer)
 
-    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        instrument = self._instruments.get(request.unit)
-        if instrument is None:
-            name, answer = f"unit {request.unit}", Answer((), _TARGET_DID_NOT_ANSWER)
-        else:
-            name, answer = instrument.meter.name, instrument.answer(request, self._now_ms())
-        reply = self._faults.reply(name, request, answer, "tcp")
-        if reply is not None:
-            await asyncio.sleep(reply.delay_ms / 1000)
-            writer.write(reply.data)
+    async def _answer(self, request: Any, heard: bytes, writer: asyncio.StreamWriter) -> None:
+        now_ms = self._now_ms()
+        turn = self._party.turn(request, now_ms)
+        if turn is None:
+            return
+        waited_ms = 0
+        for said in self._faults.replies(turn, heard, now_ms):
+            await asyncio.sleep((said.delay_ms - waited_ms) / 1000)
+            waited_ms = said.delay_ms
+            writer.write(said.data)
             await writer.drain()

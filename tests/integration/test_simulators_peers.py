@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from pyModbusTCP.client import ModbusClient
 
-from edge_agent.protocols.modbus import Request, answer_frame, find_answer, request_frame
+from edge_agent.protocols.modbus import Framing, Request, find_answer, request_frame
 from simulators import plant
-from simulators.faults import Faults
+from simulators.faults import Fault, Faults
 from simulators.instrument import Instrument
 from simulators.live import instruments
 from simulators.modbus_tcp import TcpPort
-from simulators.plant import Fault, Port
 from simulators.scenario import Scenario
-from simulators.serial_bus import SerialLine
+from simulators.serial_bus import SerialLine, Wire
+from simulators.slaves.modbus import ModbusParty
+from tests.unit.simulators.reading import registers
 
 needs_mbpoll = pytest.mark.mbpoll
 T0_MS = 1_800_000_000_000
@@ -32,9 +33,13 @@ def meters() -> dict[int, Instrument]:
     return {i.meter.unit_id: i for i in instruments(Scenario(demo, 7, T0_MS))}
 
 
+def party(meters: dict[int, Instrument], framing: Framing) -> ModbusParty:
+    return ModbusParty({unit: registers(meter) for unit, meter in meters.items()}, framing)
+
+
 @pytest.fixture
 async def port(meters):
-    gate = TcpPort(meters, lambda: NOW_MS)
+    gate = TcpPort(party(meters, "tcp"), lambda: NOW_MS)
     number = await gate.listen("127.0.0.1", 0)
     serving = asyncio.create_task(gate.serve())
     yield number
@@ -51,7 +56,8 @@ async def line(meters, tmp_path: Path):
         baud: int = 9600, turn_ms: int = 0, faults: Faults | None = None
     ) -> SerialLine:
         path = tmp_path / "line"
-        made = SerialLine(path, Port("rtu", baud, "N", turn_ms), meters, lambda: NOW_MS, faults)
+        wire = Wire(baud, turn_ms=turn_ms)
+        made = SerialLine(path, wire, [party(meters, "rtu")], lambda: NOW_MS, faults)
         running.append(asyncio.create_task(made.serve()))
         while not path.exists():
             await asyncio.sleep(0.01)
@@ -232,24 +238,6 @@ async def test_a_silent_fault_hits_only_its_turn_and_its_meter(line):
     ]
     assert heard == [9, 0, 9, 9, 9]
     master.file.close()
-
-
-def test_every_kind_of_fault_spoils_the_answer_in_its_own_way(meters):
-    request = Request(11, 4, 72, 2)
-    answer = meters[11].answer(request, NOW_MS)
-    right = answer_frame(request, answer, "rtu")
-
-    def spoilt(kind: str) -> bytes:
-        reply = Faults([Fault("m-press-1", kind, every=1)]).reply(
-            "m-press-1", request, answer, "rtu"
-        )
-        assert reply is not None
-        return reply.data
-
-    assert find_answer(spoilt("flip"), request, "rtu")[0] is None
-    assert find_answer(spoilt("foreign"), request, "rtu")[0] is None
-    assert spoilt("noise").endswith(right)
-    assert len(spoilt("noise")) == len(right) + 1
 
 
 async def test_a_line_that_is_started_again_replaces_its_link(line, tmp_path):

@@ -5,10 +5,15 @@ from fractions import Fraction
 
 from edge_agent.protocols.modbus import Request
 from simulators.instrument import Instrument
+from simulators.slaves.modbus import ModbusMeter
+
+
+def registers(instrument: Instrument) -> ModbusMeter:
+    return ModbusMeter(instrument.meter.name, instrument.profile, instrument)
 
 
 def words(instrument: Instrument, fc: int, at: int, count: int, t_ms: int) -> bytes:
-    answer = instrument.answer(Request(instrument.meter.unit_id, fc, at, count), t_ms)
+    answer = registers(instrument).answer(Request(instrument.meter.unit_id, fc, at, count), t_ms)
     assert answer.exception is None
     return struct.pack(f">{count}H", *answer.words)
 

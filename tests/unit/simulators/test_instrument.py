@@ -11,7 +11,7 @@ from simulators.curve import MJ_PER_KWH
 from simulators.instrument import Instrument
 from simulators.live import instruments
 from simulators.plant import Meter
-from tests.unit.simulators.reading import energy_kwh, words
+from tests.unit.simulators.reading import energy_kwh, registers, words
 
 STEP = {"siemens_pac2200": "0.001", "eastron_sdm630": "0.001", "abb_b23": "0.01"}
 
@@ -69,13 +69,13 @@ def test_power_and_identity_are_those_of_the_model(scenario):
 )
 def test_what_an_sdm630_refuses_is_refused(scenario, fc, at, count, exception):
     sdm = next(i for i in instruments(scenario) if i.meter.name == "m-press-1")
-    assert sdm.answer(Request(11, fc, at, count), scenario.t0_ms).exception == exception
+    assert registers(sdm).answer(Request(11, fc, at, count), scenario.t0_ms).exception == exception
 
 
 def test_a_read_that_begins_inside_a_value_is_refused(scenario):
     grid = next(i for i in instruments(scenario) if i.meter.name == "m-grid")
     for at, count in ((803, 2), (801, 2), (802, 8)):
-        answer = grid.answer(Request(1, 3, at, count), scenario.t0_ms)
+        answer = registers(grid).answer(Request(1, 3, at, count), scenario.t0_ms)
         assert answer.exception == ILLEGAL_ADDRESS
 
 
@@ -89,7 +89,7 @@ def test_every_shipped_profile_can_be_played(demo, scenario):
         for register in profile.registers.values():
             for at in register.starts:
                 request = Request(1, register.fc, at, register.size)
-                answer = instrument.answer(request, scenario.t0_ms + 1000)
+                answer = registers(instrument).answer(request, scenario.t0_ms + 1000)
                 assert len(answer.words) == register.size, (name, at)
 
 
