@@ -90,7 +90,7 @@ def _check(path: Path) -> int:
     if problems:
         return 2
     plan = config.load(path)
-    print(f"{path}: good: {len(plan.config.meters)} meters on {len(plan.buses)} buses")
+    print(f"{path}: good: {len(plan.meters)} meters on {len(plan.buses)} buses")
     return 0
 
 

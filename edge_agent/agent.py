@@ -7,23 +7,18 @@ cycles become one sealed segment; `uplink` offers that until it is signed for.
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
-from fractions import Fraction
 from random import Random
-from typing import Any
 
 import msgspec
 
-from edge_agent import config
 from edge_agent.clock import NOT_BEFORE_MS, Clock, Instant
 from edge_agent.config import Plan
 from edge_agent.device import Device, Memory, Polled
-from edge_agent.drivers import Driver, LinkLost
-from edge_agent.schedule import Schedule
+from edge_agent.rounds import Rounds
 from edge_agent.store import Disk, Store
 from edge_agent.uplink import Uplink
-from wire.errors import BadData, TransientError
+from wire.errors import TransientError
 from wire.messages import MeterEvent, Sample
 from wire.segment import NUMBER_LIMIT
 
@@ -55,17 +50,22 @@ class Agent:
         self._events: list[MeterEvent] = []
         self._since = clock.now()  # when the oldest of these was read
         self._changed: dict[str, Device] = {}
-        self._health: dict[str, str] = dict.fromkeys(plan.config.meters, "starting")
-        self._schedules: list[Schedule] = []
+        self._health: dict[str, str] = dict.fromkeys(plan.meters, "starting")
+        self._memories: dict[str, bytes] = {}
+        self._rounds: list[Rounds] = []
 
     async def run(self) -> None:
-        memories = await self._disk(self._store.memories)
+        self._memories = await self._disk(self._store.memories)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for name, (driver, settings) in self._plan.buses.items():
-                    devices = self._devices(name, memories)
-                    if devices:
-                        tasks.create_task(self._serve(name, driver, settings, devices), name=name)
+                    if meters := self._plan.on(name):
+                        boundary_ms = 1000 * self._plan.config.boundary_s
+                        rounds = Rounds(
+                            name, driver, settings, meters, self, self._clock.now_ms, boundary_ms
+                        )
+                        self._rounds.append(rounds)
+                        tasks.create_task(rounds.run(self._random), name=name)
                 tasks.create_task(self._keep(), name="keep")
                 tasks.create_task(self._uplink.run(), name="uplink")
                 tasks.create_task(self._report(), name="health")
@@ -73,56 +73,15 @@ class Agent:
         finally:
             await self._commit()
 
-    def _devices(self, bus: str, memories: Mapping[str, bytes]) -> dict[str, Device]:
-        devices = {}
-        for name, meter in self._plan.config.meters.items():
-            if meter.bus == bus:
-                kept = memories.get(name)
-                devices[name] = Device(
-                    name,
-                    self._plan.profiles[name],
-                    meter.unit_id,
-                    config.quantities(meter, self._plan.profiles[name]),
-                    self._clock.now_ms,
-                    rated_power_w=meter.rated_power_w,
-                    ct=Fraction(meter.ct),
-                    pt=Fraction(meter.pt),
-                    memory=msgspec.msgpack.decode(kept, type=Memory) if kept else Memory(),
-                )
-        return devices
+    def memory(self, meter: str) -> Memory:
+        """See Rounds."""
+        if meter in self._changed:
+            return self._changed[meter].memory
+        kept = self._memories.get(meter)
+        return msgspec.msgpack.decode(kept, type=Memory) if kept else Memory()
 
-    async def _serve(
-        self, name: str, driver: Driver, settings: Any, devices: Mapping[str, Device]
-    ) -> None:
-        """The one owner of a bus: asks its devices in turn, for ever."""
-        meters = self._plan.config.meters
-        intervals = {d: round(1000 * meters[d].interval_s) for d in devices}
-        schedule = Schedule(intervals, self._clock.now_ms())
-        self._schedules.append(schedule)
-        async with driver.connect(settings, self._random) as bus:
-            while True:
-                due = schedule.next_due(self._clock.now_ms())
-                wait_ms = due.due_ms - self._clock.now_ms()
-                if wait_ms > 0:
-                    # Never long: the clock may be set meanwhile.
-                    await asyncio.sleep(min(wait_ms, 1000) / 1000)
-                    continue
-                device = devices[due.name]
-                try:
-                    polled = await device.poll(bus)
-                except LinkLost as exc:
-                    for each in devices:
-                        self._note(each, f"bus {name}: {exc}")
-                    await asyncio.sleep(exc.retry_after_s or 1.0)
-                except (TransientError, BadData) as exc:
-                    schedule.failed(due.name, self._clock.now_ms())
-                    self._note(due.name, str(exc))
-                else:
-                    schedule.answered(due.name, self._clock.now_ms())
-                    self._note(due.name, "ok")
-                    self._take(device, polled)
-
-    def _take(self, device: Device, polled: Polled) -> None:
+    def took(self, device: Device, polled: Polled) -> None:
+        """See Rounds: what a bus brought waits here for the next commit."""
         if not self._samples:
             self._since = self._clock.now()
         for sample in polled.samples:
@@ -134,8 +93,8 @@ class Agent:
         for event in polled.events:
             log.info("meter %s: %s %s", event.meter, event.event, event.detail)
 
-    def _note(self, meter: str, health: str) -> None:
-        """Keep a meter's health; a change of it between working and silent is an event."""
+    def note(self, meter: str, health: str) -> None:
+        """See Rounds: keep a meter's health; a change of it between working and silent is an event."""
         was, self._health[meter] = self._health[meter], health
         if (was == "ok") != (health == "ok") and was != "starting":
             event = "back" if health == "ok" else "silent"
@@ -173,6 +132,7 @@ class Agent:
         events, self._events = self._events, []
         changed, self._changed = self._changed, {}
         memories = {name: msgspec.msgpack.encode(d.memory) for name, d in changed.items()}
+        self._memories.update(memories)
         now = self._clock.now()
         early = [s for s in samples if s.t_ms < NOT_BEFORE_MS] if now.is_set else []
         try:
@@ -211,8 +171,8 @@ class Agent:
                 detail = {"by_ms": str(step_ms)}
                 gateway = self._plan.config.gateway
                 self._events.append(MeterEvent(gateway, now.wall_ms, "clock_step", detail))
-                for schedule in self._schedules:
-                    schedule.clock_stepped(now.wall_ms)
+                for rounds in self._rounds:
+                    rounds.schedule.clock_stepped(now.wall_ms)
             before = now
 
 

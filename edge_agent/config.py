@@ -23,17 +23,23 @@ profile = "eastron_sdm630"
 rated_power_w = 48000
 interval_s = 1
 ~~~
+
+What says which meter of a bus is meant (`unit_id` here) is the driver's own. Pulse and 4-20 mA
+inputs have no profile; `edge_agent/inputs.py` shows how they are told.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edge_agent import drivers, profiles
-from edge_agent.drivers import Driver
+from edge_agent import counters, drivers, inputs, profiles
+from edge_agent.device import BOUND_BY_POWER, bounds
+from edge_agent.drivers import Driver, Wanted
+from edge_agent.inputs import Input
 from edge_agent.profiles import Profile
 from wire import config
 from wire.errors import BadData, ConfigError, ProfileError
@@ -43,20 +49,26 @@ from wire.signing import PublicKey
 from wire.topics import is_id
 
 # Read where the configuration names nothing: what accounts stand on, and what a page shows.
-USUAL_QUANTITIES = ("active_energy_import", "active_power")
+USUAL_QUANTITIES = (
+    *("active_energy_import", "active_power"),
+    *("gas_volume", "gas_normal_volume", "water_volume", "air_volume", "air_normal_volume"),
+    *("steam_mass", "heat_energy", "cooling_energy", "fuel_volume", "flow", "mass_flow"),
+)
 
 
 class Meter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One meter of this site: where it hangs and what is to be read of it.
+    """One meter of this site, but for what says where on its bus it is.
 
     `ct` and `pt` are the transformer ratios as decimal strings; they are applied to profiles
-    that give values of the secondary side only. `rated_power_w` bounds what can be believed.
+    that give values of the secondary side only. `rated_power_w` bounds what can be believed of
+    energies, `rated_flow_per_h` (a decimal string in the quantity's unit) of every other counter.
     """
 
     bus: str
-    unit_id: int
-    profile: str
-    rated_power_w: int
+    profile: str = ""
+    inputs: dict[str, Input] = {}
+    rated_power_w: int | None = None
+    rated_flow_per_h: str | None = None
     interval_s: float = 1.0
     quantities: tuple[str, ...] = ()
     ct: str = "1"
@@ -72,11 +84,21 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: Path
     receipt_key_file: Path
     buses: dict[str, dict[str, Any]]
-    meters: dict[str, Meter]
+    meters: dict[str, dict[str, Any]]
     broker: Broker = Broker()
+    boundary_s: int = 900
     publish_interval_s: float = 1.0
     commit_interval_s: float = 0.25
     keep_days: float = 7.0
+
+
+class Metered(msgspec.Struct, frozen=True):
+    """A meter whose every name has been found."""
+
+    bus: str
+    interval_ms: int
+    wanted: Wanted
+    bounds: Mapping[str, counters.Register]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -85,98 +107,187 @@ class Plan(msgspec.Struct, frozen=True):
     config: AgentConfig
     receipt_key: PublicKey
     buses: Mapping[str, tuple[Driver, Any]]
-    profiles: Mapping[str, Profile]
+    meters: Mapping[str, Metered]
+
+    def on(self, bus: str) -> dict[str, Metered]:
+        """The meters of one bus, by name."""
+        return {name: metered for name, metered in self.meters.items() if metered.bus == bus}
 
 
 def load(path: Path) -> Plan:
     """The configuration in `path`. Raises ConfigError for the first problem; see `problems`."""
-    for problem in problems(path):
+    plan, told = _read(path)
+    for problem in told:
         raise problem
-    found = config.load(path, AgentConfig)
-    return Plan(
-        found,
-        PublicKey.parse(config.read_secret(found.receipt_key_file)),
-        {name: _bus(path, name, table) for name, table in found.buses.items()},
-        {name: _profile(path, name, meter) for name, meter in found.meters.items()},
-    )
+    if plan is None:
+        raise AssertionError("no plan and no problem")
+    return plan
 
 
 def problems(path: Path) -> list[ConfigError]:
     """Everything wrong with the configuration in `path`; opens no connection."""
-    try:
-        found = config.load(path, AgentConfig)
-    except ConfigError as exc:
-        return [exc]
-    told: list[ConfigError] = []
-    for key in ("site", "gateway"):
-        if not is_id(getattr(found, key)):
-            told.append(config.refuse(path, key, "is lower-case letters, digits, _ and -"))
-    try:
-        PublicKey.parse(config.read_secret(found.receipt_key_file))
-    except ConfigError as exc:
-        told.append(config.refuse(path, "receipt_key_file", str(exc)))
-    except BadData as exc:
-        told.append(config.refuse(path, "receipt_key_file", f"{found.receipt_key_file}: {exc}"))
-    if not found.meters:
-        told.append(config.refuse(path, "meters", "names no meter; add [meters.NAME]"))
-    for name, table in found.buses.items():
-        told += _tried(_bus, path, name, table)
-    for name, meter in found.meters.items():
-        told += _meter_problems(path, found, name, meter)
-    return told
+    return _read(path)[1]
 
 
 def quantities(meter: Meter, profile: Profile) -> tuple[str, ...]:
     """What is read of a meter: what its table names, else the usual ones its model has."""
-    return meter.quantities or tuple(q for q in USUAL_QUANTITIES if q in profile.registers)
+    named = meter.quantities or tuple(meter.inputs)
+    return named or tuple(q for q in USUAL_QUANTITIES if q in profile.meanings)
 
 
-def _meter_problems(path: Path, found: AgentConfig, name: str, meter: Meter) -> list[ConfigError]:
-    where = f"meters.{name}"
-    told: list[ConfigError] = []
-    if meter.bus not in found.buses:
-        known = ", ".join(sorted(found.buses)) or "none"
-        told.append(config.refuse(path, f"{where}.bus", f"no bus {meter.bus!r}; known: {known}"))
-    if meter.interval_s <= 0:
-        told.append(config.refuse(path, f"{where}.interval_s", "must be above 0"))
-    if meter.rated_power_w <= 0:
-        told.append(config.refuse(path, f"{where}.rated_power_w", "must be above 0"))
-    for key in ("ct", "pt"):
-        if not _is_ratio(getattr(meter, key)):
-            told.append(config.refuse(path, f"{where}.{key}", 'is a decimal string above 0: "40"'))
-    for other, its in found.meters.items():
-        if other < name and (its.bus, its.unit_id) == (meter.bus, meter.unit_id):
-            problem = f"{meter.unit_id} is also {other} on bus {meter.bus}"
-            told.append(config.refuse(path, f"{where}.unit_id", problem))
-    told += (failed := _tried(_profile, path, name, meter))
-    if not failed:
-        registers = _profile(path, name, meter).registers
-        for quantity in meter.quantities:
-            if quantity not in QUANTITIES:
-                told.append(config.refuse(path, f"{where}.quantities", f"unknown {quantity!r}"))
-            elif quantity not in registers:
-                problem = f"profile {meter.profile} has no {quantity}"
-                told.append(config.refuse(path, f"{where}.quantities", problem))
-    return told
-
-
-def _bus(path: Path, name: str, table: Mapping[str, object]) -> tuple[Driver, Any]:
-    return drivers.configure(table, path, f"buses.{name}")
-
-
-def _profile(path: Path, name: str, meter: Meter) -> Profile:
+def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
+    """The plan, or what is wrong with the configuration, each problem once."""
+    told = _Problems(path)
     try:
-        return profiles.load(meter.profile, allow_unverified=meter.allow_unverified)
-    except ProfileError as exc:
-        raise config.refuse(path, f"meters.{name}.profile", str(exc)) from exc
-
-
-def _tried(find: Any, *arguments: object) -> list[ConfigError]:
-    try:
-        find(*arguments)
+        found = config.load(path, AgentConfig)
     except ConfigError as exc:
-        return [exc]
-    return []
+        return None, [exc]
+    for key in ("site", "gateway"):
+        if not is_id(getattr(found, key)):
+            told.add(key, "is lower-case letters, digits, _ and -")
+    key_ = _receipt_key(found, told)
+    if not found.meters:
+        told.add("meters", "names no meter; add [meters.NAME]")
+    if found.boundary_s < 1 or 86_400 % found.boundary_s:
+        told.add("boundary_s", "must divide a day, as 900 does")
+    buses: dict[str, tuple[Driver, Any]] = {}
+    for name, table in found.buses.items():
+        with told:
+            buses[name] = drivers.configure(table, path, f"buses.{name}")
+    meters: dict[str, Metered] = {}
+    models: dict[tuple[str, bool], Profile] = {}
+    for name, table in found.meters.items():
+        if table.get("bus") in buses or table.get("bus") not in found.buses:
+            with told:
+                meters[name] = _metered(told, buses, models, name, table)
+    _places(told, meters)
+    if told.list or key_ is None:
+        return None, told.list
+    return Plan(found, key_, buses, meters), []
+
+
+class _Problems:
+    """Collects problems; as a context manager it collects the one that ends its block."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.list: list[ConfigError] = []
+
+    def add(self, key: str, problem: str) -> None:
+        self.list.append(config.refuse(self.path, key, problem))
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, exc: BaseException | None, _trace: object) -> bool:
+        if not isinstance(exc, ConfigError):
+            return False
+        self.list.append(exc)
+        return True
+
+
+def _receipt_key(found: AgentConfig, told: _Problems) -> PublicKey | None:
+    try:
+        return PublicKey.parse(config.read_secret(found.receipt_key_file))
+    except ConfigError as exc:
+        told.add("receipt_key_file", str(exc))
+    except BadData as exc:
+        told.add("receipt_key_file", f"{found.receipt_key_file}: {exc}")
+    return None
+
+
+def _metered(
+    told: _Problems,
+    buses: Mapping[str, tuple[Driver, Any]],
+    models: dict[tuple[str, bool], Profile],
+    name: str,
+    table: Mapping[str, Any],
+) -> Metered:
+    """One meter, with lesser problems told; raises ConfigError for one that ends the reading."""
+    where = f"meters.{name}"
+    common = {key: value for key, value in table.items() if key in Meter.__struct_fields__}
+    rest = {key: value for key, value in table.items() if key not in common}
+    meter = config.convert(common, Meter, str(told.path), where)
+    if meter.bus not in buses:
+        known = ", ".join(sorted(buses)) or "none"
+        raise config.refuse(told.path, f"{where}.bus", f"no bus {meter.bus!r}; known: {known}")
+    driver, _ = buses[meter.bus]
+    address = config.convert(rest, driver.Address, str(told.path), where)
+    profile = _profile(told.path, where, meter, driver, models)
+    asked = quantities(meter, profile)
+    before = len(told.list)
+    for key, problem in (
+        *_wrong_numbers(meter, [q for q in asked if q in profile.meanings]),
+        *_wrong_quantities(meter, profile),
+    ):
+        told.add(f"{where}.{key}", problem)
+    if len(told.list) > before:
+        raise told.list.pop()
+    flow = Fraction(meter.rated_flow_per_h) if meter.rated_flow_per_h else None
+    wanted = Wanted(name, profile, address, asked, Fraction(meter.ct), Fraction(meter.pt))
+    limits = bounds(wanted, meter.rated_power_w, flow)
+    return Metered(meter.bus, round(1000 * meter.interval_s), wanted, limits)
+
+
+def _wrong_numbers(meter: Meter, asked: Iterable[str]) -> Iterator[tuple[str, str]]:
+    if meter.interval_s <= 0:
+        yield "interval_s", "must be above 0"
+    for key in ("ct", "pt", "rated_flow_per_h"):
+        if (text := getattr(meter, key)) is not None and not _is_ratio(text):
+            yield key, 'is a decimal string above 0: "40"'
+    units = [QUANTITIES[q].unit for q in asked if QUANTITIES[q].cumulative]
+    energy = any(unit in BOUND_BY_POWER for unit in units)
+    power_w = meter.rated_power_w
+    if (energy and power_w is None) or (power_w is not None and power_w <= 0):
+        yield "rated_power_w", "must be above 0: the most its load draws bounds what is believed"
+    if any(unit not in BOUND_BY_POWER for unit in units) and meter.rated_flow_per_h is None:
+        yield "rated_flow_per_h", 'is missing: the most that flows in an hour, as "160"'
+
+
+def _wrong_quantities(meter: Meter, profile: Profile) -> Iterator[tuple[str, str]]:
+    for quantity in meter.quantities:
+        if quantity not in QUANTITIES:
+            yield "quantities", f"unknown {quantity!r}"
+        elif quantity not in profile.meanings:
+            yield "quantities", f"profile {meter.profile or 'inputs'} has no {quantity}"
+
+
+def _places(told: _Problems, meters: Mapping[str, Metered]) -> None:
+    """Two meters at one place of a bus; inputs of one I/O module may share theirs."""
+    taken: dict[tuple[str, Any], str] = {}
+    for name, metered in meters.items():
+        address = metered.wanted.address
+        if metered.wanted.profile.model != inputs.MODEL:
+            other = taken.setdefault((metered.bus, address), name)
+            if other != name:
+                keys = ", ".join(address.__struct_fields__)
+                told.add(f"meters.{name}.{keys}", f"is where {other} is, on bus {metered.bus}")
+
+
+def _profile(
+    path: Path,
+    where: str,
+    meter: Meter,
+    driver: Driver,
+    models: dict[tuple[str, bool], Profile],
+) -> Profile:
+    if bool(meter.profile) == bool(meter.inputs):
+        raise config.refuse(path, f"{where}.profile", "is missing (or inputs; not both)")
+    if meter.inputs:
+        try:
+            return inputs.profile(meter.inputs)
+        except ProfileError as exc:
+            raise ConfigError(f"{path}: {where}.inputs.{exc}") from exc
+    try:
+        key = meter.profile, meter.allow_unverified
+        if key not in models:
+            models[key] = profiles.load(meter.profile, allow_unverified=meter.allow_unverified)
+    except ProfileError as exc:
+        raise config.refuse(path, f"{where}.profile", str(exc)) from exc
+    if models[key].protocol != driver.PROTOCOL:
+        problem = f"is for {models[key].protocol}; bus {meter.bus} speaks {driver.PROTOCOL}"
+        raise config.refuse(path, f"{where}.profile", problem)
+    return models[key]
 
 
 def _is_ratio(text: str) -> bool:

@@ -1,26 +1,23 @@
-"""One meter as the agent sees it: what to ask, what it said, and whether to believe it."""
+"""One meter as the agent sees it: who it is, what it said, and whether to believe it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
 import msgspec
 
-from edge_agent import counters, registers
-from edge_agent.drivers import Bus, LinkLost, NoAnswer, NotThere, Refused
-from edge_agent.profiles import Profile
-from wire.errors import BadData
+from edge_agent import counters
+from edge_agent.drivers import Answer, Meter, NoAnswer, Remembers, Wanted
+from edge_agent.scaling import modulus
 from wire.messages import MeterEvent, Sample
 from wire.quantities import QUANTITIES
 
 _IDENTITY_EVERY_MS = 3_600_000
 _ABSENCE_MS = 60_000  # long enough to exchange a meter
 _IDENTITY_TRIES = 2
-_BOUND_BY_POWER = ("kWh", "kvarh", "kVAh")
-
-
-class WrongMeter(BadData):
-    """Another model answers than the profile describes."""
+_GAP_MS = 900_000  # hides a quarter of an hour's boundary: worth asking the meter's own memory
+_HISTORY_TRIES = 3
+BOUND_BY_POWER = ("kWh", "kvarh", "kVAh")
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -40,125 +37,78 @@ class Polled(NamedTuple):
     events: list[MeterEvent]
 
 
-class Read(NamedTuple):
-    """One answered request, its words, and when the answer was there (UTC ms)."""
-
-    block: registers.Block
-    words: tuple[int, ...]
-    t_ms: int
-
-
 class Device:
-    """A meter `name` of the model `profile` at `unit` on a bus.
-
-    `quantities`: what to read; `ct`, `pt`: ratios of the transformers before it, for registers on
-    the secondary side; `rated_power_w`: the most its load can draw, which bounds its counters;
-    `memory`: what it remembered last time. Raises ProfileError for a quantity the model lacks.
-    """
+    """The meter `name` behind `meter`. `bounds`: what its registers can honestly do; `memory`: what
+    it remembered last time."""
 
     def __init__(
         self,
         name: str,
-        profile: Profile,
-        unit: int,
-        quantities: Sequence[str],
+        meter: Meter,
         now_ms: Callable[[], int],
-        *,
-        rated_power_w: int | None = None,
-        ct: Fraction = Fraction(1),
-        pt: Fraction = Fraction(1),
+        bounds: Mapping[str, counters.Register],
         memory: Memory = _BLANK,
     ) -> None:
-        self.name, self.profile, self.unit = name, profile, unit
-        self.quantities = tuple(quantities)
-        self.missed: list[str] = []  # why requests of the last round had no answer
+        self.name, self.meter = name, meter
         self._now_ms = now_ms
-        self._ct, self._pt = ct, pt
-        self._learned = registers.Learned()
-        self._blocks = self._plan(self.quantities)
-        self._bounds = {q: self._bound(q, rated_power_w) for q in self.quantities}
+        self._bounds = bounds
         self._memory = memory
         self._identified_ms: int | None = None
         self._answered_ms: int | None = None
         self._identity_missed = 0
         self._skip_identity = False
+        self._history_missed = 0
 
     @property
     def memory(self) -> Memory:
         """What to keep for the next start."""
         return self._memory
 
-    @property
-    def blocks(self) -> Sequence[registers.Block]:
-        """The requests of one round, by what is known of the meter so far."""
-        return self._blocks
-
-    @property
-    def absent(self) -> frozenset[str]:
-        """Optional quantities this meter has shown not to have."""
-        return self._learned.absent
-
-    async def poll(self, bus: Bus) -> Polled:
+    async def poll(self) -> Polled:
         """One round. The identity is read with the first, every hour, and after an absence.
 
-        A request in mid-round that gets no answer costs only its own values (`missed`). Raises
-        NoAnswer, LinkLost or Refused if nothing was read, WrongMeter or BadData if the profile is
-        wrong. A round that raises leaves the memory as it was.
+        After a gap that hides a boundary, a meter that remembers is asked for it first. Raises what
+        `Meter.read` and `Meter.identify` raise; a round that raises leaves the memory as it was.
         """
         memory, polled = self._memory, Polled([], [])
         identified_ms = self._identified_ms
         if self._identity_due():
-            memory, told = self._recognise(memory, await self._identity(bus))
+            memory, told = self._recognise(memory, await self._identity())
             polled.events.extend(told)
             identified_ms = self._now_ms()
-        async for read in self.read(bus):
-            decoded = registers.decode(read.block, read.words)
-            values = {q: value for q, value in decoded.items() if value is not None}
-            sample = Sample(self.name, read.t_ms, values)
-            judged = counters.judge(memory.seen, sample, self._bounds)
-            memory = Memory(memory.identity, dict(judged.state))
-            polled.samples.extend(judged.samples)
-            polled.events.extend(judged.events)
+        memory = await self._look_back(memory, polled)
+        async for answer in self.meter.read():
+            memory = self._judge(memory, answer, polled, "good")
         self._memory, self._identified_ms, self._answered_ms = memory, identified_ms, self._now_ms()
         if self._identity_missed >= _IDENTITY_TRIES:
             self._identified_ms, self._identity_missed = self._answered_ms, 0
         self._skip_identity = False
+        self._history_missed = 0
         return polled
 
-    async def read(self, bus: Bus) -> AsyncIterator[Read]:
-        """Each request of one round, answered; what the meter refuses is learned on the way."""
-        left, answered = list(self._blocks), False
-        self.missed = []
-        while left:
-            block = left.pop(0)
-            try:
-                words = await self._ask(bus, block.fc, block.address, block.count)
-            except NotThere as exc:
-                left = [*self._learn(block, exc), *left]
-            except (NoAnswer, LinkLost, Refused) as exc:
-                if not answered:
-                    raise
-                self.missed.append(str(exc))
-            else:
-                answered = True
-                yield Read(block, words, self._now_ms())
+    async def _look_back(self, memory: Memory, polled: Polled) -> Memory:
+        """After a gap, samples `backfilled` from what the meter itself remembers of it."""
+        known = [max(seen.t_ms, seen.last_t_ms) for seen in memory.seen.values()]
+        since_ms = max([*known, self._answered_ms or 0])
+        if not known or self._now_ms() - since_ms < _GAP_MS:
+            return memory
+        if not isinstance(self.meter, Remembers) or self._history_missed >= _HISTORY_TRIES:
+            return memory
+        try:
+            async for answer in self.meter.history(since_ms):
+                memory = self._judge(memory, answer, polled, "backfilled")
+        except NoAnswer:
+            self._history_missed += 1
+            raise
+        return memory
 
-    async def identify(self, bus: Bus) -> dict[str, str]:
-        """The meter's own `serial` and `model`, as far as it has them. Raises WrongMeter."""
-        found: dict[str, str] = {}
-        for key, place in self.profile.identity.places():
-            count = place.size + (place.size % 2 if self.profile.limits.even else 0)
-            try:
-                words = await self._ask(bus, place.fc, place.at, count)
-            except Refused:
-                continue  # not every variant has it
-            found[key] = registers.read_text(place, words)
-            if place.expect and found[key] not in place.expect:
-                raise WrongMeter(
-                    f"{self.name}: {key} reads {found[key]!r}; the {self.profile.vendor}"
-                    f" {self.profile.model} says {' or '.join(place.expect)}"
-                )
-        return found
+    def _judge(self, memory: Memory, answer: Answer, polled: Polled, quality: str) -> Memory:
+        values = {q: value for q, value in answer.values.items() if value is not None}
+        sample = Sample(self.name, answer.t_ms, values, quality)
+        judged = counters.judge(memory.seen, sample, self._bounds)
+        polled.samples.extend(judged.samples)
+        polled.events.extend(judged.events)
+        return Memory(memory.identity, dict(judged.state))
 
     def _identity_due(self) -> bool:
         if self._skip_identity:
@@ -171,9 +121,9 @@ class Device:
             or now_ms - max(self._answered_ms, self._identified_ms) > _ABSENCE_MS
         )
 
-    async def _identity(self, bus: Bus) -> dict[str, str]:
+    async def _identity(self) -> dict[str, str]:
         try:
-            found = await self.identify(bus)
+            found = await self.meter.identify()
         except NoAnswer:
             # It is gone, or silent about this alone: the next round asks for values.
             self._identity_missed += 1
@@ -192,30 +142,23 @@ class Device:
         event = MeterEvent(self.name, self._now_ms(), "identity", found)
         return Memory(found if exchanged else {**known, **found}, seen), [event]
 
-    async def _ask(self, bus: Bus, fc: int, address: int, count: int) -> tuple[int, ...]:
-        return await bus.read(self.unit, fc, address, count, self.profile.limits.min_gap_ms)
 
-    def _learn(self, block: registers.Block, refusal: NotThere) -> list[registers.Block]:
-        """What to ask instead of a refused block."""
-        learned = registers.learn(self._learned, block)
-        if learned is None:
-            lacks = ", ".join(f.quantity for f in block.fields)
-            raise BadData(
-                f"{self.name}: {refusal}; every {self.profile.vendor} {self.profile.model} has"
-                f" {lacks}: is this the right profile?"
-            ) from refusal
-        self._learned = learned
-        self._blocks = self._plan(self.quantities)
-        return self._plan([f.quantity for f in block.fields])
+def bounds(
+    wanted: Wanted, rated_power_w: int | None, rated_flow_per_h: Fraction | None = None
+) -> dict[str, counters.Register]:
+    """What each register wanted can honestly do.
 
-    def _plan(self, quantities: Sequence[str]) -> list[registers.Block]:
-        return registers.plan(self.profile, quantities, self._learned, self._ct, self._pt)
-
-    def _bound(self, quantity: str, rated_power_w: int | None) -> counters.Register:
-        register = self.profile.registers[quantity]
-        by_power = rated_power_w is not None and QUANTITIES[quantity].unit in _BOUND_BY_POWER
-        return counters.Register(
-            per_hour=Fraction(rated_power_w or 0, 1000) if by_power else None,
-            modulus=registers.modulus(quantity, register, self._ct, self._pt),
-            float32=register.as_ == "f32",
+    `rated_power_w`: the most the load draws, which bounds energies; `rated_flow_per_h`: the most
+    that flows in an hour, in the quantity's unit, which bounds every other counter.
+    """
+    found = {}
+    for quantity in wanted.quantities:
+        meaning = wanted.profile.meanings[quantity]
+        by_power = QUANTITIES[quantity].unit in BOUND_BY_POWER
+        power = Fraction(rated_power_w, 1000) if rated_power_w is not None else None
+        found[quantity] = counters.Register(
+            per_hour=power if by_power else rated_flow_per_h,
+            modulus=modulus(quantity, meaning, wanted.ct, wanted.pt),
+            float32=meaning.is_float32,
         )
+    return found

@@ -1,12 +1,9 @@
-"""From quantities to requests, and from the words of an answer to exact values. Pure.
+"""From quantities to Modbus requests, and from the words of an answer to exact values. Pure.
 
 `plan` merges what is asked for into as few requests as the profile's limits allow: a request
 starts at a value, never inside one, and reads over a hole only where the meter has not refused.
 What a meter refuses is learned (`learn`): first the holes, then which optional register it lacks.
-`decode` gives (mantissa, exponent): value = mantissa * 10**exponent in the quantity's unit. The
-exponent depends on profile and ratios alone. A float is taken for the binary fraction it is and
-rounded half to even to the profile's `decimals`; nothing else is rounded, except where the
-transformers' ratio has no finite decimal: there to a thousandth of the register's own step.
+`decode` gives values as `scaling` has them.
 """
 
 import math
@@ -15,11 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from edge_agent.exact import finite_exponent, half_even
-from edge_agent.profiles import Place, Profile, Register, factor
+from edge_agent.profiles.modbus import Place, Profile, Register
+from edge_agent.scaling import ONE, Scaling, scaling
 from wire.errors import BadData, ProfileError
 from wire.messages import Value
-from wire.quantities import QUANTITIES
 
 _STRUCT = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q"}
 _FLOAT = {"f32": "f", "f64": "d"}
@@ -27,13 +23,12 @@ _FLOAT = {"f32": "f", "f64": "d"}
 
 @dataclass(frozen=True)
 class Field:
-    """One quantity inside a block: its register and raw number * numerator / denominator."""
+    """One quantity inside a block: its register, the factors of its parts, and its scaling."""
 
     quantity: str
     register: Register
-    exponent: int
-    numerator: int
-    denominator: int
+    parts: tuple[Fraction, ...]
+    scaling: Scaling
 
 
 @dataclass(frozen=True)
@@ -59,8 +54,8 @@ def plan(
     profile: Profile,
     quantities: Iterable[str],
     learned: Learned = Learned(),
-    ct: Fraction = Fraction(1),
-    pt: Fraction = Fraction(1),
+    ct: Fraction = ONE,
+    pt: Fraction = ONE,
 ) -> list[Block]:
     """The requests that read `quantities`, by function and address. Raises ProfileError."""
     fields = [
@@ -108,6 +103,13 @@ def raw_words(block: Block, item: Field, words: Sequence[int]) -> list[tuple[int
     return [tuple(words[offset : offset + size]) for offset in offsets]
 
 
+def shown(block: Block, item: Field, words: Sequence[int]) -> tuple[str, str]:
+    """(registers, their words in hex) of one quantity, for a person."""
+    parts = raw_words(block, item, words)
+    at = " + ".join(str(start) for start in item.register.starts)
+    return at, " + ".join(" ".join(f"{word:04x}" for word in part) for part in parts)
+
+
 def read_text(place: Place, words: Sequence[int]) -> str:
     """An identity register as text: a number in decimal, a string without its padding."""
     data = _bytes(place, words[: place.size])
@@ -118,41 +120,13 @@ def read_text(place: Place, words: Sequence[int]) -> str:
     return str(_number(place, data) or 0)
 
 
-def modulus(quantity: str, register: Register, ct: Fraction, pt: Fraction) -> Fraction | None:
-    """Where the counter starts again at 0, in the quantity's unit on the primary side.
-
-    None if the profile does not say, or the transformers' ratio leaves it no exact decimal.
-    """
-    if register.modulus is None:
-        return None
-    step = factor(quantity, register) / Fraction(register.scale)
-    primary = Fraction(register.modulus) * step * _ratio(quantity, register, ct, pt)
-    return None if finite_exponent(primary) is None else primary
-
-
 def _field(profile: Profile, quantity: str, ct: Fraction, pt: Fraction) -> Field:
     register = profile.registers.get(quantity)
     if register is None:
         has = ", ".join(profile.registers)
         raise ProfileError(f"{profile.vendor} {profile.model}: no {quantity}; it has {has}")
-    scale = factor(quantity, register) * _ratio(quantity, register, ct, pt)
-    exponent = _exponent(register, scale)
-    scale *= Fraction(10) ** -exponent
-    return Field(quantity, register, exponent, scale.numerator, scale.denominator)
-
-
-def _ratio(quantity: str, register: Register, ct: Fraction, pt: Fraction) -> Fraction:
-    """Secondary to primary: a current by CT, a voltage by PT, all else (power, energy) by both."""
-    if not register.secondary:
-        return Fraction(1)
-    return {"A": ct, "V": pt}.get(QUANTITIES[quantity].unit, ct * pt)
-
-
-def _exponent(register: Register, scale: Fraction) -> int:
-    if register.decimals is not None:
-        return -register.decimals
-    exact = finite_exponent(scale)
-    return exact if exact is not None else math.floor(math.log10(scale)) - 3
+    parts = (ONE, *(Fraction(part.scale) for part in register.plus))
+    return Field(quantity, register, parts, scaling(quantity, register, ct, pt))
 
 
 def _span(start: int, size: int) -> range:
@@ -180,20 +154,22 @@ def _joined(profile: Profile, fields: Sequence[Field]) -> Block:
 
 def _value(block: Block, item: Field, words: Sequence[int]) -> Value | None:
     top, bottom = 0, 1
-    for part in raw_words(block, item, words):
+    for part, factor in zip(raw_words(block, item, words), item.parts, strict=True):
         data = _bytes(item.register, part)
         number = None if data.hex() == item.register.sentinel else _number(item.register, data)
         if number is None:
             return None
         numerator, denominator = number.as_integer_ratio()
+        if factor is not ONE:
+            numerator, denominator = numerator * factor.numerator, denominator * factor.denominator
         top, bottom = top * denominator + numerator * bottom, bottom * denominator
-    return half_even(top * item.numerator, bottom * item.denominator), item.exponent
+    return item.scaling.ratio(top, bottom)
 
 
 def _bytes(place: Place, words: Sequence[int]) -> bytes:
     """The number's bytes, most significant first."""
     ordered = reversed(words) if place.words == "little" else words
-    return b"".join(word.to_bytes(2, "big") for word in ordered)
+    return b"".join(word.to_bytes(2, place.bytes) for word in ordered)
 
 
 def _number(place: Place, data: bytes) -> int | float | None:

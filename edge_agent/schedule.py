@@ -17,6 +17,7 @@ class _Turn:
     interval_ms: int
     due_ms: int
     failures: int = 0
+    busy: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,21 +41,33 @@ class Schedule:
         self._boundary_ms = boundary_ms
         self._turns = {name: _Turn(every, now_ms) for name, every in intervals_ms.items()}
 
-    def next_due(self, now_ms: int) -> Due:
-        """Who to ask: of those already due the most urgent, else the one due first."""
-        name, turn = min(self._turns.items(), key=lambda item: self._urgency(item[1], now_ms))
-        return Due(name, turn.due_ms, self._at_boundary(turn))
+    def next_due(self, now_ms: int) -> Due | None:
+        """Who to ask: of those already due the most urgent, else the one due first.
+
+        None while everyone is being asked.
+        """
+        turns = ((name, turn) for name, turn in self._turns.items() if not turn.busy)
+        found = min(turns, key=lambda item: self._urgency(item[1], now_ms), default=None)
+        return found and Due(found[0], found[1].due_ms, self._at_boundary(found[1]))
+
+    def begun(self, name: str) -> None:
+        """The device is being asked beside others: it is not due until it is told how that went."""
+        self._turns[name].busy = True
+
+    def again(self, name: str) -> None:
+        """The device could not be asked: it stays due."""
+        self._turns[name].busy = False
 
     def answered(self, name: str, now_ms: int) -> None:
         """The device answered: its next turn is its next slot or the next boundary."""
         turn = self._turns[name]
-        turn.failures = 0
+        turn.failures, turn.busy = 0, False
         turn.due_ms = min(_next(now_ms, turn.interval_ms), _next(now_ms, self._boundary_ms))
 
     def failed(self, name: str, now_ms: int) -> None:
         """The device did not answer: one probe after the next back-off step."""
         turn = self._turns[name]
-        turn.failures += 1
+        turn.failures, turn.busy = turn.failures + 1, False
         turn.due_ms = now_ms + min(_STEP_MS * turn.failures, _LONGEST_MS)
 
     def clock_stepped(self, now_ms: int) -> None:

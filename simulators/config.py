@@ -88,7 +88,7 @@ def load(path: Path) -> tuple[Config, Plant]:
             profile = profiles.load(meter.profile, allow_unverified=True)
         except ProfileError as exc:
             raise config.refuse(scenario, key, str(exc)) from exc
-        if "active_energy_import" not in profile.registers:
+        if "active_energy_import" not in profile.meanings:
             raise config.refuse(scenario, key, "counts no energy")
     return found, plant_
 

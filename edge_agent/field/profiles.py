@@ -43,37 +43,28 @@ def show_all(out: TextIO) -> None:
 
 def show(profile: profiles.Profile, out: TextIO) -> None:
     """Source, limits, and where each quantity stands."""
-    limits = profile.limits
     print(f"{profile.vendor} {profile.model}, grade {profile.grade}", file=out)
     print(f"source: {profile.source}", file=out)
     print(f"factory setting: {_settings(profile)}", file=out)
-    print(
-        f"a request: up to {limits.max_words} registers, holes up to {limits.max_hole}"
-        f"{', even addresses only' if limits.even else ''}, {limits.min_gap_ms} ms rest before it",
-        file=out,
-    )
-    for key, place in profile.identity.places():
-        expect = f", says {' or '.join(place.expect)}" if place.expect else ""
-        print(f"{key}: function {place.fc}, register {place.at}, {place.as_}{expect}", file=out)
-    rows = [_row(quantity, register) for quantity, register in profile.registers.items()]
-    _print(out, ("quantity", "fc", "register", "as", "resolution", "notes"), rows)
+    for rule in profile.rules():
+        print(rule, file=out)
+    rows = [_row(quantity, meaning) for quantity, meaning in profile.meanings.items()]
+    _print(out, ("quantity", "where", "resolution", "notes"), rows)
 
 
-def _row(quantity: str, register: profiles.Register) -> tuple[str, ...]:
+def _row(quantity: str, meaning: profiles.Meaning) -> tuple[str, ...]:
     unit = QUANTITIES[quantity].unit
-    if register.decimals is not None:
-        resolution = f"{10**-register.decimals:.{register.decimals}f}"
+    if meaning.decimals is not None:
+        resolution = f"{10**-meaning.decimals:.{meaning.decimals}f}"
     else:
-        resolution = f"{float(profiles.factor(quantity, register)):g}"
+        resolution = f"{float(profiles.factor(quantity, meaning)):g}"
     notes = [
-        *(["low word first"] if register.words == "little" else []),
-        *(["not on every variant"] if register.optional else []),
-        *(["secondary side"] if register.secondary else []),
-        *([f"wraps at {register.modulus} {register.unit}"] if register.modulus else []),
+        *(["not on every variant"] if meaning.optional else []),
+        *(["secondary side"] if meaning.secondary else []),
+        *([f"wraps at {meaning.modulus} {meaning.unit}"] if meaning.modulus else []),
     ]
-    at = " + ".join(str(start) for start in register.starts)
     shown = resolution if unit == "1" else f"{resolution} {unit}"
-    return quantity, str(register.fc), at, register.as_, shown, "; ".join(notes)
+    return quantity, meaning.where, shown, "; ".join(notes)
 
 
 def _settings(profile: profiles.Profile) -> str:

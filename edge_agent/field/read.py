@@ -4,14 +4,15 @@ import argparse
 import asyncio
 import sys
 import time
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TextIO
 
-from edge_agent import config, registers
-from edge_agent.device import Device, Read
-from edge_agent.drivers import Bus
+import msgspec
+
+from edge_agent import config
+from edge_agent.drivers import Answer, Meter, Wanted
 from edge_agent.exact import as_decimal, as_fraction
 from edge_agent.field import table
 from wire.errors import ConfigError
@@ -44,59 +45,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit code 0. Raises ConfigError, TransientError or BadData."""
     plan = config.load(args.config)
-    meter = plan.config.meters.get(args.meter)
+    meter = plan.meters.get(args.meter)
     if meter is None:
-        known = ", ".join(plan.config.meters)
+        known = ", ".join(plan.meters)
         raise ConfigError(f"{args.config}: meters.{args.meter}: no such meter; known: {known}")
-    profile = plan.profiles[args.meter]
-    device = Device(
-        args.meter,
-        profile,
-        meter.unit_id,
-        tuple(profile.registers) if args.all else config.quantities(meter, profile),
-        lambda: time.time_ns() // 1_000_000,
-        ct=Fraction(meter.ct),
-        pt=Fraction(meter.pt),
-    )
     driver, settings = plan.buses[meter.bus]
+    wanted = meter.wanted
+    if args.all:
+        wanted = replace(wanted, quantities=tuple(wanted.profile.meanings))
 
     async def once() -> None:
-        async with driver.connect(settings, Random()) as bus:
-            await show(device, bus, sys.stdout)
+        now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
+        async with driver.connect(settings, Random(), now_ms) as bus:
+            await show(wanted, bus.meter(wanted), sys.stdout)
 
     asyncio.run(once())
     return 0
 
 
-async def show(device: Device, bus: Bus, out: TextIO) -> None:
+async def show(wanted: Wanted, meter: Meter, out: TextIO) -> None:
     """Identify and read the meter once, and print the table. Raises TransientError, BadData."""
-    profile = device.profile
-    print(f"{device.name}: {profile.vendor} {profile.model}, unit {device.unit}", file=out)
-    for key, text in (await device.identify(bus)).items():
+    profile = wanted.profile
+    print(f"{wanted.name}: {profile.vendor} {profile.model}, {_place(wanted.address)}", file=out)
+    for key, text in (await meter.identify()).items():
         print(f"{key} {text}", file=out)
     rows: list[tuple[str, ...]] = []
-    async for read in device.read(bus):
-        rows.extend(_rows(read))
+    async for answer in meter.read():
+        rows.extend(_rows(answer))
     seen = {row[0] for row in rows}
-    for quantity in device.quantities:
+    for quantity in wanted.quantities:
         if quantity not in seen:
-            why = "not on this meter" if quantity in device.absent else "no answer"
+            why = "not on this meter" if quantity in meter.absent else "no answer"
             rows.append((quantity, "", "", "", why))
-    for line in table.lines(("quantity", "register", "words", "value", "judgement"), rows):
+    for line in table.lines(("quantity", "where", "raw", "value", "judgement"), rows):
         print(line, file=out)
 
 
-def _rows(read: Read) -> list[tuple[str, ...]]:
-    decoded = registers.decode(read.block, read.words)
+def _place(address: msgspec.Struct) -> str:
+    keys = address.__struct_fields__
+    return ", ".join(f"{key} {getattr(address, key)}" for key in keys)
+
+
+def _rows(answer: Answer) -> list[tuple[str, ...]]:
+    shown_raw = answer.shown()
     rows: list[tuple[str, ...]] = []
-    for item in read.block.fields:
-        value, unit = decoded[item.quantity], QUANTITIES[item.quantity].unit
-        parts = registers.raw_words(read.block, item, read.words)
-        words = " + ".join(" ".join(f"{word:04x}" for word in part) for part in parts)
-        at = " + ".join(str(start) for start in item.register.starts)
+    for quantity, value in answer.values.items():
+        unit = QUANTITIES[quantity].unit
+        where, raw = shown_raw.get(quantity, ("", ""))
         shown = "" if value is None else as_decimal(as_fraction(value))
         shown += f" {unit}" if shown and unit != "1" else ""
-        rows.append((item.quantity, at, words, shown, judgement(item.quantity, value)))
+        rows.append((quantity, where, raw, shown, judgement(quantity, value)))
     return rows
 
 

@@ -9,22 +9,26 @@ from random import Random
 import msgspec
 import pytest
 
-from edge_agent import drivers
+from edge_agent import drivers, profiles
+from wire.config import convert
 from wire.errors import ConfigError
 
 NAMES = sorted(
     file.name.removesuffix(".py")
     for file in importlib.resources.files(drivers).iterdir()
-    if file.name.endswith(".py") and not file.name.startswith("_")
+    if not file.name.startswith("_") and (file.is_dir() or file.name.endswith(".py"))
 )
 
+PROFILES = [profiles.load(name, allow_unverified=True) for name in profiles.names()]
 
-def sample(name: str) -> dict[str, object]:
-    """The sample configuration in a driver's docstring."""
+
+def sample(name: str) -> tuple[dict[str, object], dict[str, object]]:
+    """The sample configuration in a driver's docstring: the bus's keys, and a meter's."""
     docstring = inspect.getdoc(drivers.load(name)) or ""
     fenced = re.search(r"~~~toml\n(.*?)~~~", docstring, re.DOTALL)
     assert fenced, f"{name}: no ~~~toml block in its docstring"
-    return tomllib.loads(fenced[1])
+    bus = tomllib.loads(fenced[1])
+    return bus, bus.pop("meter")
 
 
 def test_there_are_drivers() -> None:
@@ -33,26 +37,38 @@ def test_there_are_drivers() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_sample_configuration_names_it_and_is_accepted(name: str) -> None:
-    table = sample(name)
+    table, meter = sample(name)
     assert table["driver"] == name
     driver, settings = drivers.configure(table, "agent.toml", "buses.line")
     assert isinstance(settings, driver.Settings)
+    assert convert(meter, driver.Address, "agent.toml")
+    assert driver.PROTOCOL in profiles.protocols()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_settings_are_frozen_and_refuse_unknown_keys(name: str) -> None:
-    settings = drivers.load(name).Settings
-    assert issubclass(settings, msgspec.Struct)
-    assert settings.__struct_config__.frozen
+    driver = drivers.load(name)
+    for type_ in (driver.Settings, driver.Address):
+        assert issubclass(type_, msgspec.Struct)
+        assert type_.__struct_config__.frozen
+        assert type_.__struct_config__.forbid_unknown_fields
     with pytest.raises(ConfigError, match=r"^agent\.toml: buses\.line\.colour: is not a known key"):
-        drivers.configure({**sample(name), "colour": "red"}, "agent.toml", "buses.line")
+        drivers.configure({**sample(name)[0], "colour": "red"}, "agent.toml", "buses.line")
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_bus_opens_nothing_before_its_first_read(name: str) -> None:
-    driver, settings = drivers.configure(sample(name), "sample", "buses.line")
-    async with driver.connect(settings, Random(1)) as bus:
-        assert callable(bus.read)
+    table, meter = sample(name)
+    driver, settings = drivers.configure(table, "sample", "buses.line")
+    profile = next(p for p in PROFILES if p.protocol == driver.PROTOCOL)
+    quantity = next(iter(profile.meanings))
+    address = convert(meter, driver.Address, "sample")
+    wanted = drivers.Wanted("m", profile, address, (quantity,))
+    async with driver.connect(settings, Random(1), lambda: 0) as bus:
+        assert bus.meter(wanted).tally.asked == 0
+    cost = driver.cost(settings, wanted)
+    assert cost.requests >= 1
+    assert cost.seconds >= 0
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,10 @@ from edge_agent.drivers.modbus import Settings, connect
 from edge_agent.protocols.modbus import crc16
 
 
+def now_ms() -> int:
+    return 1_790_000_000_000
+
+
 class Line:
     """The meters' end of a pty: a thread that hands every request (8 bytes) to the script."""
 
@@ -58,7 +62,7 @@ class Line:
 
     def settings(self, **change: object) -> Settings:
         given = {"device": self.path, "baud": 19200, "timeout_ms": 100, **change}
-        return Settings("rtu", **given)  # type: ignore[arg-type]
+        return Settings(transport="rtu", **given)  # type: ignore[arg-type]
 
 
 def framed(request: bytes, *words: int, function: int | None = None) -> bytes:
@@ -79,7 +83,7 @@ async def test_a_late_answer_is_not_taken_for_the_next_request() -> None:
         line.say(framed(request, address(request)))
 
     with Line(late_for_100) as line:
-        async with connect(line.settings(), Random(1)) as bus:
+        async with connect(line.settings(), Random(1), now_ms) as bus:
             with pytest.raises(NoAnswer):
                 await bus.read(1, 3, 100, 1)
             assert await bus.read(1, 3, 200, 1) == (200,)
@@ -93,7 +97,7 @@ async def test_the_answer_to_a_cancelled_caller_is_not_taken_for_the_next_reques
         line.say(framed(request, address(request)))
 
     with Line(slow_for_100) as line:
-        async with connect(line.settings(), Random(1)) as bus:
+        async with connect(line.settings(), Random(1), now_ms) as bus:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(bus.read(1, 3, 100, 1), 0.02)
             assert await bus.read(1, 3, 200, 1) == (200,)
@@ -118,7 +122,7 @@ SPOILT: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("spoilt", SPOILT)
 async def test_one_sound_answer_among_anything_else_is_found(spoilt: str) -> None:
     with Line(lambda request, line: line.say(SPOILT[spoilt](request))) as line:
-        async with connect(line.settings(), Random(1)) as bus:
+        async with connect(line.settings(), Random(1), now_ms) as bus:
             assert await bus.read(1, 3, 100, 1) == (4711,)
 
 
@@ -133,7 +137,7 @@ async def test_a_wrong_answer_alone_is_none(wrong: str) -> None:
             line.say(framed(request, 9)[:-2] + b"\x00\x00")
 
     with Line(false) as line:
-        async with connect(line.settings(), Random(1)) as bus:
+        async with connect(line.settings(), Random(1), now_ms) as bus:
             with pytest.raises(NoAnswer, match="no valid answer"):
                 await bus.read(1, 3, 100, 1)
 
@@ -149,7 +153,7 @@ async def test_the_line_is_silent_before_each_request(
     change: dict[str, object], least_s: float
 ) -> None:
     with Line(lambda request, line: line.say(framed(request, 1))) as line:
-        async with connect(line.settings(**change), Random(1)) as bus:
+        async with connect(line.settings(**change), Random(1), now_ms) as bus:
             for _ in range(5):
                 await bus.read(1, 3, 0, 1)
         gaps = [began - ended for ended, began in zip(line.ended, line.began[1:])]
@@ -163,13 +167,13 @@ async def test_the_time_on_the_wire_is_not_the_meters() -> None:
         line.say(framed(request, 8))
 
     with Line(slow) as line:
-        async with connect(line.settings(baud=1200, timeout_ms=40), Random(1)) as bus:
+        async with connect(line.settings(baud=1200, timeout_ms=40), Random(1), now_ms) as bus:
             assert await bus.read(1, 3, 0, 1) == (8,)
 
 
 async def test_a_meter_rests_between_its_own_requests_and_its_neighbours_do_not_wait() -> None:
     with Line(lambda request, line: line.say(framed(request, 1))) as line:
-        async with connect(line.settings(), Random(1)) as bus:
+        async with connect(line.settings(), Random(1), now_ms) as bus:
             await bus.read(1, 3, 0, 1, rest_ms=150)
             await asyncio.gather(bus.read(1, 3, 0, 1, rest_ms=150), bus.read(2, 3, 0, 1))
     assert [request[0] for request in line.asked] == [1, 2, 1]
@@ -180,8 +184,8 @@ async def test_a_meter_rests_between_its_own_requests_and_its_neighbours_do_not_
 async def test_a_port_that_vanishes_is_told_at_once() -> None:
     master, slave = pty.openpty()
     tty.setraw(slave)
-    settings = Settings("rtu", device=os.ttyname(slave), timeout_ms=5_000)
-    async with connect(settings, Random(1)) as bus:
+    settings = Settings(transport="rtu", device=os.ttyname(slave), timeout_ms=5_000)
+    async with connect(settings, Random(1), now_ms) as bus:
         reading = asyncio.create_task(bus.read(1, 3, 0, 1))
         await asyncio.sleep(0.1)
         os.close(slave)
@@ -193,15 +197,15 @@ async def test_a_port_that_vanishes_is_told_at_once() -> None:
 
 
 async def test_a_port_that_is_not_there_says_what_to_do() -> None:
-    settings = Settings("rtu", device="/dev/serial/by-id/none")
-    async with connect(settings, Random(1)) as bus:
+    settings = Settings(transport="rtu", device="/dev/serial/by-id/none")
+    async with connect(settings, Random(1), now_ms) as bus:
         with pytest.raises(LinkLost, match="is the adapter plugged in"):
             await bus.read(1, 3, 0, 1)
 
 
 async def test_a_line_with_parity_works_on_a_pseudo_terminal() -> None:
     with Line(lambda request, line: line.say(framed(request, 8))) as line:
-        async with connect(line.settings(parity="E"), Random(1)) as bus:
+        async with connect(line.settings(parity="E"), Random(1), now_ms) as bus:
             assert await bus.read(1, 3, 0, 1) == (8,)
 
 
@@ -222,8 +226,10 @@ async def test_rtu_over_tcp_keeps_the_guards_of_rtu() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = await asyncio.start_server(gateway, "127.0.0.1", port)
-    settings = Settings("rtu_over_tcp", host="127.0.0.1", port=port, baud=19200, timeout_ms=100)
-    async with connect(settings, Random(1)) as bus:
+    settings = Settings(
+        transport="rtu_over_tcp", host="127.0.0.1", port=port, baud=19200, timeout_ms=100
+    )
+    async with connect(settings, Random(1), now_ms) as bus:
         with pytest.raises(NoAnswer):
             await bus.read(1, 3, 100, 1)
         assert await bus.read(1, 3, 200, 1) == (200,)

@@ -18,9 +18,9 @@ import pytest
 from pyModbusTCP.server import DataBank, ModbusServer
 
 from edge_agent import profiles
-from edge_agent.device import Device
-from edge_agent.drivers import LinkLost, NoAnswer, NotThere, Refused
-from edge_agent.drivers.modbus import Settings, connect
+from edge_agent.device import Device, bounds
+from edge_agent.drivers import Bus, LinkLost, NoAnswer, NotThere, Refused, Wanted
+from edge_agent.drivers.modbus import Address, Settings, connect
 from edge_agent.field import read as read_command
 from wire.errors import ConfigError
 from wire.signing import SigningKey
@@ -47,8 +47,13 @@ def pymodbustcp() -> Iterator[tuple[int, DataBank]]:
     server.stop()
 
 
-def device(profile: str, *quantities: str) -> Device:
-    return Device("m", profiles.load(profile), 1, quantities, lambda: NOW_MS)
+def now_ms() -> int:
+    return NOW_MS
+
+
+def device(bus: Bus, profile: str, *quantities: str) -> Device:
+    wanted = Wanted("m", profiles.load(profile), Address(unit_id=1), quantities)
+    return Device("m", bus.meter(wanted), now_ms, bounds(wanted, 48_000))
 
 
 async def test_an_sdm630_behind_pymodbustcp_is_read(pymodbustcp: tuple[int, DataBank]) -> None:
@@ -57,9 +62,11 @@ async def test_an_sdm630_behind_pymodbustcp_is_read(pymodbustcp: tuple[int, Data
     bank.set_input_registers(52, [0x4542, 0xA000])  # 3114.0 W
     bank.set_input_registers(72, [0x4640, 0xE6B7])  # 12345.6787 kWh, nearest to 12345.679
     bank.set_holding_registers(64512, [0x0123, 0x4567])
-    sdm630 = device("eastron_sdm630", "voltage_l1", "active_power", "active_energy_import")
-    async with connect(Settings("tcp", host="127.0.0.1", port=port), Random(1)) as bus:
-        polled = await sdm630.poll(bus)
+    asked = ("voltage_l1", "active_power", "active_energy_import")
+    async with connect(
+        Settings(transport="tcp", host="127.0.0.1", port=port), Random(1), now_ms
+    ) as bus:
+        polled = await device(bus, "eastron_sdm630", *asked).poll()
     values = {q: v for sample in polled.samples for q, v in sample.values.items()}
     assert values == {
         "voltage_l1": (2302, -1),
@@ -75,9 +82,11 @@ async def test_a_pac2200_behind_pymodbustcp_is_read(pymodbustcp: tuple[int, Data
     tariffs = struct.unpack(">8H", struct.pack(">2d", 1_000_000.5, 234_567.25))
     bank.set_holding_registers(801, list(tariffs))
     bank.set_holding_registers(65, [0x4542, 0xA000])
-    pac = device("siemens_pac2200", "active_energy_import", "active_power")
-    async with connect(Settings("tcp", host="127.0.0.1", port=port), Random(1)) as bus:
-        polled = await pac.poll(bus)
+    async with connect(
+        Settings(transport="tcp", host="127.0.0.1", port=port), Random(1), now_ms
+    ) as bus:
+        pac = device(bus, "siemens_pac2200", "active_energy_import", "active_power")
+        polled = await pac.poll()
     assert [sample.values for sample in polled.samples] == [
         {"active_power": (31140, -1)},
         {"active_energy_import": (1234568, -3)},
@@ -121,7 +130,7 @@ class TcpMeter:
                 await asyncio.sleep(0.01)
 
     def settings(self, timeout_ms: int = 150) -> Settings:
-        return Settings("tcp", host="127.0.0.1", port=self.port, timeout_ms=timeout_ms)
+        return Settings(transport="tcp", host="127.0.0.1", port=self.port, timeout_ms=timeout_ms)
 
 
 async def closed(writer: asyncio.StreamWriter) -> None:
@@ -152,7 +161,7 @@ async def test_only_the_strictly_matching_answer_is_taken(change: dict[str, int]
 
     async with (
         TcpMeter(first_foreign_then_right).running() as meter,
-        connect(meter.settings(), Random(1)) as bus,
+        connect(meter.settings(), Random(1), now_ms) as bus,
     ):
         assert await bus.read(1, 3, 100, 2) == (1, 2)
 
@@ -161,7 +170,10 @@ async def test_a_short_answer_is_refused() -> None:
     async def short(request: bytes, _r: object, w: asyncio.StreamWriter) -> None:
         w.write(said(request, 1))
 
-    async with TcpMeter(short).running() as meter, connect(meter.settings(), Random(1)) as bus:
+    async with (
+        TcpMeter(short).running() as meter,
+        connect(meter.settings(), Random(1), now_ms) as bus,
+    ):
         with pytest.raises(NoAnswer, match="no valid answer in 150 ms, only 00 01"):
             await bus.read(1, 3, 100, 2)
 
@@ -177,7 +189,10 @@ async def test_requests_of_two_callers_are_never_in_flight_together() -> None:
         under_way -= 1
         w.write(said(request, request[9]))
 
-    async with TcpMeter(slow).running() as meter, connect(meter.settings(), Random(1)) as bus:
+    async with (
+        TcpMeter(slow).running() as meter,
+        connect(meter.settings(), Random(1), now_ms) as bus,
+    ):
         reads = (bus.read(1, 3, address, 1) for address in range(5))
         assert await asyncio.gather(*reads) == [(n,) for n in range(5)]
     assert worst == 1
@@ -190,7 +205,7 @@ async def test_a_dead_meter_costs_one_timeout_and_is_asked_once() -> None:
 
     async with (
         TcpMeter(only_unit_1).running() as meter,
-        connect(meter.settings(), Random(1)) as bus,
+        connect(meter.settings(), Random(1), now_ms) as bus,
     ):
         began = time.monotonic()
         with pytest.raises(NoAnswer, match=r"unit 2 at .*, registers 0 to 0: no answer in 150 ms"):
@@ -208,7 +223,7 @@ async def test_a_link_lost_while_waiting_is_told_at_once_and_opened_again() -> N
             w.write(said(request, 7))
 
     meter = TcpMeter(hang_up_once)
-    async with meter.running(), connect(meter.settings(5_000), Random(1)) as bus:
+    async with meter.running(), connect(meter.settings(5_000), Random(1), now_ms) as bus:
         began = time.monotonic()
         with pytest.raises(LinkLost, match="lost while waiting") as lost:
             await bus.read(1, 3, 0, 1)
@@ -223,7 +238,7 @@ async def test_a_bus_that_was_down_at_the_start_is_reached_later() -> None:
         w.write(said(request, 7))
 
     meter = TcpMeter(answer)
-    async with connect(meter.settings(), Random(1)) as bus:
+    async with connect(meter.settings(), Random(1), now_ms) as bus:
         with pytest.raises(LinkLost, match="cannot be opened") as lost:
             await bus.read(1, 3, 0, 1)
         async with meter.running():
@@ -249,7 +264,10 @@ async def test_a_gateway_that_accepts_and_hangs_up_is_not_stormed() -> None:
         w.close()
 
     jitter, reads = Measured(), 0
-    async with TcpMeter(hang_up).running() as meter, connect(meter.settings(), jitter) as bus:
+    async with (
+        TcpMeter(hang_up).running() as meter,
+        connect(meter.settings(), jitter, now_ms) as bus,
+    ):
         while len(jitter.longest_s) < 7:
             reads += 1
             with pytest.raises(LinkLost):
@@ -265,7 +283,7 @@ async def test_a_silent_connection_is_made_anew_after_three_unanswered_requests(
             w.write(said(request, 7))
 
     meter = TcpMeter(mute_at_first)
-    async with meter.running(), connect(meter.settings(30), Random(1)) as bus:
+    async with meter.running(), connect(meter.settings(30), Random(1), now_ms) as bus:
         for _ in range(3):
             with pytest.raises(NoAnswer):
                 await bus.read(1, 3, 0, 1)
@@ -277,7 +295,10 @@ async def test_refusals_say_what_the_meter_said() -> None:
         code = request[9]
         w.write(request[:5] + bytes((3, request[6], request[7] | 0x80, code)))
 
-    async with TcpMeter(refuse).running() as meter, connect(meter.settings(), Random(1)) as bus:
+    async with (
+        TcpMeter(refuse).running() as meter,
+        connect(meter.settings(), Random(1), now_ms) as bus,
+    ):
         with pytest.raises(NotThere, match=r"exception 2 \(illegal data address\)") as refused:
             await bus.read(1, 3, 2, 1)
         assert refused.value.code == 2
@@ -316,7 +337,7 @@ quantities = ["voltage_l1"]
     config = ["--config", str(tmp_path / "agent.toml")]
     assert read_command.run(parser.parse_args(["press", *config])) == 0
     shown = capsys.readouterr().out
-    assert "voltage_l1  0         4366 3334  230.2 V  ok" in shown
+    assert "voltage_l1  0      4366 3334  230.2 V  ok" in shown
     assert read_command.run(parser.parse_args(["press", "--all", *config])) == 0
     assert "active_energy_import" in capsys.readouterr().out
     with pytest.raises(ConfigError, match=r"meters\.none: no such meter; known: press"):

@@ -28,9 +28,9 @@ def told(tmp_path, text):
 def test_the_sample_in_the_docstring_is_good(sample, tmp_path):
     assert told(tmp_path, sample) == []
     plan = config.load(tmp_path / "agent.toml")
-    meter = plan.config.meters["m-press-1"]
-    profile = plan.profiles["m-press-1"]
-    assert config.quantities(meter, profile) == ("active_energy_import", "active_power")
+    wanted = plan.meters["m-press-1"].wanted
+    assert wanted.quantities == ("active_energy_import", "active_power")
+    assert wanted.address.unit_id == 3
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,11 @@ def test_the_sample_in_the_docstring_is_good(sample, tmp_path):
             "meters.m-press-1.quantities: profile eastron_sdm630 has no gas_volume",
         ),
         ("rated_power_w = 48000", "rated_power_w = 0", "meters.m-press-1.rated_power_w: must be"),
+        ("rated_power_w = 48000", "", "meters.m-press-1.rated_power_w: must be above 0"),
+        ("unit_id = 3", "unit_id = 300", "meters.m-press-1.unit_id: Expected `int` <= 255"),
+        ("unit_id = 3", "", "meters.m-press-1.unit_id: is missing"),
+        ('profile = "eastron_sdm630"', "", "meters.m-press-1.profile: is missing"),
+        ('state = "/', 'boundary_s = 7\nstate = "/', "boundary_s: must divide a day"),
         ("interval_s = 1", "intervall_s = 1", "meters.m-press-1.intervall_s: is not a known key"),
         ("baud = 9600", 'baud = "fast"', "buses.line-a.baud: Expected `int`, got `str`"),
     ],
@@ -71,7 +76,7 @@ def test_all_problems_are_told_at_once(sample, tmp_path):
 def test_two_meters_at_one_address_are_noticed(sample, tmp_path):
     second = sample[sample.index("[meters.") :].replace("m-press-1", "m-press-2")
     (found,) = told(tmp_path, sample + second)
-    assert found.startswith("meters.m-press-2.unit_id: 3 is also m-press-1 on bus line-a")
+    assert found.startswith("meters.m-press-2.unit_id: is where m-press-1 is, on bus line-a")
 
 
 def test_a_receipt_key_that_is_none_is_named(sample, tmp_path):

@@ -1,13 +1,14 @@
 """One meter over a bus that is a table of registers: what is asked, learned and told."""
 
-from fractions import Fraction
-
 import pytest
 
 from edge_agent import profiles
 from edge_agent.counters import Seen
-from edge_agent.device import Device, Memory, WrongMeter
-from edge_agent.drivers import NoAnswer, NotThere
+from edge_agent.device import Device, Memory, bounds
+from edge_agent.drivers import NoAnswer, NotThere, Wanted, WrongMeter
+from edge_agent.drivers.modbus import Address
+from edge_agent.drivers.modbus.meter import ModbusMeter
+from edge_agent.line import Tally
 from wire.errors import BadData
 
 T0 = 1_790_000_000_000
@@ -24,7 +25,7 @@ class Registers:
         self.now_ms = T0
 
     async def read(
-        self, _unit: int, function: int, address: int, count: int, _rest_ms: int = 0
+        self, _unit: int, function: int, address: int, count: int, _rest_ms: int, _tally: Tally
     ) -> tuple[int, ...]:
         self.asked.append((address, count))
         self.now_ms += 40
@@ -47,21 +48,15 @@ def em24(export: bool) -> Registers:
 
 
 def device(bus: Registers, profile: str, *quantities: str, memory: Memory = BLANK) -> Device:
-    return Device(
-        "m",
-        profiles.load(profile),
-        1,
-        quantities,
-        lambda: bus.now_ms,
-        rated_power_w=48_000,
-        memory=memory,
-    )
+    wanted = Wanted("m", profiles.load(profile), Address(unit_id=1), quantities)
+    meter = ModbusMeter(bus.read, wanted, lambda: bus.now_ms)
+    return Device("m", meter, lambda: bus.now_ms, bounds(wanted, 48_000), memory)
 
 
 async def test_each_request_is_a_sample_at_the_time_of_its_own_answer() -> None:
     bus = em24(export=True)
     meter = device(bus, "carlo_gavazzi_em24_din", "active_power", "active_energy_import")
-    polled = await meter.poll(bus)
+    polled = await meter.poll()
     assert [(s.t_ms, s.values) for s in polled.samples] == [
         (T0 + 80, {"active_power": (0, -1)}),
         (T0 + 120, {"active_energy_import": (1234, -1)}),
@@ -72,11 +67,11 @@ async def test_an_export_register_an_em24_lacks_costs_only_itself() -> None:
     bus = em24(export=False)
     asked = ("active_energy_import", "active_energy_export", "reactive_energy_export")
     meter = device(bus, "carlo_gavazzi_em24_din", *asked)
-    polled = await meter.poll(bus)
+    polled = await meter.poll()
     assert [list(s.values) for s in polled.samples] == [["active_energy_import"]]
-    assert meter.absent == {"active_energy_export", "reactive_energy_export"}
+    assert meter.meter.absent == {"active_energy_export", "reactive_energy_export"}
     bus.asked.clear()
-    await meter.poll(bus)
+    await meter.poll()
     assert bus.asked == [(62, 2)]
 
 
@@ -84,10 +79,10 @@ async def test_a_hole_the_meter_refuses_is_read_around_from_then_on() -> None:
     words = pair(4, 0, 0x4366, 0x3334) | pair(4, 6, 0, 0)
     bus = Registers(words)
     meter = device(bus, "eastron_sdm630", "voltage_l1", "current_l1")
-    polled = await meter.poll(bus)
+    polled = await meter.poll()
     assert {q for s in polled.samples for q in s.values} == {"voltage_l1", "current_l1"}
     bus.asked.clear()
-    await meter.poll(bus)
+    await meter.poll()
     assert bus.asked == [(0, 2), (6, 2)]
 
 
@@ -95,19 +90,19 @@ async def test_a_mandatory_register_that_is_refused_is_an_error_that_names_it() 
     bus = Registers(pair(4, 0, 0, 0))
     meter = device(bus, "eastron_sdm630", "voltage_l1", "active_energy_import")
     with pytest.raises(BadData, match=r"has active_energy_import: is this the right profile\?"):
-        await meter.poll(bus)
+        await meter.poll()
 
 
 async def test_a_request_in_mid_round_without_answer_costs_only_its_own_values() -> None:
     bus = em24(export=True)
     bus.silent = {62}
     meter = device(bus, "carlo_gavazzi_em24_din", "active_power", "active_energy_import")
-    assert [list(s.values) for s in (await meter.poll(bus)).samples] == [["active_power"]]
-    assert meter.missed == ["silent"]
+    assert [list(s.values) for s in (await meter.poll()).samples] == [["active_power"]]
+    assert meter.meter.missed == ["silent"]
     bus.silent = {40}
     bus.asked.clear()
     with pytest.raises(NoAnswer):
-        await meter.poll(bus)
+        await meter.poll()
     assert len(bus.asked) == 1, "a dead meter is asked once a round"
 
 
@@ -116,38 +111,38 @@ async def test_a_round_that_failed_is_told_whole_by_the_next_one() -> None:
     bus.silent = {0}
     meter = device(bus, "eastron_sdm630", "voltage_l1")
     with pytest.raises(NoAnswer):
-        await meter.poll(bus)
+        await meter.poll()
     assert meter.memory == BLANK
     bus.silent = set()
-    assert [e.event for e in (await meter.poll(bus)).events] == ["identity"]
+    assert [e.event for e in (await meter.poll()).events] == ["identity"]
 
 
 async def test_the_identity_is_told_once_and_read_again_each_hour() -> None:
     bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 0, 0, 0))
     meter = device(bus, "eastron_sdm630", "voltage_l1")
-    (event,) = (await meter.poll(bus)).events
+    (event,) = (await meter.poll()).events
     assert (event.event, event.detail) == ("identity", {"serial": "7"})
     bus.asked.clear()
-    assert (await meter.poll(bus)).events == []
+    assert (await meter.poll()).events == []
     assert bus.asked == [(0, 2)]
     bus.asked.clear()
     for _ in range(3_600 // 30 + 1):
         bus.now_ms += 30_000
-        assert (await meter.poll(bus)).events == []
+        assert (await meter.poll()).events == []
     assert bus.asked.count((64512, 2)) == 1
 
 
 async def test_a_meter_back_from_an_absence_is_asked_who_it_is() -> None:
     bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 0, 0, 0))
     meter = device(bus, "eastron_sdm630", "voltage_l1")
-    await meter.poll(bus)
+    await meter.poll()
     bus.now_ms += 61_000
     bus.asked.clear()
-    await meter.poll(bus)
+    await meter.poll()
     assert bus.asked == [(64512, 2), (0, 2)]
     bus.now_ms += 1_000
     bus.asked.clear()
-    await meter.poll(bus)
+    await meter.poll()
     assert bus.asked == [(0, 2)]
 
 
@@ -157,11 +152,11 @@ async def test_a_meter_silent_about_its_identity_alone_is_read_all_the_same() ->
     meter = device(bus, "eastron_sdm630", "voltage_l1")
     for _ in range(2):
         with pytest.raises(NoAnswer):
-            await meter.poll(bus)
-        assert len((await meter.poll(bus)).samples) == 1
+            await meter.poll()
+        assert len((await meter.poll()).samples) == 1
     bus.asked.clear()
     for _ in range(3):
-        assert len((await meter.poll(bus)).samples) == 1
+        assert len((await meter.poll()).samples) == 1
     assert bus.asked == [(0, 2)] * 3, "and asked who it is again in an hour"
 
 
@@ -171,11 +166,11 @@ async def test_one_missed_identity_now_and_then_is_no_habit() -> None:
     for _ in range(3):
         bus.silent, bus.now_ms = {64512}, bus.now_ms + 3_700_000
         with pytest.raises(NoAnswer):
-            await meter.poll(bus)
+            await meter.poll()
         bus.silent = set()
         bus.asked.clear()
-        await meter.poll(bus)
-        await meter.poll(bus)
+        await meter.poll()
+        await meter.poll()
         assert bus.asked == [(0, 2), (64512, 2), (0, 2)]
 
 
@@ -185,18 +180,18 @@ async def test_a_dead_meter_is_asked_one_thing_each_round() -> None:
     meter = device(bus, "eastron_sdm630", "voltage_l1")
     for rounds in range(1, 5):
         with pytest.raises(NoAnswer):
-            await meter.poll(bus)
+            await meter.poll()
         assert len(bus.asked) == rounds
 
 
 async def test_another_serial_number_is_a_swap_also_over_a_restart() -> None:
     bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 72, 0x4640, 0xE6B7))
     meter = device(bus, "eastron_sdm630", "active_energy_import")
-    await meter.poll(bus)
+    await meter.poll()
     exchanged = Registers(pair(*SERIAL, 0, 8) | pair(4, 72, 0x3F80, 0))
     exchanged.now_ms = bus.now_ms + 600_000
     restarted = device(exchanged, "eastron_sdm630", "active_energy_import", memory=meter.memory)
-    polled = await restarted.poll(exchanged)
+    polled = await restarted.poll()
     assert [e.event for e in polled.events] == ["identity", "swap"]
     assert polled.events[1].detail == {
         "quantity": "active_energy_import",
@@ -211,7 +206,7 @@ async def test_learning_more_of_the_same_meter_is_no_swap() -> None:
     seen = {"active_energy_import": Seen((1000, -3), T0 - 1_000)}
     memory = Memory({"serial": "7"}, seen)
     meter = device(bus, "eastron_sdm120", "active_energy_import", memory=memory)
-    assert [e.event for e in (await meter.poll(bus)).events] == ["identity"]
+    assert [e.event for e in (await meter.poll()).events] == ["identity"]
     assert meter.memory.identity == {"serial": "7", "model": "32"}
 
 
@@ -219,18 +214,17 @@ async def test_another_model_than_the_profile_describes_is_refused() -> None:
     words = pair(*SERIAL, 0, 7) | {(3, 64514): 0x84, (3, 64515): 0} | pair(4, 0, 0, 0)
     bus = Registers(words)
     with pytest.raises(WrongMeter, match="model reads '132'; the Eastron SDM120-Modbus says 32"):
-        await device(bus, "eastron_sdm120", "voltage_l1").poll(bus)
+        await device(bus, "eastron_sdm120", "voltage_l1").poll()
 
 
 async def test_a_meter_without_identity_registers_is_read_all_the_same() -> None:
     bus = Registers(pair(4, 0, 0, 0))
-    polled = await device(bus, "eastron_sdm630", "voltage_l1").poll(bus)
+    polled = await device(bus, "eastron_sdm630", "voltage_l1").poll()
     assert polled.events == []
     assert len(polled.samples) == 1
 
 
 async def test_a_value_the_meter_does_not_measure_is_no_value() -> None:
     bus = Registers({(3, a): 0xFFFF for a in (*range(23296, 23302), 23340)})
-    profile = profiles.load("abb_b23")
-    meter = Device("m", profile, 1, ["voltage_l1", "frequency"], lambda: T0, ct=Fraction(1))
-    assert [s.values for s in (await meter.poll(bus)).samples] == []
+    meter = device(bus, "abb_b23", "voltage_l1", "frequency")
+    assert [s.values for s in (await meter.poll()).samples] == []

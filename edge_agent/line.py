@@ -1,0 +1,355 @@
+"""One request at a time on a serial port or a TCP connection: the ground every driver stands on.
+
+A driver's codec says what an answer is; whose turn it is, how long to wait, what to do with bytes
+that come too late and when to try a lost link again is decided here, once. User space cannot
+measure the silence between frames, so an answer is found by its content (`Find`), and without a
+transaction number a late one would pass for the next: after any failure the line is let go by for
+one more timeout.
+
+pymodbus carries the bytes, its transport layer alone: what lies above it takes a late answer for
+the next one, accepts short answers and sits out a lost link.
+"""
+
+import asyncio
+import errno
+import os
+import termios
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Literal, TypeVar
+
+import msgspec
+import serial
+from pymodbus.transport import CommParams, CommType, ModbusProtocol
+from pymodbus.transport.serialtransport import SerialTransport
+
+from wire.errors import TransientError
+
+T = TypeVar("T")
+# (the answer, bytes used up), or (None, bytes that can be forgotten): it is not there yet.
+Find = Callable[[bytes], tuple[T | None, int]]
+
+_BACK_OFF_S, _BACK_OFF_MAX_S = 0.5, 30.0
+_MUTE_LIMIT = 3  # unanswered requests in a row after which a TCP connection is taken for dead
+_CURES = {
+    errno.ENOENT: "there is no such line; is the adapter plugged in?"
+    " names in /dev/serial/by-id stay the same",
+    errno.EACCES: "no permission; the user must be in the group dialout",
+    errno.EAGAIN: "the line is in use, perhaps by the running agent;"
+    " stop that, or read a meter on another bus",
+    errno.ECONNREFUSED: "nobody listens there; is the port right, and the protocol switched on?",
+}
+
+
+class NoAnswer(TransientError):
+    """The link is up, but the meter gave no valid answer in time."""
+
+
+class LinkLost(TransientError):
+    """The port or connection is gone or could not be opened; `retry_after_s` says when to retry."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where a line is and how it is set: a serial port (`device`), or `host` and `port`.
+
+    `timeout_ms`: for the meter to begin; the time on the wire is added. `min_gap_ms`: silence
+    before each request, if more than 3.5 characters.
+    """
+
+    device: str = ""
+    host: str = ""
+    port: int = 0
+    baud: int = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+    timeout_ms: int = 1000
+    min_gap_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if bool(self.device) == bool(self.host):
+            raise ValueError("needs either device, the path of a serial port, or host and port")
+        if self.host and not 1 <= self.port <= 65535:
+            raise ValueError("port must be 1 to 65535")
+        if self.timeout_ms < 1 or self.min_gap_ms < 0 or self.baud < 1:
+            raise ValueError("timeout_ms and baud must be positive, min_gap_ms not negative")
+
+    @property
+    def place(self) -> str:
+        """Where the line is, for messages."""
+        return self.device or f"{self.host}:{self.port}"
+
+    @property
+    def character_s(self) -> float:
+        """Seconds one character takes on the wire."""
+        return (1 + 8 + (self.parity != "N") + self.stop_bits) / self.baud
+
+    @property
+    def silence_s(self) -> float:
+        """Least silence between two frames: 3.5 characters (1.75 ms above 19200), or the setting."""
+        standard = 3.5 * 11 / self.baud if self.baud <= 19200 else 0.00175
+        return max(standard, self.min_gap_ms / 1000)
+
+
+@dataclass
+class Tally:
+    """How one meter behaves on its line, since the start.
+
+    `silent`: nothing came. `garbled`: bytes came, but no valid answer among them. `stray`: bytes
+    came when nobody had asked, a late answer or noise. `times_s`: of the last answers.
+    """
+
+    asked: int = 0
+    answered: int = 0
+    silent: int = 0
+    garbled: int = 0
+    stray: int = 0
+    times_s: deque[float] = field(default_factory=lambda: deque(maxlen=256))
+
+
+class Line:
+    """One line, opened by the first request and reopened by later ones, no sooner than it may.
+
+    `silence_s`: kept before each request; `numbered`: answers carry the number of their request,
+    so that a late one cannot be mistaken.
+    """
+
+    def __init__(
+        self, settings: Settings, random: Random, *, silence_s: float, numbered: bool = False
+    ) -> None:
+        self._settings = settings
+        self._random = random
+        self._silence_s = silence_s
+        self._numbered = numbered
+        self._loop = asyncio.get_running_loop()
+        self._lock = asyncio.Lock()
+        self._link: _Link | None = None
+        self._failures = 0  # links lost or refused since the last good answer
+        self._mute = 0  # requests without an answer since then
+        self._retry_at = 0.0
+        self._clear_at = 0.0  # when the line is silent enough for the next request
+        self._last_of: dict[Hashable, float] = {}  # unit -> end of its last turn
+        self._asked = Tally()  # of the meter asked last
+
+    @asynccontextmanager
+    async def turn(self, unit: Hashable, rest_ms: int = 0) -> AsyncIterator[None]:
+        """The line for one meter alone, not sooner than `rest_ms` after its own last turn."""
+        await self._until(self._last_of.get(unit, 0.0) + rest_ms / 1000)
+        async with self._lock:
+            try:
+                yield
+            finally:
+                self._last_of[unit] = self._loop.time()
+
+    async def ask(self, frame: bytes, find: Find[T], most: int, tally: Tally, who: str) -> T:
+        """Send `frame` and wait for the answer `find` accepts, of `most` bytes. Within a turn.
+
+        `who`: who is asked for what, for messages. A cancelled caller's answer is let go by like a
+        late one. Raises NoAnswer or LinkLost.
+        """
+        link = await self._open()
+        await self._until(self._clear_at)
+        if link.stray:
+            link.stray = False
+            self._asked.stray += 1
+        self._asked = tally
+        patience_s = self._settings.timeout_ms / 1000
+        if not self._numbered:
+            patience_s += (len(frame) + most) * self._settings.character_s
+        began = self._loop.time()
+        drain_s = patience_s
+        tally.asked += 1
+        try:
+            async with asyncio.timeout(patience_s):
+                answer = await link.ask(frame, find)
+            drain_s = 0.0
+        except TimeoutError:
+            self._mute += 1
+            if self._mute >= _MUTE_LIMIT and self._settings.host:
+                self.drop()
+            if link.heard:
+                tally.garbled += 1
+            else:
+                tally.silent += 1
+            raise NoAnswer(f"{who}: {_account(link.heard, self._settings)}") from None
+        except LinkLost as exc:
+            self.drop()
+            raise self._lost(f"{self._settings.place}: {exc}") from exc
+        finally:
+            # Without transaction numbers a late answer passes for the next one: let it go by.
+            drain_s = 0.0 if self._numbered else drain_s
+            self._clear_at = self._loop.time() + max(self._silence_s, drain_s)
+            link.forget()
+        tally.answered += 1
+        tally.times_s.append(self._loop.time() - began)
+        self._failures = self._mute = 0
+        return answer
+
+    async def tell(self, frame: bytes) -> None:
+        """Send what nobody answers, and wait until it has left. Within a turn. Raises LinkLost."""
+        link = await self._open()
+        await self._until(self._clear_at)
+        link.send(frame)
+        on_wire_s = len(frame) * self._settings.character_s
+        self._clear_at = self._loop.time() + on_wire_s + self._silence_s
+        await self._until(self._clear_at)
+
+    async def set_speed(self, baud: int) -> None:
+        """Go on at another speed; the next opening begins at the configured one again."""
+        (await self._open()).set_speed(baud)
+
+    def drop(self) -> None:
+        """Close the link; the next request opens it again."""
+        if self._link is not None:
+            self._link.close()
+        self._link = None
+
+    async def _open(self) -> "_Link":
+        if self._link is not None and self._link.is_active():
+            return self._link
+        place = self._settings.place
+        wait_s = self._retry_at - self._loop.time()
+        if wait_s > 0:
+            raise LinkLost(f"{place} is down, next attempt in {wait_s:.1f} s", wait_s)
+        link = _Link(self._settings)
+        try:
+            async with asyncio.timeout(self._settings.timeout_ms / 1000):
+                await link.open()
+        except TimeoutError as exc:
+            link.close()
+            raise self._lost(f"{place} cannot be reached in time") from exc
+        except (OSError, termios.error) as exc:
+            raise self._lost(f"{place} cannot be opened: {_why(exc)}") from exc
+        self._link = link
+        return link
+
+    def _lost(self, message: str) -> LinkLost:
+        """The error of a link that failed once more; full jitter keeps many buses apart."""
+        self._failures += 1
+        highest_s = min(_BACK_OFF_MAX_S, _BACK_OFF_S * 2 ** min(self._failures, 10))
+        wait_s = self._random.uniform(0, highest_s)
+        self._retry_at = self._loop.time() + wait_s
+        return LinkLost(message, wait_s)
+
+    async def _until(self, moment: float) -> None:
+        while (wait_s := moment - self._loop.time()) > 0:
+            await asyncio.sleep(wait_s)
+
+
+class _Link(ModbusProtocol):
+    """pymodbus's transport, and the one request that may be on it."""
+
+    def __init__(self, settings: Settings) -> None:
+        params = CommParams(
+            comm_name=settings.place,
+            comm_type=CommType.SERIAL if settings.device else CommType.TCP,
+            host=settings.device or settings.host,
+            port=settings.port,
+        )
+        super().__init__(params, is_server=False)
+        if settings.device:
+            self.call_create = self._create_serial
+        self.heard = b""  # the last of what came since the request
+        self.stray = False  # something came that nobody had asked for
+        self._settings = settings
+        self._find: Find[Any] | None = None
+        self._answer: asyncio.Future[Any] = self.loop.create_future()
+
+    async def open(self) -> None:
+        """Raises OSError, or termios.error from a serial port."""
+        self.transport, _ = await self.call_create()
+
+    async def ask(self, frame: bytes, find: Find[T]) -> T:
+        """Send, and wait for what `find` accepts. Raises LinkLost at once if the link goes."""
+        if not self.is_active():
+            raise LinkLost("the link was closed by the other side")
+        self._find, self.heard = find, b""
+        answer: asyncio.Future[T] = self.loop.create_future()
+        self._answer = answer
+        self.send(frame)
+        return await answer
+
+    def forget(self) -> None:
+        """Whatever comes from now on answers nothing."""
+        self._find = None
+        self._answer.cancel()
+
+    def set_speed(self, baud: int) -> None:
+        """A serial port's speed; a serial server's is its own affair."""
+        if isinstance(self.transport, SerialTransport):
+            self.transport.sync_serial.baudrate = baud
+
+    def callback_data(self, data: bytes, addr: object = None) -> int:  # noqa: ARG002
+        """Bytes since the last request; gives back how many can be forgotten."""
+        if self._find is None or self._answer.done():
+            self.stray = self.stray or bool(data)
+            return len(data)
+        self.heard = data[-64:]
+        answer, used = self._find(data)
+        if answer is not None:
+            self._answer.set_result(answer)
+        return used
+
+    def callback_connected(self) -> None:
+        """Nothing to do: the first request says hello."""
+
+    def callback_disconnected(self, exc: Exception | None) -> None:
+        """A request under way fails now, not at its timeout."""
+        if self._find is not None and not self._answer.done():
+            reason = f": {exc}" if exc else ""
+            self._answer.set_exception(LinkLost(f"the link was lost while waiting{reason}"))
+
+    def callback_new_connection(self) -> ModbusProtocol:
+        """Servers only; this is a client."""
+        raise AssertionError("a client accepts no connections")
+
+    async def _create_serial(self) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        transport = _OpenOnce(self.loop, self, self._settings)
+        transport.setup()
+        return transport, self
+
+
+class _OpenOnce(SerialTransport):
+    """A serial port set once, at opening.
+
+    The base class sets the timeout again after opening, which fails on a pseudo terminal with
+    parity: Linux drops the parity bit there, and the C library reports the second try as an error.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, protocol: asyncio.BaseProtocol, settings: Settings
+    ) -> None:
+        asyncio.Transport.__init__(self)
+        self.async_loop = loop
+        self.intern_protocol = protocol
+        self.intern_write_buffer = []
+        self.poll_task = None
+        self.sync_serial = serial.Serial(
+            settings.device,
+            baudrate=settings.baud,
+            parity=settings.parity,
+            stopbits=settings.stop_bits,
+            exclusive=True,
+            timeout=0,
+            write_timeout=0,
+        )
+
+
+def _account(heard: bytes, settings: Settings) -> str:
+    """What was heard instead of an answer."""
+    if not heard:
+        return f"no answer in {settings.timeout_ms} ms"
+    return (
+        f"no valid answer in {settings.timeout_ms} ms, only {heard.hex(' ')}"
+        " (another meter, function or length, or a wrong check sum)"
+    )
+
+
+def _why(exc: Exception) -> str:
+    """The system's reason and its cure; both exceptions carry the error number first."""
+    number = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
+    if number in _CURES:
+        return _CURES[number]
+    return os.strerror(number) if number > 0 else str(exc)

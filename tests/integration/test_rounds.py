@@ -1,0 +1,101 @@
+"""A bus at work over TCP: who waits for whom."""
+
+import asyncio
+import contextlib
+import itertools
+import struct
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from edge_agent import profiles
+from edge_agent.config import Metered
+from edge_agent.device import Device, Memory, Polled, bounds
+from edge_agent.drivers import Wanted, modbus
+from edge_agent.rounds import Rounds
+
+PROFILE = """
+vendor = "V"
+model = "M"
+grade = "A"
+source = "made for this test"
+[limits]
+min_gap_ms = {gap}
+[registers]
+active_power = {{ at = 0, as = "u16", unit = "W" }}
+active_energy_import = {{ at = 100, as = "u16", unit = "kWh" }}
+"""
+
+
+class Heard:
+    """Keeps when each meter's rounds came."""
+
+    def __init__(self) -> None:
+        self.rounds: dict[str, list[float]] = {}
+        self.health: dict[str, str] = {}
+
+    def took(self, device: Device, _polled: Polled) -> None:
+        self.rounds.setdefault(device.name, []).append(time.monotonic())
+
+    def note(self, meter: str, health: str) -> None:
+        self.health[meter] = health
+
+    def memory(self, _meter: str) -> Memory:
+        return Memory()
+
+
+@asynccontextmanager
+async def plant() -> AsyncIterator[tuple[int, list[tuple[float, int]]]]:
+    """Meters that answer every unit at once; (port, (time, unit) of each request)."""
+    asked: list[tuple[float, int]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while request := await reader.readexactly(12):
+                asked.append((time.monotonic(), request[6]))
+                writer.write(request[:4] + struct.pack(">HBBBH", 5, request[6], request[7], 2, 7))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], asked
+
+
+def meter(unit: int, gap_ms: int, interval_ms: int) -> Metered:
+    profile = profiles.parse(PROFILE.format(gap=gap_ms), "made")
+    asked = ("active_power", "active_energy_import")
+    wanted = Wanted(f"m{unit}", profile, modbus.Address(unit_id=unit), asked)
+    return Metered("bus", interval_ms, wanted, bounds(wanted, 1000))
+
+
+async def run(port: int, meters: dict[str, Metered], seconds: float) -> Heard:
+    heard = Heard()
+    settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
+    now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
+    rounds = Rounds("bus", modbus, settings, meters, heard, now_ms)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(rounds.run(Random(1)), seconds)
+    return heard
+
+
+async def test_a_meter_that_needs_a_rest_costs_its_neighbours_nothing() -> None:
+    async with plant() as (port, asked):
+        heard = await run(port, {"m1": meter(1, 300, 1000), "m2": meter(2, 0, 50)}, 2.0)
+    ours = [t for t, unit in asked if unit == 1]
+    gaps = [after - before for before, after in itertools.pairwise(ours)]
+    assert min(gaps) >= 0.299, "and it is asked no sooner than it wants"
+    assert len(heard.rounds["m1"]) >= 1
+    # 40 slots in two seconds; waiting for the other's rests would leave fewer than 25.
+    assert len(heard.rounds["m2"]) >= 30
+    assert set(heard.health.values()) == {"ok"}
+
+
+async def test_a_bus_of_resting_meters_alone_goes_round(tmp_path: Path) -> None:
+    async with plant() as (port, _):
+        heard = await run(port, {"m1": meter(1, 50, 100), "m2": meter(2, 50, 100)}, 1.5)
+    assert len(heard.rounds["m1"]) >= 5
+    assert len(heard.rounds["m2"]) >= 5
