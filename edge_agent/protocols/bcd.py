@@ -23,7 +23,7 @@ def size(picture: str) -> int:
     """Bytes a picture takes. Raises ValueError for what is no picture."""
     kinds = set(picture) - {"-", "."}
     digits = sum(c not in "-." for c in picture)
-    if picture and kinds == {"B"}:
+    if set(picture) == {"B"}:
         return digits
     is_number = kinds == {"X"} and picture.count(".") < 2 and "-" not in picture[1:]
     is_moment = bool(kinds) and kinds <= set("YMDWhms") and picture.isalpha()

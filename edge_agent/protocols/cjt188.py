@@ -3,8 +3,8 @@
 `FE x 0..4 | 68 | T | A0..A6 | C | L | DI0 DI1 SER data | CS | 16`, low byte first, nothing added to
 the bytes. T is the kind of meter; address and identifier (DI) are written here as people read them,
 as the standard prints them: fourteen digits, "901F". Many meters send the identifier's bytes the
-other way round (`di_reversed`), and some a value's unit before its digits; a layout says which: `U`
-stands for the unit byte, the rest is as in `bcd`.
+other way round (`di_reversed`), and some a value's unit before its digits; a layout says which:
+`XXXXXX.XXU` or `UXXXXXX.XX`, where `U` is the unit byte; the rest is as in `bcd`.
 
 The check sum is one byte, a sum. So an answer counts only if kind, address, control code,
 identifier and the number SER are those asked for, the length and every digit fit the layout, and
@@ -46,9 +46,9 @@ UNITS = {
 }
 # What the standard's meters answer to 901F. Its clock is passed over: meters without one fill it
 # with anything.
-WATER_LAYOUT = "XXXXXX.XX U XXXXXX.XX U BBBBBBB BB"  # now, settlement day; clock, state
+WATER_LAYOUT = "XXXXXX.XXU XXXXXX.XXU BBBBBBB BB"  # now, settlement day; clock, state
 HEAT_LAYOUT = (
-    "XXXXXX.XX U XXXXXX.XX U XXXXXX.XX U XXXX.XXXX U XXXXXX.XX U"  # settled, now, power, flow, volume
+    "XXXXXX.XXU XXXXXX.XXU XXXXXX.XXU XXXX.XXXXU XXXXXX.XXU"  # settled, now, power, flow, volume
     " XXXX.XX XXXX.XX XXXXXX BBBBBBB BB"  # supply and return, hours; clock, state
 )
 _FROM_METER, _REFUSED = 0x80, 0x40
@@ -108,7 +108,7 @@ def answer_frame(request: Request, answer: Answer, preamble: int = 3) -> bytes:
 
 def answer_length(layout: str) -> int:
     """Bytes of a full answer with data of `layout`, without preamble."""
-    return _OVERHEAD + 3 + bcd.least_size(_digits(layout))
+    return _OVERHEAD + 3 + bcd.least_size(_plain(layout))
 
 
 def find_answer(data: bytes, request: Request, layout: str) -> tuple[Answer | None, int]:
@@ -139,13 +139,17 @@ def find_request(data: bytes, di_reversed: bool = False) -> tuple[Request | None
     return None, sum_frames.forgettable(data, _length)
 
 
-def read_quantity(picture: str, data: bytes, unit: int) -> tuple[bcd.Value, str] | None:
-    """The exact number and its unit; None for «not measured»."""
-    value = bcd.read_number(picture, data)
-    if value is None:
-        return None
-    name, times = UNITS[unit]
-    return (value[0] * times, value[1]), name
+def read_numbers(layout: str, data: bytes) -> list[tuple[bcd.Value, str] | None]:
+    """For each picture its exact number and unit ("" without one); `data` must fit.
+
+    None: «not measured», or no number.
+    """
+    numbers: list[tuple[bcd.Value, str] | None] = []
+    for digits, part, unit in _fields(layout, data):
+        value = bcd.read_number(digits, part) if "X" in digits else None
+        name, times = UNITS[unit[0]] if unit else ("", 1)
+        numbers.append(None if value is None else ((value[0] * times, value[1]), name))
+    return numbers
 
 
 class _Frame(NamedTuple):
@@ -175,8 +179,8 @@ def _echoed(request: Request) -> bytes:
     return (di[::-1] if request.di_reversed else di) + bytes((request.serial,))
 
 
-def _digits(layout: str) -> str:
-    return layout.replace("U", "B")
+def _plain(layout: str) -> str:
+    return layout.replace("U", " B ")
 
 
 def _as_answer(frame: _Frame, request: Request, layout: str) -> Answer | None:
@@ -189,16 +193,22 @@ def _as_answer(frame: _Frame, request: Request, layout: str) -> Answer | None:
     if frame.control != control or frame.data[:3] != _echoed(request):
         return None
     data = frame.data[3:]
-    is_sound = _has_units(layout, data) if layout else not data
+    is_sound = _is_sound(layout, data) if layout else not data
     return Answer(frame.kind, frame.address, data) if is_sound else None
 
 
-def _has_units(layout: str, data: bytes) -> bool:
-    parts = bcd.split(_digits(layout), data)
-    if parts is None or not bcd.fits(_digits(layout), data):
+def _is_sound(layout: str, data: bytes) -> bool:
+    if not bcd.fits(_plain(layout), data):
         return False
-    return all(
-        part[0] in UNITS
-        for name, (_, part) in zip(layout.split(), parts, strict=True)
-        if name == "U"
-    )
+    return all(not unit or unit[0] in UNITS for _, _, unit in _fields(layout, data))
+
+
+def _fields(layout: str, data: bytes) -> Iterator[tuple[str, bytes, bytes]]:
+    """Each picture without U, its digits, and its unit byte if it has one."""
+    parts = iter(bcd.split(_plain(layout), data) or ())
+    for picture in layout.split():
+        unit = next(parts)[1] if picture.startswith("U") else b""
+        digits, part = next(parts)
+        if picture.endswith("U"):
+            unit = next(parts)[1]
+        yield digits, part, unit
