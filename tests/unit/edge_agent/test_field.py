@@ -1,6 +1,5 @@
 """What an installer sees."""
 
-import argparse
 import io
 
 import pytest
@@ -9,7 +8,6 @@ from edge_agent import profiles
 from edge_agent.drivers import NoAnswer, NotThere, Wanted
 from edge_agent.drivers.modbus import Address
 from edge_agent.drivers.modbus.meter import ModbusMeter, ReadWords
-from edge_agent.field import profiles as profiles_command
 from edge_agent.field import read as read_command
 from edge_agent.field import table
 from edge_agent.line import Tally
@@ -90,28 +88,6 @@ async def test_a_meter_that_says_nothing_raises() -> None:
 )
 def test_judgement(quantity: str, value: tuple[int, int] | None, said: str) -> None:
     assert read_command.judgement(quantity, value).startswith(said)
-
-
-def run_profiles(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    profiles_command.add_arguments(parser)
-    return profiles_command.run(parser.parse_args(words))
-
-
-def test_every_profile_is_listed_with_its_grade(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_profiles("list") == 0
-    listed = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[2:]}
-    assert list(listed) == profiles.names()
-    assert listed["eastron_sdm120"].split()[1:] == ["Eastron", "SDM120-Modbus", "A", "2400", "8N1"]
-
-
-@pytest.mark.parametrize("name", profiles.names())
-def test_every_profile_can_be_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_profiles("show", name) == 0
-    shown = capsys.readouterr().out
-    profile = profiles.load(name)
-    assert profile.source in shown
-    assert all(f"\n{quantity} " in shown for quantity in profile.registers)
 
 
 def test_columns_are_as_wide_as_their_longest_cell() -> None:
