@@ -3,8 +3,6 @@
 import asyncio
 import struct
 import subprocess
-import termios
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from simulators.modbus_tcp import TcpPort
 from simulators.scenario import Scenario
 from simulators.serial_bus import SerialLine, Wire
 from simulators.slaves.modbus import ModbusParty
+from tests.integration.serial_master import Master
 from tests.unit.simulators.reading import registers
 
 needs_mbpoll = pytest.mark.mbpoll
@@ -80,34 +79,6 @@ async def mbpoll(*arguments: str) -> str:
         subprocess.run, command, capture_output=True, text=True, check=False
     )
     return done.stdout + done.stderr
-
-
-class Master:
-    """A raw master on a pty: opens once, then only reads and writes bytes."""
-
-    def __init__(self, path: Path, baud: int) -> None:
-        self.file = path.open("r+b", buffering=0)
-        attributes = termios.tcgetattr(self.file)
-        attributes[4] = attributes[5] = getattr(termios, f"B{baud}")
-        termios.tcsetattr(self.file, termios.TCSANOW, attributes)
-
-    async def ask(self, request: Request, wait_s: float) -> tuple[bytes, list[float]]:
-        """What came within `wait_s`, and when (s after asking)."""
-        self.file.write(request_frame(request, "rtu"))
-        return await self.listen(wait_s)
-
-    async def listen(self, wait_s: float) -> tuple[bytes, list[float]]:
-        loop, began, got, times = asyncio.get_running_loop(), time.monotonic(), bytearray(), []
-
-        def take() -> None:
-            data = self.file.read(512)
-            got.extend(data)
-            times.extend([time.monotonic() - began] * len(data))
-
-        loop.add_reader(self.file, take)
-        await asyncio.sleep(wait_s)
-        loop.remove_reader(self.file)
-        return bytes(got), times
 
 
 async def test_pymodbustcp_reads_every_unit_of_a_port(port, meters):
@@ -201,7 +172,7 @@ async def test_an_answer_takes_as_long_as_on_a_wire(line, baud, turn_ms):
     for n, arrived in enumerate(times, 1):
         assert arrived > quiet + n * character - 0.001, n  # never early
     assert times[-1] < 1.15 * (quiet + 125 * character) + 0.02  # and not much late
-    master.file.close()
+    master.close()
 
 
 async def test_units_are_silent_to_foreign_numbers_bad_sums_and_a_wrong_speed(line):
@@ -214,7 +185,7 @@ async def test_units_are_silent_to_foreign_numbers_bad_sums_and_a_wrong_speed(li
     wrong = Master(made.path, 19200)
     assert (await wrong.ask(Request(11, 4, 0, 2), 0.1))[0] == b""
     for opened in (master, wrong):
-        opened.file.close()
+        opened.close()
 
 
 async def test_a_late_answer_arrives_while_the_master_asks_somebody_else(line):
@@ -227,7 +198,7 @@ async def test_a_late_answer_arrives_while_the_master_asks_somebody_else(line):
     assert find_answer(data, late, "rtu")[0] is not None
     assert find_answer(data, asked, "rtu")[0] is not None
     assert len(data) == 18
-    master.file.close()
+    master.close()
 
 
 async def test_a_silent_fault_hits_only_its_turn_and_its_meter(line):
@@ -237,7 +208,7 @@ async def test_a_silent_fault_hits_only_its_turn_and_its_meter(line):
         len((await master.ask(Request(unit, 4, 0, 2), 0.08))[0]) for unit in (11, 11, 12, 12, 11)
     ]
     assert heard == [9, 0, 9, 9, 9]
-    master.file.close()
+    master.close()
 
 
 async def test_a_line_that_is_started_again_replaces_its_link(line, tmp_path):
