@@ -59,13 +59,14 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Message:
     """One received message; `ack` it once it is safe, in any order."""
 
-    __slots__ = ("_connection", "done", "mid", "payload", "qos", "topic")
+    __slots__ = ("_connection", "done", "mid", "payload", "qos", "retained", "topic")
 
     def __init__(self, message: paho.MQTTMessage, connection: "_Connection") -> None:
         self.topic = message.topic
         self.payload = bytes(message.payload)
         self.mid = message.mid
         self.qos = message.qos
+        self.retained = bool(message.retain)  # kept by the broker since before we came
         self.done = False
         self._connection = connection
 

@@ -17,21 +17,31 @@ translates its library's errors into those below and raises no others.
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import msgspec
 
 import wire.config
+from edge_agent.bus import (
+    Answer,
+    Bus,
+    Cost,
+    Found,
+    Looked,
+    Meter,
+    NotThere,
+    Refused,
+    Remembers,
+    Searchable,
+    Wanted,
+    WrongMeter,
+)
 from edge_agent.line import LinkLost, NoAnswer, Tally
-from edge_agent.profiles import Profile
-from wire.errors import BadData, ConfigError
-from wire.messages import Value
+from wire.errors import ConfigError
 
 __all__ = [
     "Answer",
@@ -53,133 +63,6 @@ __all__ = [
     "configure",
     "load",
 ]
-
-
-class Refused(BadData):
-    """The meter answered that it will not: `code` is the protocol's own."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class NotThere(Refused):
-    """The meter has no such register, or none at one of the addresses read over."""
-
-
-class WrongMeter(BadData):
-    """Another model answers than the profile describes."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is wanted of one meter: `address` is the driver's `Address`, `ct` and `pt` the ratios of
-    the transformers before it, for registers on the secondary side."""
-
-    name: str
-    profile: Profile
-    address: Any
-    quantities: tuple[str, ...]
-    ct: Fraction = Fraction(1)
-    pt: Fraction = Fraction(1)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one request brought: values by quantity (None: not measured), at the time (UTC ms) the
-    answer was there. `shown()`: quantity -> (where it stands, what stood there), for a person."""
-
-    t_ms: int
-    values: Mapping[str, Value | None]
-    shown: Callable[[], Mapping[str, tuple[str, str]]] = dict
-
-
-class Cost(NamedTuple):
-    """What one round of a meter takes: requests, and seconds of the bus with a prompt meter."""
-
-    requests: int
-    seconds: float
-
-
-class Meter(Protocol):
-    """One meter of a bus, planned once and asked many times."""
-
-    @property
-    def missed(self) -> Sequence[str]:
-        """Why requests of the last round had no answer."""
-        ...
-
-    @property
-    def tally(self) -> Tally:
-        """How it behaves on its line."""
-        ...
-
-    @property
-    def absent(self) -> frozenset[str]:
-        """Optional quantities this meter has shown not to have."""
-        ...
-
-    @property
-    def rest_ms(self) -> int:
-        """The rest it needs between two requests; its neighbours are asked meanwhile."""
-        ...
-
-    async def identify(self) -> dict[str, str]:
-        """Its own `serial` and `model`, as far as it has them. Raises WrongMeter as well."""
-        ...
-
-    def read(self) -> AsyncIterator[Answer]:
-        """One round, a request at a time. A request in mid-round without answer costs only its own
-        values (`missed`). Raises NoAnswer, LinkLost or Refused if nothing was read, BadData where
-        the profile is wrong."""
-        ...
-
-
-@runtime_checkable
-class Remembers(Protocol):
-    """A meter that keeps values of its own past."""
-
-    def history(self, after_ms: int) -> AsyncIterator[Answer]:
-        """What it remembers of the time after `after_ms`, in order of time. Raises as `read`."""
-        ...
-
-
-class Bus(Protocol):
-    """One serial port or network endpoint, and the meters behind it. One request at a time."""
-
-    def meter(self, wanted: Wanted) -> Meter:
-        """A meter of this bus. Raises ProfileError for a quantity its model lacks."""
-        ...
-
-
-class Found(NamedTuple):
-    """A meter that answered a search: its keys of the configuration, what it says it is, and the
-    profiles that fit."""
-
-    address: Mapping[str, object]
-    identity: Mapping[str, str]
-    profiles: tuple[str, ...]
-
-
-class Looked(NamedTuple):
-    """One step of a search: `done` of `of`, what was tried, and what answered."""
-
-    done: int
-    of: int
-    where: str
-    found: Found | None = None
-
-
-@runtime_checkable
-class Searchable(Protocol):
-    """A bus that can look for meters."""
-
-    def search(
-        self, profiles: Mapping[str, Profile], first: int, last: int
-    ) -> AsyncIterator[Looked]:
-        """Try the addresses `first` to `last` and tell every step; `profiles` says which models are
-        known, by name. Raises LinkLost."""
-        ...
 
 
 class Driver(Protocol):
