@@ -23,11 +23,12 @@ _FLOAT = {"f32": "f", "f64": "d"}
 
 @dataclass(frozen=True)
 class Field:
-    """One quantity inside a block: its register, the factors of its parts, and its scaling."""
+    """One quantity inside a block: its register, the parts added up with their factors, and what
+    the sum means."""
 
     quantity: str
     register: Register
-    parts: tuple[Fraction, ...]
+    parts: tuple[tuple[Register, Fraction], ...]
     scaling: Scaling
 
 
@@ -76,7 +77,8 @@ def plan(
 
 def learn(learned: Learned, block: Block) -> Learned | None:
     """What the refusal of `block` (illegal address) teaches. None: nothing, the profile is wrong."""
-    used = {a for f in block.fields for at in f.register.starts for a in _span(at, f.register.size)}
+    parts = [part for field in block.fields for part, _ in field.parts]
+    used = {a for part in parts for a in _span(part.at, part.size)}
     holes = {(block.fc, a) for a in _span(block.address, block.count) if a not in used}
     if holes - learned.holes:
         return Learned(learned.holes | holes, learned.alone, learned.absent)
@@ -98,9 +100,8 @@ def decode(block: Block, words: Sequence[int]) -> dict[str, Value | None]:
 
 def raw_words(block: Block, item: Field, words: Sequence[int]) -> list[tuple[int, ...]]:
     """The registers of one quantity as they came, one tuple for each part."""
-    size = item.register.size
-    offsets = (at - block.address for at in item.register.starts)
-    return [tuple(words[offset : offset + size]) for offset in offsets]
+    first = block.address
+    return [tuple(words[part.at - first : part.at - first + part.size]) for part, _ in item.parts]
 
 
 def shown(block: Block, item: Field, words: Sequence[int]) -> tuple[str, str]:
@@ -125,7 +126,8 @@ def _field(profile: Profile, quantity: str, ct: Fraction, pt: Fraction) -> Field
     if register is None:
         has = ", ".join(profile.registers)
         raise ProfileError(f"{profile.vendor} {profile.model}: no {quantity}; it has {has}")
-    parts = (ONE, *(Fraction(part.scale) for part in register.plus))
+    factors = (ONE, *(Fraction(part.scale) for part in register.plus))
+    parts = tuple(zip(register.places(), factors, strict=True))
     return Field(quantity, register, parts, scaling(quantity, register, ct, pt))
 
 
@@ -145,7 +147,7 @@ def _fits(profile: Profile, block: Block, item: Field, learned: Learned) -> bool
 
 def _joined(profile: Profile, fields: Sequence[Field]) -> Block:
     first = min(min(f.register.starts) for f in fields)
-    after = max(max(f.register.starts) + f.register.size for f in fields)
+    after = max(f.register.after for f in fields)
     count = after - first
     if profile.limits.even:
         count += count % 2
@@ -154,9 +156,9 @@ def _joined(profile: Profile, fields: Sequence[Field]) -> Block:
 
 def _value(block: Block, item: Field, words: Sequence[int]) -> Value | None:
     top, bottom = 0, 1
-    for part, factor in zip(raw_words(block, item, words), item.parts, strict=True):
-        data = _bytes(item.register, part)
-        number = None if data.hex() == item.register.sentinel else _number(item.register, data)
+    for raw, (part, factor) in zip(raw_words(block, item, words), item.parts, strict=True):
+        data = _bytes(part, raw)
+        number = None if data.hex() == part.sentinel else _number(part, data)
         if number is None:
             return None
         numerator, denominator = number.as_integer_ratio()

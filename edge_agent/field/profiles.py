@@ -69,6 +69,8 @@ def show(name: str, profile: profiles.Profile, out: TextIO) -> None:
     """Source, limits, where each quantity stands, and what to write into the configuration."""
     print(f"{profile.vendor} {profile.model} ({profile.protocol})", file=out)
     print(f"grade {profile.grade}: {_GRADES[profile.grade]}", file=out)
+    if profile.note:
+        print(f"note: {' '.join(profile.note.split())}", file=out)
     for n, source in enumerate(profile.source.split(";"), 1):
         print(f"source {n}: {source.strip()}", file=out)
     print(f"factory setting: {_settings(profile)}", file=out)

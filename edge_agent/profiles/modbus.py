@@ -41,10 +41,13 @@ class Place(Protocol):
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A further register, written like the first, whose number times `scale` is added to it."""
+    """A further register whose number times `scale` is added to the first's, written like that
+    unless `as` and `words` say otherwise."""
 
     at: int
     scale: str = "1"
+    as_: Kind | None = msgspec.field(name="as", default=None)
+    words: Order | None = None
 
 
 class Register(Meaning, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,6 +71,22 @@ class Register(Meaning, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def starts(self) -> tuple[int, ...]:
         """Addresses of the register and the parts added to it."""
         return (self.at, *(part.at for part in self.plus))
+
+    @property
+    def after(self) -> int:
+        """The address behind its last part."""
+        return max(place.at + place.size for place in self.places())
+
+    def places(self) -> "Iterator[Register]":
+        """The register and its parts, each as a register of its own."""
+        yield self
+        for part in self.plus:
+            changed = {
+                "at": part.at,
+                "as_": part.as_ or self.as_,
+                "words": part.words or self.words,
+            }
+            yield msgspec.structs.replace(self, **changed, plus=())
 
     @property
     def is_float32(self) -> bool:
@@ -170,7 +189,8 @@ def _about_place(place: Register | IdentityRegister, limits: Limits) -> Iterator
         yield "length is for bcd and string, which need it"
         return
     starts = place.starts if isinstance(place, Register) else (place.at,)
-    first, after = min(starts), max(starts) + place.size
+    first = min(starts)
+    after = place.after if isinstance(place, Register) else place.at + place.size
     if first < 0 or after > 65536:
         yield "at must lie in 0 to 65535, zero-based"
     if after - first > limits.max_words:
@@ -198,7 +218,7 @@ def _overlaps(profile: Profile) -> Iterator[tuple[str, str]]:
         taken.append((place.fc, place.at, place.size, f"identity.{name}"))
     for quantity, register in profile.registers.items():
         key = f"registers.{quantity}"
-        taken.extend((register.fc, at, register.size, key) for at in register.starts)
+        taken.extend((part.fc, part.at, part.size, key) for part in register.places())
     taken.sort()
     for (fc, at, size, key), (next_fc, next_at, _, next_key) in pairwise(taken):
         if fc == next_fc and next_at < at + size:

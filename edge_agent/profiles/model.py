@@ -51,12 +51,16 @@ class Serial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One meter model. `registers` maps a quantity of `wire.quantities` to where it stands."""
+    """One meter model. `registers` maps a quantity of `wire.quantities` to where it stands.
+
+    `note`: what an installer of this model must know.
+    """
 
     vendor: str
     model: str
     grade: Grade
     source: str
+    note: str = ""
     protocol: str = "modbus"
     serial: Serial | None = None
 
