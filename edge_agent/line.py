@@ -11,8 +11,6 @@ the next one, accepts short answers and sits out a lost link.
 """
 
 import asyncio
-import errno
-import os
 import termios
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable
@@ -26,6 +24,7 @@ import serial
 from pymodbus.transport import CommParams, CommType, ModbusProtocol
 from pymodbus.transport.serialtransport import SerialTransport
 
+from edge_agent import failures
 from wire.errors import TransientError
 
 T = TypeVar("T")
@@ -33,19 +32,19 @@ T = TypeVar("T")
 Find = Callable[[bytes], tuple[T | None, int]]
 
 _BACK_OFF_S, _BACK_OFF_MAX_S = 0.5, 30.0
+_MOST_SHOWN = 64
 _MUTE_LIMIT = 3  # unanswered requests in a row after which a TCP connection is taken for dead
-_CURES = {
-    errno.ENOENT: "there is no such line; is the adapter plugged in?"
-    " names in /dev/serial/by-id stay the same",
-    errno.EACCES: "no permission; the user must be in the group dialout",
-    errno.EAGAIN: "the line is in use, perhaps by the running agent;"
-    " stop that, or read a meter on another bus",
-    errno.ECONNREFUSED: "nobody listens there; is the port right, and the protocol switched on?",
-}
 
 
 class NoAnswer(TransientError):
-    """The link is up, but the meter gave no valid answer in time."""
+    """The link is up, but the meter gave no valid answer in time.
+
+    `garbled`: bytes came, but no answer among them. `echo`: what was sent came back.
+    """
+
+    def __init__(self, message: str, *, garbled: bool = False, echo: bool = False) -> None:
+        super().__init__(message)
+        self.garbled, self.echo = garbled, echo
 
 
 class LinkLost(TransientError):
@@ -143,11 +142,21 @@ class Line:
             finally:
                 self._last_of[unit] = self._loop.time()
 
-    async def ask(self, frame: bytes, find: Find[T], most: int, tally: Tally, who: str) -> T:
+    async def ask(
+        self,
+        frame: bytes,
+        find: Find[T],
+        most: int,
+        tally: Tally,
+        who: str,
+        *,
+        drain: bool = True,
+    ) -> T:
         """Send `frame` and wait for the answer `find` accepts, of `most` bytes. Within a turn.
 
-        `who`: who is asked for what, for messages. A cancelled caller's answer is let go by like a
-        late one. Raises NoAnswer or LinkLost.
+        `who`: who is asked for what, for messages. `drain`: whether a late answer is let go by; a
+        search does without where the next request is to another meter. A cancelled caller's answer
+        counts as late. Raises NoAnswer or LinkLost.
         """
         link = await self._open()
         await self._until(self._clear_at)
@@ -173,13 +182,18 @@ class Line:
                 tally.garbled += 1
             else:
                 tally.silent += 1
-            raise NoAnswer(f"{who}: {_account(link.heard, self._settings)}") from None
+            echo = frame in link.heard
+            garbled = bool(link.heard.replace(frame, b"", 1))
+            said = failures.account(
+                link.heard, frame, self._settings.timeout_ms, numbered=self._numbered
+            )
+            raise NoAnswer(f"{who}: {said}", garbled=garbled, echo=echo) from None
         except LinkLost as exc:
             self.drop()
             raise self._lost(f"{self._settings.place}: {exc}") from exc
         finally:
             # Without transaction numbers a late answer passes for the next one: let it go by.
-            drain_s = 0.0 if self._numbered else drain_s
+            drain_s = drain_s if drain and not self._numbered else 0.0
             self._clear_at = self._loop.time() + max(self._silence_s, drain_s)
             link.forget()
         tally.answered += 1
@@ -219,9 +233,13 @@ class Line:
                 await link.open()
         except TimeoutError as exc:
             link.close()
-            raise self._lost(f"{place} cannot be reached in time") from exc
+            patience = f"{self._settings.timeout_ms} ms"
+            raise self._lost(
+                f"{place} cannot be reached in time: nothing came back in {patience};"
+                " is the address right, the meter powered, a firewall between?"
+            ) from exc
         except (OSError, termios.error) as exc:
-            raise self._lost(f"{place} cannot be opened: {_why(exc)}") from exc
+            raise self._lost(f"{place} cannot be opened: {failures.why(exc)}") from exc
         self._link = link
         return link
 
@@ -254,6 +272,7 @@ class _Link(ModbusProtocol):
         self.heard = b""  # the last of what came since the request
         self.stray = False  # something came that nobody had asked for
         self._settings = settings
+        self._waiting = 0  # bytes heard before that are still to be looked at
         self._find: Find[Any] | None = None
         self._answer: asyncio.Future[Any] = self.loop.create_future()
 
@@ -284,10 +303,11 @@ class _Link(ModbusProtocol):
     def callback_data(self, data: bytes, addr: object = None) -> int:  # noqa: ARG002
         """Bytes since the last request; gives back how many can be forgotten."""
         if self._find is None or self._answer.done():
-            self.stray = self.stray or bool(data)
+            self.stray, self._waiting = self.stray or bool(data), 0
             return len(data)
-        self.heard = data[-64:]
+        self.heard = (self.heard + data[self._waiting :])[-_MOST_SHOWN:]
         answer, used = self._find(data)
+        self._waiting = len(data) - used
         if answer is not None:
             self._answer.set_result(answer)
         return used
@@ -335,21 +355,3 @@ class _OpenOnce(SerialTransport):
             timeout=0,
             write_timeout=0,
         )
-
-
-def _account(heard: bytes, settings: Settings) -> str:
-    """What was heard instead of an answer."""
-    if not heard:
-        return f"no answer in {settings.timeout_ms} ms"
-    return (
-        f"no valid answer in {settings.timeout_ms} ms, only {heard.hex(' ')}"
-        " (another meter, function or length, or a wrong check sum)"
-    )
-
-
-def _why(exc: Exception) -> str:
-    """The system's reason and its cure; both exceptions carry the error number first."""
-    number = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
-    if number in _CURES:
-        return _CURES[number]
-    return os.strerror(number) if number > 0 else str(exc)
