@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from edge_agent.line import Tally
 from edge_agent.profiles import Profile
 from wire.errors import BadData
 from wire.messages import Value
+
+# It says so itself; nothing else known looks like it; or it may be.
+Sure = Literal["certain", "likely", "possible"]
 
 
 class Refused(BadData):
@@ -51,10 +54,14 @@ class Answer:
 
 
 class Cost(NamedTuple):
-    """What one round of a meter takes: requests, and seconds of the bus with a prompt meter."""
+    """What one round of a meter takes: requests, and seconds of the bus with a prompt meter.
+
+    `rest_s`: what the meter itself rests in between; its neighbours are asked meanwhile.
+    """
 
     requests: int
     seconds: float
+    rest_s: float = 0.0
 
 
 class Meter(Protocol):
@@ -100,6 +107,15 @@ class Remembers(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsRatios(Protocol):
+    """A meter that has been told of the transformers before it."""
+
+    async def ratios(self) -> dict[str, Fraction]:
+        """`ct` and `pt` as set in the meter itself, as far as it has them. Raises as `identify`."""
+        ...
+
+
 class Bus(Protocol):
     """One serial port or network endpoint, and the meters behind it. One request at a time."""
 
@@ -110,11 +126,16 @@ class Bus(Protocol):
 
 class Found(NamedTuple):
     """A meter that answered a search: its keys of the configuration, what it says it is, and the
-    profiles that fit."""
+    profiles that fit, the best first.
+
+    `sure`: how sure the first one is; `why`: what that rests on, for a person.
+    """
 
     address: Mapping[str, object]
     identity: Mapping[str, str]
     profiles: tuple[str, ...]
+    sure: Sure = "possible"
+    why: str = ""
 
 
 class Looked(NamedTuple):
@@ -128,7 +149,7 @@ class Looked(NamedTuple):
 
 @runtime_checkable
 class Searchable(Protocol):
-    """A bus that can look for meters."""
+    """A bus that can look for meters. It reads and never writes."""
 
     def search(
         self, profiles: Mapping[str, Profile], first: int, last: int
