@@ -53,12 +53,10 @@ class TcpPort:
 
     async def _answer(self, request: Any, heard: bytes, writer: asyncio.StreamWriter) -> None:
         now_ms = self._now_ms()
-        turn = self._party.turn(request, now_ms)
-        if turn is None:
-            return
-        waited_ms = 0
-        for said in self._faults.replies(turn, heard, now_ms):
-            await asyncio.sleep((said.delay_ms - waited_ms) / 1000)
-            waited_ms = said.delay_ms
-            writer.write(said.data)
-            await writer.drain()
+        for turn in self._party.turns(request, now_ms):
+            waited_ms = 0
+            for said in self._faults.replies(turn, heard, now_ms):
+                await asyncio.sleep((said.delay_ms - waited_ms) / 1000)
+                waited_ms = said.delay_ms
+                writer.write(said.data)
+                await writer.drain()

@@ -157,16 +157,14 @@ class SerialLine:
         if asking.spoilt or not self._same_speed():
             return
         now_ms = self._now_ms()
-        turn = party.turn(request, now_ms)
-        if turn is None:
-            return
         due = asking.end_s + party.least_turn_s(self._wire.baud) + self._wire.turn_ms / 1000
         async with asyncio.TaskGroup() as parts:
-            for said in self._faults.replies(turn, heard, now_ms):
-                if said.is_echo:
-                    self._write(said.data)
-                else:
-                    parts.create_task(self._say(said, due + said.delay_ms / 1000))
+            for turn in party.turns(request, now_ms):
+                for said in self._faults.replies(turn, heard, now_ms):
+                    if said.is_echo:
+                        self._write(said.data)
+                    else:
+                        parts.create_task(self._say(said, due + said.delay_ms / 1000))
 
     async def _say(self, said: Said, due: float) -> None:
         """From `due` on, each byte becomes readable when its last bit has passed."""

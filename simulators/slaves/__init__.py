@@ -29,7 +29,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Turn:
-    """A meter's answer to one request; empty where the request is for everybody.
+    """A meter's answer to one request.
 
     `payload`: the bytes of the answer that carry values; `check`: what guards them; `other`: the
     answer as a neighbour would sign it, with another function, or as a refusal.
@@ -51,6 +51,6 @@ class Party(Protocol[R]):
         """The next whole request and the bytes it used up; (None, n): n can be forgotten."""
         ...
 
-    def turn(self, request: R, t_ms: int) -> Turn | None:
-        """What is said to a request that has arrived at `t_ms`; None: nobody here is meant."""
+    def turns(self, request: R, t_ms: int) -> list[Turn]:
+        """Who says what to a request that has arrived at `t_ms`: mostly one, or nobody."""
         ...

@@ -28,8 +28,12 @@ from wire.quantities import QUANTITIES
 _TARGET_DID_NOT_ANSWER, _BUSY = 11, 6
 _FLOATS = {"f32": (">f", 24), "f64": (">d", 53)}  # format, bits of precision
 _INTEGERS = {
-    "u16": (2, False), "u32": (4, False), "u64": (8, False),
-    "i16": (2, True), "i32": (4, True), "i64": (8, True),
+    "u16": (2, False),
+    "u32": (4, False),
+    "u64": (8, False),
+    "i16": (2, True),
+    "i32": (4, True),
+    "i64": (8, True),
 }
 _Written = Register | IdentityRegister
 # address -> (quantity or identity, which part of a sum, place); no place: a hole that reads as 0.
@@ -93,14 +97,14 @@ class ModbusParty:
         """See the base."""
         return find_request(data, self._framing)
 
-    def turn(self, request: Request, t_ms: int) -> Turn | None:
+    def turns(self, request: Request, t_ms: int) -> list[Turn]:
         """See the base."""
         meter = self._meters.get(request.unit)
         if meter is not None:
-            return self._turn(meter.name, request, meter.answer(request, t_ms))
+            return [self._turn(meter.name, request, meter.answer(request, t_ms))]
         if self._framing == "rtu":
-            return None
-        return self._turn(f"unit {request.unit}", request, Answer((), _TARGET_DID_NOT_ANSWER))
+            return []
+        return [self._turn(f"unit {request.unit}", request, Answer((), _TARGET_DID_NOT_ANSWER))]
 
     def _turn(self, meter: str, request: Request, answer: Answer) -> Turn:
         def other(kind: Other) -> bytes:

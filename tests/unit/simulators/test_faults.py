@@ -113,10 +113,6 @@ def test_the_same_seed_spoils_the_same_bits_and_another_seed_others() -> None:
     assert replies("flip", 50, seed=7) != replies("flip", 50, seed=8)
 
 
-def test_a_broadcast_stays_unanswered_whatever_goes_wrong() -> None:
-    assert replies("noise", turn=Turn("m-1", b"", range(0), "sum", other)) == [[]]
-
-
 def test_a_drifting_clock_swings_slowly_and_no_further_than_told() -> None:
     paces = [said.pace for (said,) in replies("drift", 200, every=100, permille=20)]
     assert min(paces) == pytest.approx(0.98)
