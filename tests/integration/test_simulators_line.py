@@ -10,9 +10,12 @@ import pytest
 
 from edge_agent import profiles
 from edge_agent.profiles.modbus import Profile
+from edge_agent.protocols import dlt645
+from edge_agent.protocols.dlt645 import Answer as Dlt645Answer
 from edge_agent.protocols.modbus import Request, answer_length, find_answer, request_frame
 from simulators.faults import Fault, Faults
 from simulators.serial_bus import Passage, SerialLine, Wire
+from simulators.slaves.dlt645 import Dlt645Meter, Dlt645Party
 from simulators.slaves.modbus import ModbusMeter, ModbusParty
 from tests.integration.serial_master import Master
 
@@ -34,15 +37,21 @@ def ten_meters() -> ModbusParty:
     return ModbusParty({n: ModbusMeter(f"m-{n}", model, Steady()) for n in UNITS}, "rtu")
 
 
+def three_more() -> Dlt645Party:
+    addresses = ("000000000161", "000000000162", "000000000263")
+    return Dlt645Party([Dlt645Meter(f"d-{a[-2:]}", a, Steady()) for a in addresses])
+
+
 @pytest.fixture
 async def line(tmp_path: Path) -> AsyncIterator[OpenLine]:
-    """A function that brings up a line with ten meters, and a master on it."""
+    """A function that brings up a line, ten Modbus and three DL/T 645 meters, and a master."""
     running: list[tuple[asyncio.Task[None], Master]] = []
 
     async def bring_up(
         wire: Wire, *faults: Fault, tap: Callable[[Passage], None] | None = None
     ) -> tuple[SerialLine, Master]:
-        made = SerialLine(tmp_path / "line", wire, [ten_meters()], lambda: 0, Faults(faults), tap)
+        parties = [ten_meters(), three_more()]
+        made = SerialLine(tmp_path / "line", wire, parties, lambda: 0, Faults(faults), tap)
         serving = asyncio.create_task(made.serve())
         while not made.path.exists():
             await asyncio.sleep(0.01)
@@ -54,6 +63,14 @@ async def line(tmp_path: Path) -> AsyncIterator[OpenLine]:
         master.close()
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+async def read(master: Master, address: str, di: str = "00010000") -> Dlt645Answer:
+    request = dlt645.read(address, di)
+    return await master.poll(
+        dlt645.request_frame(request),
+        lambda data: dlt645.find_answer(data, request, "XXXXXX.XX ..."),
+    )
 
 
 async def poll(master: Master, request: Request) -> None:
@@ -177,3 +194,41 @@ async def test_what_passed_can_be_looked_at(line):
     assert [p.data for p in passed] == [request_frame(request, "rtu"), data]
     assert [p.is_answer for p in passed] == [False, True]
     assert all(a.end_s + 3.5 * 11 / 19200 <= b.begin_s + 1e-9 for a, b in pairwise(passed))
+
+
+async def test_modbus_and_dlt645_meters_share_a_line(line):
+    made, master = await line(Wire(9600, "E", turn_ms=0))
+    for unit, address in ((1, "000000000161"), (7, "000000000162"), (10, "000000000263")):
+        await poll(master, Request(unit, 4, 0, 10))
+        answer = await read(master, address)
+        assert (answer.address, answer.data.hex()) == (address, "00300200")
+    assert made.stats.requests == made.stats.answers == 6
+    assert made.stats.collisions == made.stats.gap_violations == 0
+
+
+async def test_a_dlt645_meter_waits_20_ms_before_it_answers(line):
+    _, master = await line(Wire(2400, "E", turn_ms=0))
+    frame = dlt645.request_frame(dlt645.read("000000000161", "00010000"))
+    data, times = await master.send(frame, 0.4)
+    assert len(data) == 4 + 20
+    assert times[0] >= (len(frame) + 1) * 11 / 2400 + 0.02 - 0.0005
+
+
+async def test_two_meters_that_a_wildcard_wakes_spoil_each_others_answer(line):
+    made, master = await line(Wire(9600, "E", turn_ms=0))
+    anybody = dlt645.Request(dlt645.ANYONE, dlt645.READ_ADDRESS)
+    data, _ = await master.send(dlt645.request_frame(anybody), 0.2)
+    assert data
+    assert dlt645.find_answer(data, anybody, "")[0] is None
+    assert made.stats.collisions > 0
+    answer = await read(master, "AAAAAAAA0263")
+    assert answer.address == "000000000263"
+
+
+async def test_nobody_answers_a_broadcast(line):
+    made, master = await line(Wire(9600, "E", turn_ms=0))
+    order = dlt645.request_frame(dlt645.freeze(dlt645.BROADCAST, None))
+    assert (await master.send(order, 0.15))[0] == b""
+    assert (made.stats.requests, made.stats.answers) == (1, 0)
+    answer = await read(master, "000000000161", "05010101")
+    assert answer.data[:4].hex() == "00300200"
