@@ -16,6 +16,7 @@ _PROGRAMS = {
     "influxdb": "influxd",
     "chromium": "chromium",
     "mbpoll": "mbpoll",
+    "tshark": "tshark",
 }
 
 
