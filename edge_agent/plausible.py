@@ -13,7 +13,10 @@ _BY_UNIT = {
     "Hz": (Fraction(45), Fraction(65)),
     "1": (Fraction(-1), Fraction(1)),
     "degC": (Fraction(-50), Fraction(200)),
+    "A": (Fraction(-100_000), Fraction(100_000)),
+    "W": (Fraction(-(10**9)), Fraction(10**9)),
 }
+_MOST_COUNTED = 10**11  # 100 TWh: beyond it stands a word order, not a counter
 _PHASE = (Fraction(50), Fraction(500))  # 100 V transformers to 690 V lines
 _LINE = (Fraction(80), Fraction(900))
 _LINES = ("voltage_l1_l2", "voltage_l2_l3", "voltage_l3_l1")
@@ -35,6 +38,6 @@ def range_of(quantity: str, pt: Fraction = Fraction(1)) -> Range | None:
 def is_plausible(quantity: str, number: Fraction, pt: Fraction = Fraction(1)) -> bool:
     """Whether a meter that works would show `number`; a counter is never below zero."""
     if QUANTITIES[quantity].cumulative:
-        return number >= 0
+        return 0 <= number < _MOST_COUNTED
     limits = range_of(quantity, pt)
     return limits is None or limits[0] <= number <= limits[1]

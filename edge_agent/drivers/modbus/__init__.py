@@ -81,14 +81,13 @@ def cost(settings: Settings, wanted: Wanted) -> Cost:
     if not isinstance(wanted.profile, Profile):
         raise ProfileError(f"{wanted.name}: is not a Modbus profile")
     rest_s = wanted.profile.limits.min_gap_ms / 1000
-    seconds = 0.0
+    seconds = rests_s = 0.0
     blocks = registers.plan(wanted.profile, wanted.quantities)
     for block in blocks:
         request = codec.Request(1, block.fc, block.address, block.count)
         asked = len(codec.request_frame(request, settings.framing))
         wire_s = (asked + codec.answer_length(request, settings.framing)) * settings.character_s
-        if settings.framing == "tcp":
-            seconds += _TURN_S + max(settings.silence_s, rest_s)
-        else:
-            seconds += wire_s + settings.silence_s + _TURN_S + max(settings.silence_s, rest_s)
-    return Cost(len(blocks), seconds)
+        on_wire_s = 0.0 if settings.framing == "tcp" else wire_s + settings.silence_s
+        seconds += on_wire_s + settings.silence_s + _TURN_S
+        rests_s += max(0.0, rest_s - settings.silence_s)
+    return Cost(len(blocks), seconds, rests_s)

@@ -1,12 +1,14 @@
 """A Modbus line: words of one unit, and the meters that are made of them."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from random import Random
 
 from edge_agent import line
-from edge_agent.drivers import NoAnswer, NotThere, Refused, Wanted
+from edge_agent.drivers import Looked, NoAnswer, NotThere, Refused, Wanted
 from edge_agent.drivers.modbus.meter import ModbusMeter
+from edge_agent.drivers.modbus.search import search
 from edge_agent.line import Line, Tally
+from edge_agent.profiles import Profile
 from edge_agent.protocols import modbus as codec
 
 _TRY_LATER = {5, 6, 10, 11}  # acknowledge, busy, and a gateway that did not reach the meter
@@ -33,6 +35,12 @@ class ModbusBus:
         """See edge_agent.drivers.Bus."""
         return ModbusMeter(self.read, wanted, self._now_ms)
 
+    def search(
+        self, profiles: Mapping[str, Profile], first: int, last: int
+    ) -> AsyncIterator[Looked]:
+        """See edge_agent.drivers.Searchable."""
+        return search(self.read, profiles, first, last)
+
     async def read(
         self,
         unit: int,
@@ -41,10 +49,12 @@ class ModbusBus:
         count: int,
         rest_ms: int = 0,
         tally: Tally | None = None,
+        *,
+        drain: bool = True,
     ) -> tuple[int, ...]:
         """`count` words of meter `unit`, asked not sooner than `rest_ms` after its last.
 
-        Raises NoAnswer, LinkLost or Refused.
+        `drain`: see Line.ask. Raises NoAnswer, LinkLost or Refused.
         """
         async with self._line.turn(unit, rest_ms):
             self._transaction = self._transaction % 0xFFFF + 1
@@ -56,6 +66,7 @@ class ModbusBus:
                 codec.answer_length(request, self._framing),
                 tally or Tally(),
                 who,
+                drain=drain,
             )
         if answer.exception is None:
             return answer.words
