@@ -25,24 +25,24 @@ COUNTERS, ADDRESS = "901F", "810A"
 ANY_KIND, ANYONE = 0xAA, "AA" * 7
 COLD_WATER, HOT_WATER, DRINKING_WATER, GREY_WATER = 0x10, 0x11, 0x12, 0x13
 HEAT, COOLING, GAS, ELECTRICITY = 0x20, 0x21, 0x30, 0x40
-# unit byte -> unit and how many of it one count is
+# unit byte -> unit, and the power of ten one count of it is
 UNITS = {
-    0x02: ("Wh", 1),
-    0x05: ("kWh", 1),
-    0x08: ("MWh", 1),
-    0x0A: ("MWh", 100),
-    0x01: ("J", 1),
-    0x0B: ("kJ", 1),
-    0x0E: ("MJ", 1),
-    0x11: ("GJ", 1),
-    0x13: ("GJ", 100),
-    0x14: ("W", 1),
-    0x17: ("kW", 1),
-    0x1A: ("MW", 1),
-    0x29: ("L", 1),
-    0x2C: ("m3", 1),
-    0x32: ("L/h", 1),
-    0x35: ("m3/h", 1),
+    0x01: ("kJ", -3),
+    0x02: ("Wh", 0),
+    0x05: ("kWh", 0),
+    0x08: ("MWh", 0),
+    0x0A: ("MWh", 2),
+    0x0B: ("kJ", 0),
+    0x0E: ("MJ", 0),
+    0x11: ("GJ", 0),
+    0x13: ("GJ", 2),
+    0x14: ("W", 0),
+    0x17: ("W", 3),
+    0x1A: ("W", 6),
+    0x29: ("L", 0),
+    0x2C: ("m3", 0),
+    0x32: ("m3/h", -3),
+    0x35: ("m3/h", 0),
 }
 # What the standard's meters answer to 901F. Its clock is passed over: meters without one fill it
 # with anything.
@@ -147,8 +147,8 @@ def read_numbers(layout: str, data: bytes) -> list[tuple[bcd.Value, str] | None]
     numbers: list[tuple[bcd.Value, str] | None] = []
     for digits, part, unit in _fields(layout, data):
         value = bcd.read_number(digits, part) if "X" in digits else None
-        name, times = UNITS[unit[0]] if unit else ("", 1)
-        numbers.append(None if value is None else ((value[0] * times, value[1]), name))
+        name, power = UNITS[unit[0]] if unit else ("", 0)
+        numbers.append(None if value is None else ((value[0], value[1] + power), name))
     return numbers
 
 

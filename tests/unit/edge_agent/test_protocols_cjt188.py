@@ -11,13 +11,13 @@ single     frames quoted once in source code, without more
 """
 
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent.exact import as_decimal, as_fraction
 from edge_agent.protocols.cjt188 import (
     ANY_KIND,
     ANYONE,
@@ -72,10 +72,10 @@ WATER = [
 
 # where, frame, the request, layout; then energy, power, flow, volume, supply, return, hours
 HEATS = [
-    ("jy", "FE FE FE FE 68 20 32 41 31 40 00 00 00 81 2E 90 1F 01 08 02 00 00 00 08 02 00 00 00 17 00 00 00 00 35 00 00 00 00 2C 34 10 00 00 35 25 00 66 25 00 00 00 00 53 00 12 10 07 15 20 00 00 31 16", ask(HEAT, "00000040314132", 1), UNIT_FIRST, "0.02 MWh, 0.00 kW, 0.0000 m3/h, 10.34 m3, 25.35, 25.66, 0"),
-    ("single", "68 20 38 04 21 08 00 59 42 81 2E 90 1F 00 05 19 28 53 00 05 19 28 53 00 17 00 00 00 00 35 00 00 00 00 2C 42 33 18 00 03 19 00 10 19 00 61 27 00 26 57 23 31 03 15 20 03 01 F7 16", ask(HEAT, "42590008210438", 0), UNIT_FIRST, "5328.19 kWh, 0.00 kW, 0.0000 m3/h, 1833.42 m3, 19.03, 19.10, 2761"),
-    ("single", "68 20 51 21 31 17 00 11 11 81 2E 1F 90 12 00 00 00 00 05 00 00 00 00 05 00 00 00 00 14 00 00 00 00 35 19 00 00 00 2C 76 30 00 68 30 00 73 02 00 32 41 11 12 09 07 20 04 00 E9 16", ask(HEAT, "11110017312151", 0x12, True), HEAT_LAYOUT, "0.00 kWh, 0.00 W, 0.0000 m3/h, 0.19 m3, 30.76, 30.68, 273"),
-    ("usr", "68 25 12 19 24 18 27 31 00 81 2E 1F 90 03 11 74 02 00 05 88 27 44 05 05 00 00 00 00 17 00 00 00 00 35 08 56 71 00 2C 79 26 00 64 26 00 66 47 07 11 52 17 03 09 25 20 00 05 2A 16", ask(0x25, "00312718241912", 3, True), HEAT_LAYOUT, "54427.88 kWh, 0.00 kW, 0.0000 m3/h, 7156.08 m3, 26.79, 26.64, 74766"),
+    ("jy", "FE FE FE FE 68 20 32 41 31 40 00 00 00 81 2E 90 1F 01 08 02 00 00 00 08 02 00 00 00 17 00 00 00 00 35 00 00 00 00 2C 34 10 00 00 35 25 00 66 25 00 00 00 00 53 00 12 10 07 15 20 00 00 31 16", ask(HEAT, "00000040314132", 1), UNIT_FIRST, "0.02 MWh, 0 W, 0 m3/h, 10.34 m3, 25.35, 25.66, 0"),
+    ("single", "68 20 38 04 21 08 00 59 42 81 2E 90 1F 00 05 19 28 53 00 05 19 28 53 00 17 00 00 00 00 35 00 00 00 00 2C 42 33 18 00 03 19 00 10 19 00 61 27 00 26 57 23 31 03 15 20 03 01 F7 16", ask(HEAT, "42590008210438", 0), UNIT_FIRST, "5328.19 kWh, 0 W, 0 m3/h, 1833.42 m3, 19.03, 19.1, 2761"),
+    ("single", "68 20 51 21 31 17 00 11 11 81 2E 1F 90 12 00 00 00 00 05 00 00 00 00 05 00 00 00 00 14 00 00 00 00 35 19 00 00 00 2C 76 30 00 68 30 00 73 02 00 32 41 11 12 09 07 20 04 00 E9 16", ask(HEAT, "11110017312151", 0x12, True), HEAT_LAYOUT, "0 kWh, 0 W, 0 m3/h, 0.19 m3, 30.76, 30.68, 273"),
+    ("usr", "68 25 12 19 24 18 27 31 00 81 2E 1F 90 03 11 74 02 00 05 88 27 44 05 05 00 00 00 00 17 00 00 00 00 35 08 56 71 00 2C 79 26 00 64 26 00 66 47 07 11 52 17 03 09 25 20 00 05 2A 16", ask(0x25, "00312718241912", 3, True), HEAT_LAYOUT, "54427.88 kWh, 0 W, 0 m3/h, 7156.08 m3, 26.79, 26.64, 74766"),
 ]  # fmt: skip
 
 SAMPLE_ASKED = ask(16, "78330011223344", 0, True)
@@ -114,7 +114,7 @@ def test_published_answers_of_heat_meters(
     assert answer is not None
     assert used == len(data)
     found = [number for number in read_numbers(layout, answer.data)[1:] if number is not None]
-    shown = [f"{Decimal(m).scaleb(e)} {unit}".strip() for (m, e), unit in found]
+    shown = [f"{as_decimal(as_fraction(value))} {unit}".strip() for value, unit in found]
     assert ", ".join(shown) == said
     assert answer_frame(request_, answer, preamble=data.count(0xFE)) == data
     other = HEAT_LAYOUT if layout == UNIT_FIRST else UNIT_FIRST
