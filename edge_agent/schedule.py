@@ -36,10 +36,19 @@ class Schedule:
         self, intervals_ms: Mapping[str, int], now_ms: int, boundary_ms: int = 900_000
     ) -> None:
         """`intervals_ms`: device -> how often it is read. Everyone is due at once, at `now_ms`."""
-        if not intervals_ms:
-            raise ValueError("a bus without devices has no schedule")
+        self._turns: dict[str, _Turn] = {}
+        self.change(intervals_ms, now_ms, boundary_ms)
+
+    def change(self, intervals_ms: Mapping[str, int], now_ms: int, boundary_ms: int) -> None:
+        """From now on these are the devices. Who was there keeps its turn, who is new is due."""
         self._boundary_ms = boundary_ms
-        self._turns = {name: _Turn(every, now_ms) for name, every in intervals_ms.items()}
+        turns = {name: self._turns.get(name) or _Turn(0, now_ms) for name in intervals_ms}
+        for name, turn in turns.items():
+            turn.interval_ms = intervals_ms[name]
+            if not turn.failures:
+                soon_ms = min(_next(now_ms, turn.interval_ms), _next(now_ms, boundary_ms))
+                turn.due_ms = min(turn.due_ms, soon_ms)
+        self._turns = turns
 
     def next_due(self, now_ms: int) -> Due | None:
         """Who to ask: of those already due the most urgent, else the one due first.
@@ -53,6 +62,11 @@ class Schedule:
     def begun(self, name: str) -> None:
         """The device is being asked beside others: it is not due until it is told how that went."""
         self._turns[name].busy = True
+
+    def probe_ms(self, name: str) -> int | None:
+        """When a device that does not answer is asked next; None for one that does."""
+        turn = self._turns[name]
+        return turn.due_ms if turn.failures else None
 
     def again(self, name: str) -> None:
         """The device could not be asked: it stays due."""

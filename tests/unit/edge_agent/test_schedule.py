@@ -123,3 +123,26 @@ def test_nobody_starves(intervals: dict[str, int], read_ms: int) -> None:
     span = 10 * max(*intervals.values(), read_ms * len(intervals))
     asked = run(Schedule(intervals, T0), T0 + span, read_ms)
     assert {name for name, _ in asked} == set(intervals)
+
+
+def test_a_change_leaves_everyone_elses_turn_alone() -> None:
+    schedule = Schedule({"kept": 60_000, "gone": 1_000, "dead": 1_000}, T0)
+    schedule.answered("kept", T0)
+    schedule.failed("dead", T0)
+    schedule.change({"kept": 60_000, "dead": 1_000, "new": 1_000}, T0 + 500, QUARTER_MS)
+    assert schedule.next_due(T0 + 500).name == "new", "who is new is due at once"
+    schedule.answered("new", T0 + 500)
+    assert schedule.probe_ms("dead") == T0 + 2_000
+    schedule.answered("new", T0 + 3_000)
+    assert schedule.next_due(T0 + 3_000).name == "dead"
+    schedule.answered("dead", T0 + 3_000)
+    assert schedule.probe_ms("dead") is None
+    asked = run(schedule, T0 + 60_100, 10)
+    assert [t for name, t in asked if name == "kept"] == [T0 + 60_000]
+
+
+def test_a_shorter_interval_counts_at_once() -> None:
+    schedule = Schedule({"a": 3_600_000}, T0)
+    schedule.answered("a", T0)
+    schedule.change({"a": 10_000}, T0 + 5_000, QUARTER_MS)
+    assert schedule.next_due(T0 + 5_000).due_ms == T0 + 10_000

@@ -1,0 +1,147 @@
+"""What was read, on its way to the disk: committed often, sealed at the publishing interval."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from edge_agent.clock import NOT_BEFORE_MS, Clock
+from edge_agent.config import AgentConfig
+from edge_agent.device import Device, Memory, Polled
+from edge_agent.store import Disk, Store
+from edge_agent.uplink import Uplink
+from wire.errors import TransientError
+from wire.messages import MeterEvent, Sample
+from wire.segment import NUMBER_LIMIT
+
+log = logging.getLogger(__name__)
+
+# Without a link, readings are sealed in bigger packets: fewer bytes on disk for a long outage.
+_OFFLINE_SEAL_S = 60.0
+_PRUNE_EVERY_S = 3600.0
+_SEALS_A_TURN = 4  # a long backlog must not keep what is read meanwhile from the disk
+_MOST_IN_MEMORY = 100_000  # samples that wait while the disk is full; the oldest go first
+_DAY_MS = 86_400_000
+
+
+class Keeper:
+    """Takes what the buses bring. `settings` may be exchanged while it runs; `turns` counts its
+    rounds, so that a disk that hangs is noticed."""
+
+    def __init__(
+        self, settings: AgentConfig, store: Store, disk: Disk, uplink: Uplink, clock: Clock
+    ) -> None:
+        self.settings = settings
+        self.turns = 0
+        self._store = store
+        self._disk = disk
+        self._uplink = uplink
+        self._clock = clock
+        self._samples: list[Sample] = []
+        self._events: list[MeterEvent] = []
+        self._since = clock.now()  # when the oldest of these was read
+        self._changed: dict[str, Device] = {}
+        self._memories: dict[str, bytes] = {}
+
+    async def begin(self) -> None:
+        """Recall what the meters' devices remembered last."""
+        self._memories = await self._disk(self._store.memories)
+
+    def memory(self, meter: str) -> Memory:
+        """What a meter's device remembered last, whether or not there is such a meter now."""
+        if meter in self._changed:
+            return self._changed[meter].memory
+        kept = self._memories.get(meter)
+        return msgspec.msgpack.decode(kept, type=Memory) if kept else Memory()
+
+    def took(self, device: Device, polled: Polled) -> None:
+        """One round of a meter; it waits here for the next commit."""
+        for sample in polled.samples:
+            self.add(sample)
+        for event in polled.events:
+            self.tell(event)
+        self._changed[device.name] = device
+
+    def add(self, sample: Sample) -> None:
+        """One more sample."""
+        if not self._samples:
+            self._since = self._clock.now()
+        kept, lost = _storable(sample)
+        self._samples += [kept] if kept.values else []
+        self._events += [lost] if lost else []
+
+    def tell(self, event: MeterEvent) -> None:
+        """One more event."""
+        self._events.append(event)
+
+    async def run(self) -> None:
+        """Commit often, seal at the publishing interval, prune now and then; until cancelled."""
+        loop = asyncio.get_running_loop()
+        sealed_at = pruned_at = loop.time()
+        while True:
+            self.turns += 1
+            await asyncio.sleep(self.settings.commit_interval_s)
+            await self.commit()
+            pause_s = self._uplink.connected and self.settings.publish_interval_s
+            # Half a commit interval early is on time: the next chance would be late by more.
+            early_s = self.settings.commit_interval_s / 2
+            if loop.time() - sealed_at >= (pause_s or _OFFLINE_SEAL_S) - early_s:
+                began = loop.time()
+                if not await self._seal():
+                    sealed_at = began
+            if loop.time() - pruned_at > _PRUNE_EVERY_S:
+                pruned_at = loop.time()
+                await self._prune()
+
+    async def commit(self) -> None:
+        """Put what was read since the last time on disk; on failure it waits for the next."""
+        if not self._samples and not self._events:
+            return
+        samples, self._samples = self._samples, []
+        events, self._events = self._events, []
+        changed, self._changed = self._changed, {}
+        memories = {name: msgspec.msgpack.encode(d.memory) for name, d in changed.items()}
+        self._memories.update(memories)
+        now = self._clock.now()
+        early = [s for s in samples if s.t_ms < NOT_BEFORE_MS] if now.is_set else []
+        try:
+            if early:
+                # The clock was set since: what was read before belongs to the time before.
+                await self._disk(self._store.commit, early, [], self._since, {})
+                samples = [s for s in samples if s.t_ms >= NOT_BEFORE_MS]
+            await self._disk(self._store.commit, samples, events, now, memories)
+        except TransientError as exc:
+            self._samples = (samples + self._samples)[-_MOST_IN_MEMORY:]
+            self._events = (events + self._events)[-_MOST_IN_MEMORY:]
+            self._changed = changed | self._changed
+            log.error("%s; %d samples wait in memory", exc, len(self._samples))
+
+    async def _seal(self) -> bool:
+        """Seal what is pending; True if that was not all of it."""
+        now, state = self._clock.now(), self._clock.state()
+        try:
+            for _ in range(_SEALS_A_TURN):
+                if await self._disk(self._store.seal, now, state) is None:
+                    return False
+                self._uplink.sealed.set()
+        except TransientError as exc:
+            log.error("%s; readings stay pending", exc)
+            return False
+        return True
+
+    async def _prune(self) -> None:
+        before_ms = self._clock.now_ms() - round(self.settings.keep_days * _DAY_MS)
+        try:
+            await self._disk(self._store.prune, before_ms)
+        except TransientError as exc:
+            log.error("%s; old segments stay a while longer", exc)
+
+
+def _storable(sample: Sample) -> tuple[Sample, MeterEvent | None]:
+    """A sample without numbers no segment can carry, and an event that names those."""
+    wild = {q: str(m) for q, (m, _) in sample.values.items() if abs(m) >= NUMBER_LIMIT}
+    if not wild:
+        return sample, None
+    kept = {q: value for q, value in sample.values.items() if q not in wild}
+    event = MeterEvent(sample.meter, sample.t_ms, "out_of_range", wild)
+    return msgspec.structs.replace(sample, values=kept), event
