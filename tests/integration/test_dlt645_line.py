@@ -283,12 +283,17 @@ async def test_a_meter_that_lacks_what_every_one_has_shows_the_profile_wrong() -
 
 
 async def test_other_refusals_are_told_and_teach_nothing() -> None:
-    with meters(Scripted(m000000000161={"00010000": 0x04, "00020000": 0x04})) as line:
+    data = {"00010000": bcd.write_number("XXXXXX.XX", 1), "00020000": 0x04}
+    with meters(Scripted(m000000000161=data)) as line:
         async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
             meter = bus.meter(wanted(THREE_PHASE, LEGEND, "active_energy_export"))
             with pytest.raises(Refused, match="not authorised") as refused:
                 await one_round(meter)
             assert refused.value.code == 4
+            both = "active_energy_export", "active_energy_import"
+            meter = bus.meter(wanted(THREE_PHASE, LEGEND, *both))
+            assert await one_round(meter) == {"active_energy_import": (1, -2)}
+            assert len(meter.missed) == 1
             assert not meter.absent
 
 

@@ -88,15 +88,19 @@ class Dlt645Meter:
     async def read(self) -> AsyncIterator[Answer]:
         """Each request of one round, answered; what the meter refuses is learned on the way."""
         left, answered = list(self._asks), False
+        refused: Refused | None = None
         self.missed = []
         while left:
             ask = left.pop(0)
             try:
                 data = await self._ask(ask.di, ask.layout)
-            except (NoAnswer, LinkLost, Refused) as exc:
-                if isinstance(exc, Refused) and self._learn(ask, exc):
+            except Refused as exc:
+                if self._learn(ask, exc):
                     left = [*plan(self._profile, ask.quantities, self._without), *left]
-                    continue
+                else:
+                    refused = refused or exc
+                    self.missed.append(str(exc))
+            except (NoAnswer, LinkLost) as exc:
                 if not answered:
                     raise
                 self.missed.append(str(exc))
@@ -106,6 +110,8 @@ class Dlt645Meter:
                 answered = True
                 self._silent.pop(ask.di, None)
                 yield self._answer(ask, data)
+        if refused is not None and not answered:
+            raise refused
 
     async def identify(self) -> dict[str, str]:
         """Its address, which every answer carried, and its number if it tells one."""
