@@ -77,7 +77,11 @@ class Meter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One `agent.toml`."""
+    """One `agent.toml`.
+
+    `self_metrics_s`: how often the gateway sends readings of itself, under its own name; 0: never.
+    `metrics_file` and `metrics_socket` (a Unix socket): where Prometheus finds the same and more.
+    """
 
     site: str
     gateway: str
@@ -90,6 +94,9 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     publish_interval_s: float = 1.0
     commit_interval_s: float = 0.25
     keep_days: float = 7.0
+    self_metrics_s: int = 60
+    metrics_file: Path | None = None
+    metrics_socket: Path | None = None
 
 
 class Metered(msgspec.Struct, frozen=True):
@@ -148,6 +155,10 @@ def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
     key_ = _receipt_key(found, told)
     if not found.meters:
         told.add("meters", "names no meter; add [meters.NAME]")
+    if found.gateway in found.meters:
+        told.add(f"meters.{found.gateway}", "is the gateway's own name, for readings of itself")
+    if found.self_metrics_s < 0:
+        told.add("self_metrics_s", "must be 0 (never) or above")
     if found.boundary_s < 1 or 86_400 % found.boundary_s:
         told.add("boundary_s", "must divide a day, as 900 does")
     buses: dict[str, tuple[Driver, Any]] = {}

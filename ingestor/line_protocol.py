@@ -63,7 +63,7 @@ def carrier_of(table: Table) -> str:
     for quantity in known:
         if quantity.carrier:
             return quantity.carrier
-    electric = any(quantity.unit in _ELECTRIC_UNITS for quantity in known)
+    electric = any(q.unit in _ELECTRIC_UNITS and not q.gateway for q in known)
     return "electricity" if electric else ""
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Quantity:
-    """One thing a meter can tell. `carrier` is empty for what is no flow of a carrier."""
+    """One thing a meter can tell. `carrier` is empty for what is no flow of a carrier; `gateway`:
+    no meter tells it, but a gateway of itself, under its own name."""
 
     name: str
     unit: str
     cumulative: bool = False
     carrier: str = ""
+    gateway: bool = False
 
 
 def _phases(name: str, unit: str) -> list[Quantity]:
@@ -61,7 +63,24 @@ _MOMENTARY = [
     Quantity("pressure", "bar"),
 ]
 
-QUANTITIES: dict[str, Quantity] = {q.name: q for q in (*_CUMULATIVE, *_MOMENTARY)}
+# What a gateway tells of itself. None is cumulative, so that none can be taken for a flow: those
+# that count do so since the last time it told.
+_OF_GATEWAY = [
+    Quantity("slots_due", "1", gateway=True),  # times a meter was to be read
+    Quantity("slots_answered", "1", gateway=True),
+    Quantity("answers_garbled", "1", gateway=True),
+    Quantity("answers_stray", "1", gateway=True),
+    Quantity("response_p99", "ms", gateway=True),  # of the slowest meter
+    Quantity("meters_silent", "1", gateway=True),
+    Quantity("link_losses", "1", gateway=True),
+    Quantity("segments_waiting", "1", gateway=True),  # for a receipt
+    Quantity("store_size", "B", gateway=True),
+    Quantity("disk_free", "B", gateway=True),
+    Quantity("cpu_time", "ms", gateway=True),
+    Quantity("resident_memory", "B", gateway=True),
+]
+
+QUANTITIES: dict[str, Quantity] = {q.name: q for q in (*_CUMULATIVE, *_MOMENTARY, *_OF_GATEWAY)}
 
 # A meter sits on one edge of the site model in one direction. Its second direction is a register
 # of its own there, under the meter's name with a suffix.

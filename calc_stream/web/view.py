@@ -8,6 +8,7 @@ import msgspec
 from calc_stream.decode import numbers
 from calc_stream.site import Site, Step
 from wire.messages import ProductionEvent
+from wire.quantities import QUANTITIES
 from wire.segment import Table
 
 HISTORY_MS = 120_000
@@ -61,6 +62,8 @@ class View:
                 self.happenings.append(Happening(told.t_ms, "production", told.type, None, detail))
 
     def _answered(self, table: Table) -> None:
+        if all(QUANTITIES[quantity].gateway for quantity in table.quantities):
+            return  # a gateway's word about itself is no meter's answer
         seen = self.meters.setdefault(table.meter, Seen())
         times = numbers(table.times_ms)
         last_ms = int(times[-1])

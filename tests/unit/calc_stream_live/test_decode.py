@@ -11,6 +11,7 @@ from tests.unit.calc_stream_live.plant import SITE, T0, Plant
 from wire.errors import BadData
 from wire.journal import Entry, link
 from wire.messages import MeterEvent, Sample, Value
+from wire.quantities import QUANTITIES
 from wire.segment import open_segment
 
 
@@ -68,6 +69,14 @@ def test_only_what_an_edge_carries_is_booked(tmp_path: Path) -> None:
     }
     found = decoded(tmp_path, {}, sample(**values), [])
     assert [block.meter for block in found.chunk.readings] == ["m.export", "m"]
+
+
+def test_nothing_a_gateway_tells_of_itself_is_booked(tmp_path: Path) -> None:
+    own = {name: (7, 0) for name, quantity in QUANTITIES.items() if quantity.gateway}
+    assert len(own) >= 10
+    found = decoded(tmp_path, {}, sample(**own), [])
+    assert found.chunk.readings == ()
+    assert found.misfits == ()
 
 
 def test_a_register_of_another_kind_is_named_and_left_out(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from calc_stream.web.snapshot import Snapshot, build
 from calc_stream.web.view import View
 from tests.unit.calc_stream_live.plant import MODEL, T0, Plant, engine, run_to_end
 from wire.messages import MeterEvent, Sample
+from wire.quantities import QUANTITIES
 
 
 def snapshot(offset: int) -> Snapshot:
@@ -92,6 +93,19 @@ def test_alarms_name_what_needs_a_person(tmp_path: Path) -> None:
         ("unread", "m-2"),
         ("unmapped", "m-stray"),
     ]
+
+
+def test_a_gateway_that_tells_of_itself_is_no_meter_of_the_page(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.model()
+    plant.read((0, 1000), (60, 1100))
+    before = seen(plant, tmp_path / "before")
+    own = {name: (7, 0) for name, quantity in QUANTITIES.items() if quantity.gateway}
+    plant.segment([Sample("gw-1", T0 + 600_000, own)])
+    after = seen(plant, tmp_path / "after")
+    assert after.alarms == before.alarms
+    assert [now.meter for now in after.meters] == ["m", "m-press"]
+    assert after.latest_reading_ms == before.latest_reading_ms, "no meter has answered since"
 
 
 def test_a_board_that_gives_more_than_it_gets_is_an_alarm(tmp_path: Path) -> None:

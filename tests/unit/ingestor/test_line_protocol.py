@@ -45,7 +45,12 @@ def test_every_value_is_the_double_nearest_to_the_exact_one(gateway: Gateway) ->
 
 @pytest.mark.parametrize(
     ("quantity", "carrier"),
-    [("gas_volume", "natural_gas"), ("current_n", "electricity"), ("pressure", None)],
+    [
+        ("gas_volume", "natural_gas"),
+        ("current_n", "electricity"),
+        ("pressure", None),
+        ("slots_due", None),
+    ],
 )
 def test_the_carrier_follows_from_the_quantities_alone(
     gateway: Gateway, quantity: str, carrier: str | None
