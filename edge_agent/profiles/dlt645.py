@@ -44,12 +44,14 @@ class Freeze(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Profile(model.Profile, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One model of DL/T 645 meter. `number`: the DI of the meter's own number, if it has one."""
+    """One model of DL/T 645 meter. `number`: the DI of the meter's own number; `ratios`: those of the
+    transformers' ratios it is told (`ct`, `pt`), whole numbers of six digits; where it has them."""
 
     protocol: Literal["dlt645"] = "dlt645"
     registers: dict[str, Register]
     blocks: dict[str, tuple[str, ...]] = {}
     number: str | None = None
+    ratios: dict[Literal["ct", "pt"], str] = {}
     freezes: tuple[Freeze, ...] = ()
     min_gap_ms: int = 0
 
@@ -91,6 +93,9 @@ def problems(profile: Profile) -> Iterator[tuple[str, str]]:
                 yield f"blocks.{di}", f"{quantity} is no register of this profile"
     if profile.number is not None and not _is_di(profile.number, profile):
         yield "number", "must be an identifier, as the registers'"
+    for key, ratio in profile.ratios.items():
+        if not _is_di(ratio, profile):
+            yield f"ratios.{key}", "must be an identifier, as the registers'"
     for at, freeze in enumerate(profile.freezes):
         for problem in _about_freeze(profile, freeze):
             yield f"freezes[{at}]", problem

@@ -217,7 +217,7 @@ async def test_one_meter_alone_says_its_address_and_what_it_is(di_reversed: bool
             looked = [step async for step in bus.search(known, 1, 247)]
     address = {"address": WATER_AT, "kind": "10", "di_reversed": di_reversed}
     identity = {"address": WATER_AT, "kind": "10"}
-    assert looked[-1].found == Found(address, identity, ("water",))
+    assert looked[-1].found == Found(address, identity, ("water",), "likely", "CJ/T 188, kind 10")
     assert len(looked) == (2 if di_reversed else 1)
     assert Address(**address) == Address(WATER_AT, "10", di_reversed)  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from edge_agent import profiles
-from edge_agent.drivers import Found, NoAnswer, Refused, Searchable, Wanted
+from edge_agent.drivers import Found, KnowsRatios, NoAnswer, Refused, Searchable, Wanted
 from edge_agent.drivers.dlt645 import Address, Settings, connect
 from edge_agent.drivers.dlt645.bus import Dlt645Bus
 from edge_agent.drivers.dlt645.meter import Dlt645Meter
@@ -53,8 +53,10 @@ Script = Callable[[Request, MeterLine[Request]], None]
 
 
 def published(request: Request, line: MeterLine[Request]) -> None:
-    if frame := PUBLISHED.get(request.address, {}).get(request.di):
-        line.say(bytes.fromhex(frame))
+    """Each of these meters by its published answers; what it was not asked for then, it refuses."""
+    if (said := PUBLISHED.get(request.address)) is not None:
+        refusal = codec.answer_frame(request, codec.Answer(request.address, error=2))
+        line.say(bytes.fromhex(said.get(request.di, refusal.hex())))
 
 
 class Scripted:
@@ -323,6 +325,16 @@ async def test_the_meters_own_number_tells_an_exchange() -> None:
             assert await nameless.identify() == {"address": "000000000162"}
 
 
+async def test_a_meter_may_know_its_transformers() -> None:
+    told = {"04000306": bcd.write_number("XXXXXX", 40), "04000307": bcd.write_number("XXXXXX", 0)}
+    with meters(Scripted(m000000000161=told, m000000000162={})) as line:
+        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+            for address, known in ((LEGEND, {"ct": 40}), ("000000000162", {})):
+                meter = bus.meter(wanted(THREE_PHASE, address, "voltage_l1"))
+                assert isinstance(meter, KnowsRatios)
+                assert await meter.ratios() == known
+
+
 async def found(bus: Dlt645Bus, **known: Profile) -> list[Found]:
     assert isinstance(bus, Searchable)
     return [looked.found async for looked in bus.search(known, 1, 247) if looked.found]
@@ -347,7 +359,8 @@ async def test_one_meter_alone_says_its_address_and_what_it_is() -> None:
         async with connect(settings(line, timeout_ms=40), Random(1), lambda: NOW_MS) as bus:
             (only,) = await found(bus, **KNOWN)
     identity = {"address": PHASE1, "serial": "000000000007"}
-    assert only == Found({"address": PHASE1}, identity, ("one",))
+    why = "DL/T 645-2007; has 4 of 15 values asked for"
+    assert only == Found({"address": PHASE1}, identity, ("one",), "likely", why)
     assert Address(**only.address) == Address(PHASE1)  # type: ignore[arg-type]
 
 
@@ -385,7 +398,8 @@ async def test_a_meter_of_1997_is_found_by_a_read() -> None:
     with meters(old) as line:
         async with connect(settings(line, timeout_ms=30), Random(1), lambda: NOW_MS) as bus:
             (only,) = await found(bus, three=THREE_PHASE)
-    assert only == Found({"address": "010003635927"}, {"address": "010003635927"}, ())
+    assert (only.address, only.profiles) == ({"address": "010003635927"}, ())
+    assert only.why.startswith("DL/T 645-1997")
 
 
 async def test_a_quantity_the_standard_has_not_is_refused_by_name() -> None:

@@ -74,5 +74,5 @@ def cost(settings: Settings, wanted: Wanted) -> Cost:
     """By the physics of the line."""
     profile = profile_of(wanted)
     size = 2 * settings.preamble + _REQUEST + codec.answer_length(profile.layout)
-    gap_s = max(settings.silence_s, profile.min_gap_ms / 1000)
-    return Cost(1, size * settings.character_s + _TURN_S + gap_s)
+    seconds = size * settings.character_s + _TURN_S + settings.silence_s
+    return Cost(1, seconds, max(0.0, profile.min_gap_ms / 1000 - settings.silence_s))

@@ -89,7 +89,9 @@ class Cjt188Bus:
                     fitting.append(name)
         kind = f"{answer.kind:02X}"
         address = {"address": answer.address, "kind": kind, "di_reversed": di_reversed}
-        return Found(address, {"address": answer.address, "kind": kind}, tuple(fitting))
+        identity = {"address": answer.address, "kind": kind}
+        why = f"CJ/T 188, kind {kind}{'' if fitting else ': its answer has a layout of its own'}"
+        return Found(address, identity, tuple(fitting), "likely" if fitting else "possible", why)
 
     def _next_serial(self) -> int:
         self._serial = (self._serial + 1) % 256

@@ -68,12 +68,12 @@ async def connect(
 def cost(settings: Settings, wanted: Wanted) -> Cost:
     """By the physics of the line."""
     profile = profile_of(wanted)
-    gap_s = max(settings.silence_s, profile.min_gap_ms / 1000)
-    seconds = 0.0
+    seconds = rest_s = 0.0
     asks = plan(profile, wanted.quantities)
     for ask in asks:
         request = codec.read(wanted.address.address, ask.di)
         asked = len(codec.request_frame(request, settings.preamble))
         answer = codec.answer_length(request, ask.layout) + settings.preamble
-        seconds += (asked + answer) * settings.character_s + _TURN_S + gap_s
-    return Cost(len(asks), seconds)
+        seconds += (asked + answer) * settings.character_s + _TURN_S + settings.silence_s
+        rest_s += max(0.0, profile.min_gap_ms / 1000 - settings.silence_s)
+    return Cost(len(asks), seconds, rest_s)

@@ -1,7 +1,9 @@
 """One DL/T 645 meter: which identifiers it is asked for, and what it has refused."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 from edge_agent.drivers import Answer, LinkLost, NoAnswer, NotThere, Refused, Wanted
@@ -59,7 +61,7 @@ def plan(
 
 
 class Dlt645Meter:
-    """See edge_agent.drivers.Meter and Remembers."""
+    """See edge_agent.drivers: Meter, Remembers and KnowsRatios."""
 
     def __init__(self, read: Read, wanted: Wanted, now_ms: Callable[[], int]) -> None:
         self.missed: list[str] = []
@@ -123,6 +125,16 @@ class Dlt645Meter:
                 return found
             if number.strip(b"\xff"):
                 found["serial"] = bcd.text(number)
+        return found
+
+    async def ratios(self) -> dict[str, Fraction]:
+        """See edge_agent.drivers.KnowsRatios."""
+        found = {}
+        for key, di in self._profile.ratios.items():
+            with contextlib.suppress(Refused):
+                number = bcd.read_number("XXXXXX", await self._ask(di, "XXXXXX"))
+                if number is not None and number[0]:
+                    found[str(key)] = Fraction(number[0])
         return found
 
     async def history(self, after_ms: int) -> AsyncIterator[Answer]:

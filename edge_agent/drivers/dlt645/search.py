@@ -98,7 +98,9 @@ async def _recognise(
         if all(has[register.di] for register in must):
             fitting.append((len(must), name))
     fitting.sort(key=lambda fit: (-fit[0], fit[1]))
-    return Found({"address": address}, identity, tuple(name for _, name in fitting))
+    names = tuple(name for _, name in fitting)
+    why = f"DL/T 645-{edition}; has {sum(has.values())} of {len(has)} values asked for"
+    return Found({"address": address}, identity, names, "likely" if names else "possible", why)
 
 
 async def _try(read: Read, address: str, di: str, layout: str) -> bytes:
