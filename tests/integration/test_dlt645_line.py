@@ -5,21 +5,20 @@ Frames written out were published; test_protocols_dlt645.py says where.
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
 import pytest
 
 from edge_agent import profiles
-from edge_agent.drivers import Found, KnowsRatios, NoAnswer, Refused, Searchable, Wanted
+from edge_agent.drivers import KnowsRatios, NoAnswer, Refused
 from edge_agent.drivers.dlt645 import Address, Settings, connect
-from edge_agent.drivers.dlt645.bus import Dlt645Bus
 from edge_agent.drivers.dlt645.meter import Dlt645Meter
 from edge_agent.profiles.dlt645 import Profile
 from edge_agent.protocols import bcd
 from edge_agent.protocols import dlt645 as codec
 from edge_agent.protocols.dlt645 import Request
+from tests.integration.dlt645_meters import Scripted, meters, settings, wanted
 from tests.integration.pty_meters import MeterLine
 from wire.errors import BadData, ProfileError
 from wire.messages import Value
@@ -49,51 +48,12 @@ PUBLISHED = {
     },
 }
 
-Script = Callable[[Request, MeterLine[Request]], None]
-
 
 def published(request: Request, line: MeterLine[Request]) -> None:
     """Each of these meters by its published answers; what it was not asked for then, it refuses."""
     if (said := PUBLISHED.get(request.address)) is not None:
         refusal = codec.answer_frame(request, codec.Answer(request.address, error=2))
         line.say(bytes.fromhex(said.get(request.di, refusal.hex())))
-
-
-class Scripted:
-    """Meters that hold `data` (identifier -> bytes, or an error) and answer as the standard says."""
-
-    def __init__(self, **meters: dict[str, bytes | int]) -> None:
-        self.meters = {name.removeprefix("m"): data for name, data in meters.items()}
-
-    def __call__(self, request: Request, line: MeterLine[Request]) -> None:
-        said = [self.answer(a, request) for a in self.meters if codec.matches(request.address, a)]
-        said = [frame for frame in said if frame]
-        if len(said) == 1:
-            line.say(said[0])
-        elif said:  # they talk at once
-            line.say(bytes(a & b for a, b in zip(*said[:2])))
-
-    def answer(self, address: str, request: Request) -> bytes:
-        if request.control == codec.READ_ADDRESS:
-            return codec.answer_frame(request, codec.Answer(address), preamble=0)
-        if request.control != codec.READ:
-            return b""
-        data = self.meters[address].get(request.di, codec.NO_SUCH_DATA)
-        if isinstance(data, int):
-            return codec.answer_frame(request, codec.Answer(address, error=data), preamble=0)
-        return codec.answer_frame(request, codec.Answer(address, data), preamble=0)
-
-
-def meters(script: Script) -> MeterLine[Request]:
-    return MeterLine(codec.find_request, script)
-
-
-def settings(line: MeterLine[Request], **change: int) -> Settings:
-    return Settings(device=line.path, **{"baud": 19200, "timeout_ms": 100, **change})
-
-
-def wanted(profile: Profile, address: str, *quantities: str) -> Wanted:
-    return Wanted("m", profile, Address(address), quantities)
 
 
 async def one_round(meter: Dlt645Meter) -> dict[str, Value | None]:
@@ -333,73 +293,6 @@ async def test_a_meter_may_know_its_transformers() -> None:
                 meter = bus.meter(wanted(THREE_PHASE, address, "voltage_l1"))
                 assert isinstance(meter, KnowsRatios)
                 assert await meter.ratios() == known
-
-
-async def found(bus: Dlt645Bus, **known: Profile) -> list[Found]:
-    assert isinstance(bus, Searchable)
-    return [looked.found async for looked in bus.search(known, 1, 247) if looked.found]
-
-
-def single_phase(number: int) -> dict[str, bytes | int]:
-    power, volts = bcd.write_number("-XX.XXXX", number), bcd.write_number("XXX.X", 2300)
-    return {
-        "00010000": bcd.write_number("XXXXXX.XX", number),
-        "02010100": volts,
-        "02020100": power,
-        "02030000": power,
-        "04000402": bcd.from_text(f"{number:012}"),
-    }
-
-
-KNOWN = {"three": THREE_PHASE, "one": SINGLE_PHASE, "old": OF_1997}
-
-
-async def test_one_meter_alone_says_its_address_and_what_it_is() -> None:
-    with meters(Scripted(m201000000012=single_phase(7))) as line:
-        async with connect(settings(line, timeout_ms=40), Random(1), lambda: NOW_MS) as bus:
-            (only,) = await found(bus, **KNOWN)
-    identity = {"address": PHASE1, "serial": "000000000007"}
-    why = "DL/T 645-2007; has 4 of 15 values asked for"
-    assert only == Found({"address": PHASE1}, identity, ("one",), "likely", why)
-    assert Address(**only.address) == Address(PHASE1)  # type: ignore[arg-type]
-
-
-async def test_meters_that_answer_at_once_are_told_apart_digit_by_digit() -> None:
-    numbers = "201000000012", "201000003412", "000000000077"
-    script = Scripted(**{f"m{a}": single_phase(n) for n, a in enumerate(numbers)})
-    with meters(script) as line:
-        fast = settings(line, timeout_ms=12, baud=115200)
-        async with connect(fast, Random(1), lambda: NOW_MS) as bus:
-            names = {one.address["address"] for one in await found(bus, one=SINGLE_PHASE)}
-    assert names == set(numbers)
-
-
-async def test_two_meters_that_answer_one_after_the_other_are_both_heard() -> None:
-    script = Scripted(m000000000001=single_phase(1), m000000000002=single_phase(2))
-
-    def politely(request: Request, line: MeterLine[Request]) -> None:
-        for address in script.meters:
-            if codec.matches(request.address, address):
-                line.say(script.answer(address, request))
-
-    with meters(politely) as line:
-        async with connect(settings(line, timeout_ms=30), Random(1), lambda: NOW_MS) as bus:
-            names = [one.address["address"] for one in await found(bus, one=SINGLE_PHASE)]
-    assert names == ["000000000001", "000000000002"]
-
-
-async def test_a_meter_of_1997_is_found_by_a_read() -> None:
-    def old(request: Request, line: MeterLine[Request]) -> None:
-        if request.control == codec.READ_1997 and codec.matches(request.address, "010003635927"):
-            said = PUBLISHED["010003635927"].get(request.di)
-            refusal = codec.answer_frame(request, codec.Answer("010003635927", error=2))
-            line.say(bytes.fromhex(said) if said else refusal)
-
-    with meters(old) as line:
-        async with connect(settings(line, timeout_ms=30), Random(1), lambda: NOW_MS) as bus:
-            (only,) = await found(bus, three=THREE_PHASE)
-    assert (only.address, only.profiles) == ({"address": "010003635927"}, ())
-    assert only.why.startswith("DL/T 645-1997")
 
 
 async def test_a_quantity_the_standard_has_not_is_refused_by_name() -> None:
