@@ -13,7 +13,7 @@ try:
     from edge_agent import agent, config
     from edge_agent.clock import Clock, system_clock
     from edge_agent.config import Plan
-    from edge_agent.field import profiles, read
+    from edge_agent.field import profiles, read, scan
     from edge_agent.store import Disk, Store, open_store
     from wire.signing import SigningKey
 except ModuleNotFoundError as exc:
@@ -26,8 +26,11 @@ except ModuleNotFoundError as exc:
 _EXAMPLES = """examples:
   edge-agent check --config agent.toml        say what is wrong, open no connection
   edge-agent run --config agent.toml
+  edge-agent scan --device /dev/ttyUSB0       name the meters on a line
   edge-agent read m-press-1 --config agent.toml
   edge-agent profiles show eastron_sdm630
+
+exit codes: 0 done; 1 a meter, line or host did not do its part; 2 a file or the words must change
 """
 
 
@@ -53,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_argument("--config", type=Path, required=True, metavar="FILE")
+    scan.add_arguments(words.add_parser("scan", help="name what answers on a line or in a network"))
     read.add_arguments(words.add_parser("read", help="read one meter once"))
     profiles.add_arguments(words.add_parser("profiles", help="list and show meter profiles"))
     return parser
@@ -71,6 +75,8 @@ def main() -> int:
             case "key":
                 print(_key(config.load(arguments.config)).public)
                 return 0
+            case "scan":
+                return scan.run(arguments)
             case "read":
                 return read.run(arguments)
             case _:

@@ -139,12 +139,16 @@ class Found(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """One step of a search: `done` of `of`, what was tried, and what answered."""
+    """One step of a search: `done` of `of`, what was tried, and what answered.
+
+    `heard`: what came instead of an answer.
+    """
 
     done: int
     of: int
     where: str
     found: Found | None = None
+    heard: Literal["", "noise", "echo"] = ""
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ asked again, with patience.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from typing import Literal
 
 from edge_agent.bus import Looked, Refused
 from edge_agent.drivers.modbus.likeness import ReadSome, look_like
@@ -23,35 +24,38 @@ async def search(
 ) -> AsyncIterator[Looked]:
     """See edge_agent.drivers.Searchable. The first unit that finds no link ends it."""
     models = {name: p for name, p in profiles.items() if isinstance(p, ModbusProfile)}
-    of, lost, there = last - first + 1, 0, True
+    of, lost, before = last - first + 1, 0, "answer"
     for unit in range(first, last + 1):
-        before, answering = there, []
+        answering: list[int] = []
         try:
-            there, spoilt = await _is_there(read, unit, patient=False)
-            if spoilt and unit > first and not before and (await _is_there(read, unit - 1))[0]:
-                answering.append(unit - 1)
-            if spoilt:
-                there, _ = await _is_there(read, unit)
-            answering += [unit] if there else []
+            heard = await _heard(read, unit, patient=False)
+            if heard == "noise":
+                if unit > first and before != "answer" and await _heard(read, unit - 1) == "answer":
+                    answering.append(unit - 1)
+                heard = await _heard(read, unit)
             lost = 0
         except LinkLost as exc:
-            there, lost = False, lost + 1
+            heard, lost = "", lost + 1
             if unit == first or lost == _MOST_LOSSES:
                 raise
             await asyncio.sleep(exc.retry_after_s or 0)
-        for found in answering:
-            alike = await look_like(read, found, models)
-            yield Looked(unit - first + 1, of, f"unit {found}", alike)
-        if unit not in answering:
-            yield Looked(unit - first + 1, of, f"unit {unit}")
+        before = heard
+        answering += [unit] if heard == "answer" else []
+        for each in answering:
+            found = await look_like(read, each, models)
+            yield Looked(unit - first + 1, of, f"unit {each}", found)
+        if heard != "answer":
+            yield Looked(unit - first + 1, of, f"unit {unit}", heard=heard)
 
 
-async def _is_there(read: ReadSome, unit: int, *, patient: bool = True) -> tuple[bool, bool]:
-    """Whether it answers; and whether what came instead was no answer, but no mere echo either."""
+async def _heard(
+    read: ReadSome, unit: int, *, patient: bool = True
+) -> Literal["answer", "", "noise", "echo"]:
+    """What came from this unit."""
     try:
         await read(unit, *_PROBE, drain=patient)
     except Refused:
-        return True, False
+        return "answer"
     except NoAnswer as exc:
-        return False, exc.garbled
-    return True, False
+        return "noise" if exc.garbled else "echo" if exc.echo else ""
+    return "answer"

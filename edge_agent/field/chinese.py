@@ -1,0 +1,3 @@
+"""Every sentence of `words.say` in Chinese."""
+
+CHINESE: dict[str, str] = {}

@@ -1,0 +1,36 @@
+"""Sentences with numbers in them, told in the language of whoever reads them.
+
+A sentence is written where it is said, in English; `chinese.py` has the same in Chinese.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from edge_agent.field.chinese import CHINESE
+
+Language = Literal["en", "zh"]
+
+
+class Text(NamedTuple):
+    """One sentence: its words, and what stands between them."""
+
+    template: str
+    parts: Mapping[str, "str | Text"]
+
+    def __str__(self) -> str:
+        return self.told("en")
+
+    def told(self, language: Language) -> str:
+        """In that language."""
+        template = CHINESE[self.template] if language == "zh" else self.template
+        inner = {
+            key: part.told(language) if isinstance(part, Text) else part
+            for key, part in self.parts.items()
+        }
+        return template.format(**inner)
+
+
+def say(template: str, /, **parts: "str | int | Text") -> Text:
+    """A sentence; its parts are texts already, or need no translation."""
+    told = {key: part if isinstance(part, Text) else str(part) for key, part in parts.items()}
+    return Text(template, told)
