@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from wire.errors import ConfigError, WattprintError
 from wire.journal import open_reader
 
 try:
-    from simulators import config, judge, live, plant, site_model, truth
+    from simulators import config, judge, live, plant, replay, site_model, truth
     from simulators.scenario import Scenario
 except ModuleNotFoundError as exc:
     package = (exc.name or "wire").partition(".")[0]
@@ -34,6 +34,7 @@ _EXAMPLES = """examples:
   plant-sim run      --config plant.toml
   plant-sim describe --config plant.toml
   plant-sim truth    --state .demo/plant --from 1800000000000 --to 1800000060000
+  plant-sim replay   readings.jsonl --speed 60 --loop > agent.toml
   plant-sim judge    --state .demo/plant --journal journal.db --site demo --results closed.json
 """
 
@@ -86,6 +87,14 @@ def _parser() -> argparse.ArgumentParser:
     held.add_argument("--results", type=Path, required=True, help="the calculator's closed results")
     held.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     held.set_defaults(command=_judge)
+    text = "serve recorded readings as meters; print the agent.toml that reads them"
+    lines = (
+        "plant-sim replay readings.jsonl --speed 60 --loop > agent.toml",
+        "plant-sim replay readings.csv --profile eastron_sdm630 --line /tmp/line-a",
+    )
+    replayed = commands.add_parser("replay", help=text, **_texts(text, *lines))
+    replay.add_arguments(replayed)
+    replayed.set_defaults(command=_replay)
     return parser
 
 
@@ -109,15 +118,25 @@ def _run(arguments: argparse.Namespace) -> int:
     logs.setup("plant-sim")
     begun = config.begin(settings, _now_ms())
     scenario = Scenario(found, begun.seed, begun.t0_ms)
-    try:
-        asyncio.run(_until_stopped(settings, scenario))
-    except* ConfigError as group:
-        raise group.exceptions[0] from None
+    _serve(live.run(settings, scenario, _now_ms))
     return 0
 
 
-async def _until_stopped(settings: config.Config, scenario: Scenario) -> None:
-    work = asyncio.ensure_future(live.run(settings, scenario, _now_ms))
+def _replay(arguments: argparse.Namespace) -> int:
+    _serve(replay.run(arguments, _now_ms))
+    return 0
+
+
+def _serve(work: Coroutine[Any, Any, None]) -> None:
+    """Until it ends or is stopped. Raises ConfigError."""
+    try:
+        asyncio.run(_until_stopped(work))
+    except* ConfigError as group:
+        raise group.exceptions[0] from None
+
+
+async def _until_stopped(coroutine: Coroutine[Any, Any, None]) -> None:
+    work = asyncio.ensure_future(coroutine)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     try:

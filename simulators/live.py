@@ -11,9 +11,9 @@ from simulators.faults import Faults
 from simulators.instrument import Instrument
 from simulators.mes import Mes
 from simulators.modbus_tcp import TcpPort
+from simulators.parties import Fitted, parties
 from simulators.scenario import Scenario
 from simulators.serial_bus import SerialLine, Wire
-from simulators.slaves.modbus import ModbusMeter, ModbusParty
 from wire import topics
 from wire.errors import ConfigError
 from wire.mqtt import Client
@@ -50,21 +50,23 @@ async def serve(
     faults = Faults(scenario.plant.faults, scenario.dice, scenario.t0_ms)
     meters = instruments(scenario)
     for name, port in scenario.plant.ports.items():
-        here = {
-            i.meter.unit_id: ModbusMeter(i.meter.name, i.profile, faults.source(i.meter.name, i))
+        here = [
+            Fitted(i.meter.name, i.meter.unit_id, i.profile, faults.source(i.meter.name, i))
             for i in meters
             if i.meter.port == name
-        }
-        party = ModbusParty(here, port.kind)
+        ]
+        spoken = parties(here, port.kind)
         if port.kind == "rtu":
             wire = Wire(port.baud, port.parity, turn_ms=port.turn_ms)
-            line = SerialLine(settings.line(name), wire, [party], now_ms, faults)
+            line = SerialLine(settings.line(name), wire, spoken, now_ms, faults)
             tasks.create_task(line.serve())
             log.info("%d meters on %s at %d baud", len(here), line.path, port.baud)
             continue
+        if len(spoken) != 1:
+            raise ConfigError(f"ports.{name}: a TCP port carries meters of one protocol")
         number = settings.tcp_port(scenario.plant, name)
         try:
-            gate = TcpPort(party, now_ms, faults)
+            gate = TcpPort(spoken[0], now_ms, faults)
             await gate.listen(settings.tcp.host, number)
         except OSError as exc:
             where = f"{settings.tcp.host}:{number}"

@@ -1,0 +1,129 @@
+"""`plant-sim replay` as a process, read by the agent it wrote a configuration for."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from pyModbusTCP.client import ModbusClient
+
+from tests.integration.servers import free_port
+from wire.signing import SigningKey
+
+CSV = """\
+time,meter,quantity,value
+2026-03-05T08:00:00Z,press,active_energy_import,12345.67
+2026-03-05T08:30:00Z,press,active_energy_import,12346.78
+2026-03-05T08:00:00Z,press,voltage_l1,230.5
+2026-03-05T08:30:00Z,gas,gas_volume,1000.123456
+"""
+Start = Callable[..., Awaitable["Replay"]]
+
+
+class Replay:
+    """The process, its folder and the agent.toml it printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
+        self.process, self.folder = process, folder
+        self.config = folder / "agent.toml"
+
+    async def told(self, words: str) -> str:
+        """The line of its progress that holds `words`."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(30):
+            while line := (await self.process.stderr.readline()).decode():
+                if words in line:
+                    return line
+        raise AssertionError(f"never said {words!r}")
+
+    async def agent(self, *words: str) -> str:
+        command = (sys.executable, "-m", "edge_agent", *words, "--config", str(self.config))
+        agent = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        out, _ = await asyncio.wait_for(agent.communicate(), 60)
+        assert agent.returncode == 0, out.decode()
+        return out.decode()
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    running = []
+    (tmp_path / "data.csv").write_text(CSV)
+    key = SigningKey.load_or_create(tmp_path / "receipt.key")
+    (tmp_path / "receipt.pub").write_text(str(key.public))
+
+    async def begin(*words: str, expected: tuple[str, ...] = ()) -> Replay:
+        command = (sys.executable, "-m", "simulators", "replay", str(tmp_path / "data.csv"), *words)
+        command += ("--state", str(tmp_path / "st"), "--receipt-key", str(tmp_path / "receipt.pub"))
+        with (tmp_path / "agent.toml").open("wb") as config:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdout=config, stderr=asyncio.subprocess.PIPE
+            )
+        running.append(process)
+        made = Replay(process, tmp_path)
+        for words in (*expected, "  0 %"):
+            await made.told(words)
+        return made
+
+    yield begin
+    for process in running:
+        if process.returncode is None:
+            process.terminate()
+        _, log = await process.communicate()
+        assert b"Traceback" not in log
+        assert process.returncode == 0
+
+
+def shows(table: str, quantity: str, value: str) -> bool:
+    return any(quantity in line and f" {value} " in line for line in table.splitlines())
+
+
+async def test_the_agent_reads_exactly_what_was_recorded(start):
+    port = free_port()
+    replay = await start("--speed", "600", "--tcp", f"127.0.0.1:{port}")
+    assert "good: 2 meters on 1 buses" in await replay.agent("check")
+    await replay.told("100 %  2026-03-05T08:30:00Z")
+    await replay.told("at its end; the last values stand until Ctrl-C")
+    table = await replay.agent("read", "press")
+    assert shows(table, "active_energy_import", "12346.78 kWh"), table
+    assert shows(table, "voltage_l1", "230.50 V") or shows(table, "voltage_l1", "230.5 V"), table
+    table = await replay.agent("read", "gas")
+    assert shows(table, "gas_volume", "1000.123456 m3"), table
+
+    def by_somebody_else() -> list[int]:
+        client = ModbusClient("127.0.0.1", port, unit_id=1, auto_open=True, timeout=5)
+        words: list[int] = client.read_holding_registers(10, 4)
+        client.close()
+        return words
+
+    words = await asyncio.to_thread(by_somebody_else)
+    assert int.from_bytes(b"".join(word.to_bytes(2, "big") for word in words), "big") == 1234678
+
+
+async def test_recorded_readings_are_served_as_dlt645_meters_on_a_line(start, tmp_path):
+    line = ("--line", str(tmp_path / "line"), "--baud", "9600", "--parity", "E")
+    left_out = "gas: its model has none of its quantities; the meter is left out"
+    replay = await start("--profile", "dlt645_2007", *line, expected=(left_out,))
+    table = await replay.agent("read", "press")
+    assert shows(table, "active_energy_import", "12345.67 kWh"), table
+    assert shows(table, "voltage_l1", "230.5 V"), table
+
+
+async def test_a_taken_port_or_a_bad_file_is_one_line_and_exit_2(tmp_path):
+    server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    (tmp_path / "data.csv").write_text(CSV)
+    (tmp_path / "bad.csv").write_text(CSV.replace("12346.78", "?"))
+    for file, told in (("data.csv", f"127.0.0.1:{port} cannot"), ("bad.csv", "line 3: value: '?'")):
+        command = (sys.executable, "-m", "simulators", "replay", str(tmp_path / file))
+        command += ("--tcp", f"127.0.0.1:{port}", "--state", str(tmp_path / "st"))
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        _, log = await process.communicate()
+        assert process.returncode == 2
+        assert told in log.decode()
+        assert b"Traceback" not in log
+    server.close()
