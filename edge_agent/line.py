@@ -151,12 +151,14 @@ class Line:
         who: str,
         *,
         drain: bool = True,
+        pause_s: float | None = None,
     ) -> T:
         """Send `frame` and wait for the answer `find` accepts, of `most` bytes. Within a turn.
 
         `who`: who is asked for what, for messages. `drain`: whether a late answer is let go by; a
-        search does without where the next request is to another meter. A cancelled caller's answer
-        counts as late. Raises NoAnswer or LinkLost.
+        search does without where the next request is to another meter. `pause_s`: of an answer
+        whose length nobody knows, the longest pause in it. A cancelled caller's answer counts as
+        late. Raises NoAnswer or LinkLost.
         """
         link = await self._open()
         await self._until(self._clear_at)
@@ -168,11 +170,11 @@ class Line:
         if not self._numbered:
             patience_s += (len(frame) + most) * self._settings.character_s
         began = self._loop.time()
-        drain_s = patience_s
+        drain_s = max(patience_s, pause_s or 0.0)
         tally.asked += 1
         try:
-            async with asyncio.timeout(patience_s):
-                answer = await link.ask(frame, find)
+            async with asyncio.timeout(patience_s) as patience:
+                answer = await link.ask(frame, _longer(find, patience, pause_s))
             drain_s = 0.0
         except TimeoutError:
             self._mute += 1
@@ -329,6 +331,20 @@ class _Link(ModbusProtocol):
         transport = _OpenOnce(self.loop, self, self._settings)
         transport.setup()
         return transport, self
+
+
+def _longer(find: Find[T], patience: asyncio.Timeout, pause_s: float | None) -> Find[T]:
+    """`find`, which puts the end of `patience` off by every byte it is given."""
+    if pause_s is None:
+        return find
+    loop, pause = asyncio.get_running_loop(), pause_s
+
+    def heard(data: bytes) -> tuple[T | None, int]:
+        if not patience.expired():
+            patience.reschedule(loop.time() + pause)
+        return find(data)
+
+    return heard
 
 
 class _OpenOnce(SerialTransport):
