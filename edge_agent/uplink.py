@@ -94,6 +94,11 @@ class Uplink:
     def connected(self) -> bool:
         return self._mqtt.connected.is_set()
 
+    @property
+    def connections(self) -> int:
+        """How many there have been."""
+        return self._mqtt.epoch
+
     async def run(self) -> None:
         """Serve until cancelled."""
         async with self._mqtt.running(), asyncio.TaskGroup() as tasks:
