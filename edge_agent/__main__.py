@@ -13,7 +13,7 @@ try:
     from edge_agent import agent, config
     from edge_agent.clock import Clock, system_clock
     from edge_agent.config import Plan
-    from edge_agent.field import profiles, read, scan
+    from edge_agent.field import check, profiles, read, scan
     from edge_agent.store import Disk, Store, open_store
     from wire.signing import SigningKey
 except ModuleNotFoundError as exc:
@@ -44,7 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
     for word, what, into in (
         ("run", "read meters and publish, until stopped", ""),
-        ("check", "say everything that is wrong with a configuration", ""),
         ("key", "print this gateway's public key, made at the first call", " > gw-1.key.pub"),
     ):
         command = words.add_parser(
@@ -56,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_argument("--config", type=Path, required=True, metavar="FILE")
+    check.add_arguments(words.add_parser("check", help="say what is wrong, open no connection"))
     scan.add_arguments(words.add_parser("scan", help="name what answers on a line or in a network"))
     read.add_arguments(words.add_parser("read", help="read one meter once"))
     profiles.add_arguments(words.add_parser("profiles", help="list and show meter profiles"))
@@ -71,7 +71,7 @@ def main() -> int:
                 logs.setup("edge-agent")
                 return _run(config.load(arguments.config))
             case "check":
-                return _check(arguments.config)
+                return check.run(arguments)
             case "key":
                 print(_key(config.load(arguments.config)).public)
                 return 0
@@ -87,17 +87,6 @@ def main() -> int:
     except (TransientError, BadData) as exc:
         print(f"edge-agent: {exc}", file=sys.stderr)
         return 1
-
-
-def _check(path: Path) -> int:
-    problems = config.problems(path)
-    for problem in problems:
-        print(f"edge-agent: {problem}", file=sys.stderr)
-    if problems:
-        return 2
-    plan = config.load(path)
-    print(f"{path}: good: {len(plan.meters)} meters on {len(plan.buses)} buses")
-    return 0
 
 
 def _key(plan: Plan) -> SigningKey:

@@ -56,6 +56,31 @@ class Budget(NamedTuple):
         return self.used <= FULL and not self.slow
 
     @property
+    def tight(self) -> bool:
+        """Whether it holds, but only while every meter is prompt."""
+        return self.holds and self.used > COMFORTABLE
+
+    @property
+    def every(self) -> str:
+        """The intervals asked for, in seconds: one, or the shortest and the longest."""
+        least = min(share.interval_s for share in self.shares)
+        most = max(share.interval_s for share in self.shares)
+        return f"{least:g}" if least == most else f"{least:g}-{most:g}"
+
+    def as_json(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "bus": self.bus,
+            "meters": len(self.shares),
+            "requests": self.requests,
+            "round_s": round(self.round_s, 3),
+            "interval_s": self.every,
+            "used_percent": round(100 * self.used, 1),
+            "holds": self.holds,
+            "says": str(self.verdict),
+        }
+
+    @property
     def verdict(self) -> Text:
         """In one sentence."""
         if self.used > FULL:
@@ -64,12 +89,12 @@ class Budget(NamedTuple):
                 bus=self.bus,
                 n=len(self.shares),
                 round=f"{self.round_s:.3g}",
-                every=_intervals(self.shares),
+                every=self.every,
             )
             return say("{what}: {cures}", what=told, cures=_either(self.cures))
         if self.slow:
             return say("{bus}: {cures}", bus=self.bus, cures=_either(self.cures))
-        if self.used > COMFORTABLE:
+        if self.tight:
             return say(
                 "{bus}: {used} of its time is used: it holds only while every meter is prompt",
                 bus=self.bus,
@@ -180,11 +205,6 @@ def _alone(share: Share) -> Text:
         every=f"{share.interval_s:g}",
         least=f"{-(-own_s // 0.1) / 10 if own_s < 1 else -(-own_s // 1):g}",
     )
-
-
-def _intervals(shares: Sequence[Share]) -> str:
-    least, most = min(s.interval_s for s in shares), max(s.interval_s for s in shares)
-    return f"{least:g}" if least == most else f"{least:g}-{most:g}"
 
 
 def _either(cures: Sequence[Text]) -> "Text | str":

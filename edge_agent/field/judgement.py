@@ -31,6 +31,10 @@ class Check(NamedTuple):
     level: Level
     text: Text
 
+    def as_json(self) -> dict[str, object]:
+        """For programs."""
+        return {"check": self.name, "ok": self.level == "ok", "says": str(self.text)}
+
 
 @dataclass(frozen=True)
 class Site:

@@ -1,38 +1,39 @@
-"""`edge-agent read METER`: one round of one meter, with raw words, value and judgement."""
+"""`edge-agent read METER`: rounds of one meter, with raw words, value and judgement."""
 
 import argparse
 import asyncio
+import re
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import TextIO
-
-import msgspec
 
 from edge_agent import config
-from edge_agent.drivers import Answer, Meter, Wanted
-from edge_agent.exact import as_decimal, as_fraction
-from edge_agent.field import table
-from wire.errors import ConfigError
-from wire.messages import Value
-from wire.quantities import QUANTITIES
+from edge_agent.config import Metered, Plan
+from edge_agent.drivers import Bus, Meter, NoAnswer, Wanted
+from edge_agent.field import diagnosis, judgement, rounds
+from edge_agent.field.judgement import Site
+from edge_agent.field.shown import AsJson, AsTable
+from wire.errors import BadData, ConfigError, TransientError
 
-# Where a reading outside is a sign of a wrong profile, word order or wiring. By unit.
-_PLAUSIBLE = {"Hz": (45, 65), "1": (-1, 1), "degC": (-50, 200)}
-_PHASE_VOLTAGE = (50, 500)
+_UNITS_S = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's words."""
     parser.description = (
-        "Read one meter once and show what it said. A serial line has one reader: stop the agent"
-        " on this line first."
+        "Read one meter and show what it said and what to think of it. A serial line has one"
+        " reader: stop the agent on this line first. Where the meter does not answer, its"
+        " neighbours on the bus are asked whether the line is alive."
     )
     parser.epilog = (
-        "examples:\n  edge-agent read m-press-1 --config agent.toml\n"
-        "  wattprint read m-press-1 --all --config agent.toml"
+        "examples:\n"
+        "  edge-agent read m-press-1 --config agent.toml\n"
+        "  edge-agent read m-press-1 --every 5s --count 10\n"
+        "  edge-agent read m-press-1 --all --json\n"
+        "  wattprint read m-press-1 --all --config agent.toml\n\n"
+        "exit codes: 0 every round was answered; 1 one was not; 2 the configuration is wrong"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("meter", help="a name under [meters] of the configuration")
@@ -40,75 +41,92 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, default=Path("agent.toml"), help="default: agent.toml"
     )
     parser.add_argument("--all", action="store_true", help="everything the profile knows")
+    parser.add_argument(
+        "--every", type=_seconds, metavar="5s", help="again and again; default: the meter's own"
+    )
+    parser.add_argument("--count", type=_count, help="how often; default: 1, with --every no end")
+    parser.add_argument("--json", action="store_true", help="one JSON object a round, a line each")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 0. Raises ConfigError, TransientError or BadData."""
+    """Exit code 0 or 1. Raises ConfigError, and TransientError or BadData of the first round."""
     plan = config.load(args.config)
-    meter = plan.meters.get(args.meter)
-    if meter is None:
+    metered = plan.meters.get(args.meter)
+    if metered is None:
         known = ", ".join(plan.meters)
         raise ConfigError(f"{args.config}: meters.{args.meter}: no such meter; known: {known}")
-    driver, settings = plan.buses[meter.bus]
-    wanted = meter.wanted
+    wanted = metered.wanted
     if args.all:
         wanted = replace(wanted, quantities=tuple(wanted.profile.meanings))
-
-    async def once() -> None:
-        now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
-        async with driver.connect(settings, Random(), now_ms) as bus:
-            await show(wanted, bus.meter(wanted), sys.stdout)
-
-    asyncio.run(once())
-    return 0
-
-
-async def show(wanted: Wanted, meter: Meter, out: TextIO) -> None:
-    """Identify and read the meter once, and print the table. Raises TransientError, BadData."""
-    profile = wanted.profile
-    print(f"{wanted.name}: {profile.vendor} {profile.model}, {_place(wanted.address)}", file=out)
-    for key, text in (await meter.identify()).items():
-        print(f"{key} {text}", file=out)
-    rows: list[tuple[str, ...]] = []
-    async for answer in meter.read():
-        rows.extend(_rows(answer))
-    seen = {row[0] for row in rows}
-    for quantity in wanted.quantities:
-        if quantity not in seen:
-            why = "not on this meter" if quantity in meter.absent else "no answer"
-            rows.append((quantity, "", "", "", why))
-    for line in table.lines(("quantity", "where", "raw", "value", "judgement"), rows):
-        print(line, file=out)
+    count = args.count or (None if args.every else 1)
+    every_s = args.every or metered.interval_ms / 1000
+    site = judgement.site_of(metered)
+    show = AsJson(sys.stdout) if args.json else AsTable(sys.stdout)
+    try:
+        return asyncio.run(_rounds(plan, metered, wanted, site, show, count, every_s))
+    except KeyboardInterrupt:
+        return 0
 
 
-def _place(address: msgspec.Struct) -> str:
-    keys = address.__struct_fields__
-    return ", ".join(f"{key} {getattr(address, key)}" for key in keys)
+async def _rounds(
+    plan: Plan,
+    metered: Metered,
+    wanted: Wanted,
+    site: Site,
+    show: AsJson | AsTable,
+    count: int | None,
+    every_s: float,
+) -> int:
+    driver, settings = plan.buses[metered.bus]
+    missed, done = 0, 0
+    loop = asyncio.get_running_loop()
+    async with driver.connect(settings, Random(), _now_ms) as bus:
+        meter = bus.meter(wanted)
+        due = loop.time()
+        while count is None or done < count:
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            try:
+                if done == 0:
+                    show.begin(wanted, await _identity(meter))
+                show.round(await rounds.take(wanted, meter, site), _now_ms())
+            except (TransientError, BadData) as exc:
+                if done == 0:
+                    raise await _explained(plan, metered, bus, exc) from exc
+                show.failed(str(exc), _now_ms())
+                missed += 1
+            done, due = done + 1, max(due + every_s, loop.time())
+        if done > 1:
+            show.end(meter)
+    return 1 if missed else 0
 
 
-def _rows(answer: Answer) -> list[tuple[str, ...]]:
-    shown_raw = answer.shown()
-    rows: list[tuple[str, ...]] = []
-    for quantity, value in answer.values.items():
-        unit = QUANTITIES[quantity].unit
-        where, raw = shown_raw.get(quantity, ("", ""))
-        shown = "" if value is None else as_decimal(as_fraction(value))
-        shown += f" {unit}" if shown and unit != "1" else ""
-        rows.append((quantity, where, raw, shown, judgement(quantity, value)))
-    return rows
+async def _identity(meter: Meter) -> dict[str, str]:
+    """A meter may be silent about this alone."""
+    try:
+        return await meter.identify()
+    except NoAnswer:
+        return {}
 
 
-def judgement(quantity: str, value: Value | None) -> str:
-    """What a person should know about this value: ok, not measured, or implausible and why."""
-    if value is None:
-        return "the meter does not measure it"
-    number = as_fraction(value)
-    if QUANTITIES[quantity].cumulative:
-        return "ok" if number >= 0 else "implausible: a counter below zero"
-    phase_voltage = quantity in ("voltage_l1", "voltage_l2", "voltage_l3")
-    low, high = (
-        _PHASE_VOLTAGE if phase_voltage else _PLAUSIBLE.get(QUANTITIES[quantity].unit, (None, None))
-    )
-    if low is not None and high is not None and not low <= number <= high:
-        return f"implausible: expected {low} to {high}; profile, word order or wiring?"
-    return "ok"
+async def _explained(
+    plan: Plan, metered: Metered, bus: Bus, exc: TransientError | BadData
+) -> TransientError | BadData:
+    told = await diagnosis.explain(plan, metered, bus, exc)
+    return BadData(told) if isinstance(exc, BadData) else TransientError(told)
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"([0-9]+(?:[.][0-9]+)?)(ms|s|m|h|)", text)
+    if not match or float(match[1]) <= 0:
+        raise argparse.ArgumentTypeError("a time, as 5s, 500ms or 2m")
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a number above 0")
+    return int(text)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

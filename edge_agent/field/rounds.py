@@ -33,6 +33,19 @@ class Row:
         unit = QUANTITIES[self.quantity].unit
         return as_decimal(self.number) + (f" {unit}" if unit != "1" else "")
 
+    def as_json(self) -> dict[str, object]:
+        """For programs; the value is an exact decimal in quotes."""
+        return {
+            "quantity": self.quantity,
+            "value": None if self.number is None else as_decimal(self.number),
+            "unit": QUANTITIES[self.quantity].unit,
+            "t_ms": self.t_ms,
+            "where": self.where,
+            "raw": self.raw,
+            "judgement": str(self.judgement),
+            "ok": not self.odd,
+        }
+
 
 @dataclass(frozen=True)
 class Round:
@@ -46,6 +59,18 @@ class Round:
     def odd(self) -> list[Row]:
         """Values one should look at."""
         return [row for row in self.rows if row.odd]
+
+    def number(self, quantity: str) -> Fraction | None:
+        """What was read of it."""
+        return next((row.number for row in self.rows if row.quantity == quantity), None)
+
+    def as_json(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "values": [row.as_json() for row in self.rows],
+            "checks": [check.as_json() for check in self.checks],
+            "missed": list(self.missed),
+        }
 
 
 async def take(wanted: Wanted, meter: Meter, site: Site) -> Round:
