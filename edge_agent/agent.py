@@ -11,7 +11,7 @@ from contextlib import suppress
 from random import Random
 
 from edge_agent.buses import Buses
-from edge_agent.clock import Clock, Instant
+from edge_agent.clock import Clock
 from edge_agent.config import Plan
 from edge_agent.device import Device, Memory, Polled
 from edge_agent.keeper import Keeper
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 _HEALTH_EVERY_S = 10.0
 _LEAVE_S = 2.0
-_STEP_MS = 1000  # a wall clock that moves this far against the monotonic one was set
 
 
 class Agent:
@@ -78,23 +77,17 @@ class Agent:
             await asyncio.sleep(_HEALTH_EVERY_S)
 
     async def _watch_clock(self) -> None:
-        """Notice a clock that was set: schedules follow it, and it is on record."""
-        before = self._clock.now()
+        """Follow a clock that is set; whoever keeps times goes along, and it is on record."""
         while True:
             await asyncio.sleep(1.0)
-            now = self._clock.now()
-            if abs(step_ms := _offset(now) - _offset(before)) > _STEP_MS:
-                log.warning("the clock was set by %+d ms", step_ms)
-                detail = {"by_ms": str(step_ms)}
-                gateway = self._plan.config.gateway
-                self._keeper.tell(MeterEvent(gateway, now.wall_ms, "clock_step", detail))
+            if by_ms := self._clock.follow():
+                log.warning("the clock was set by %+d ms", by_ms)
+                now_ms = self._clock.now_ms()
+                self._keeper.clock_stepped(by_ms)
                 for rounds in self._buses:
-                    rounds.clock_stepped(now.wall_ms, step_ms)
-            before = now
-
-
-def _offset(instant: Instant) -> int:
-    return instant.wall_ms - instant.mono_ms
+                    rounds.clock_stepped(now_ms, by_ms)
+                gateway, detail = self._plan.config.gateway, {"by_ms": str(by_ms)}
+                self._keeper.tell(MeterEvent(gateway, now_ms, "clock_step", detail))
 
 
 async def run(plan: Plan, store: Store, disk: Disk, clock: Clock, stop: asyncio.Event) -> None:

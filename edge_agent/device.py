@@ -58,6 +58,7 @@ class Device:
         self._identity_missed = 0
         self._skip_identity = False
         self._history_missed = 0
+        self._clock_steps = 0
 
     @property
     def memory(self) -> Memory:
@@ -70,6 +71,31 @@ class Device:
         After a gap that hides a boundary, a meter that remembers is asked for it first. Raises what
         `Meter.read` and `Meter.identify` raise; a round that raises leaves the memory as it was.
         """
+        while True:
+            steps = self._clock_steps
+            memory, identified_ms, polled = await self._round()
+            if steps == self._clock_steps:
+                break
+            # The clock was set meanwhile: some of it is by another time than the rest.
+        self._memory, self._identified_ms, self._answered_ms = memory, identified_ms, self._now_ms()
+        if self._identity_missed >= _IDENTITY_TRIES:
+            self._identified_ms, self._identity_missed = self._answered_ms, 0
+        self._skip_identity = False
+        self._history_missed = 0
+        return polled
+
+    def clock_stepped(self, by_ms: int) -> None:
+        """The clock was set: what is remembered was at the same instants by the new time."""
+        self._clock_steps += 1
+        self._memory = Memory(
+            self._memory.identity, dict(counters.shifted(self._memory.seen, by_ms))
+        )
+        if self._identified_ms is not None:
+            self._identified_ms += by_ms
+        if self._answered_ms is not None:
+            self._answered_ms += by_ms
+
+    async def _round(self) -> tuple[Memory, int | None, Polled]:
         memory, polled = self._memory, Polled([], [])
         identified_ms = self._identified_ms
         if self._identity_due():
@@ -79,16 +105,11 @@ class Device:
         memory = await self._look_back(memory, polled)
         async for answer in self.meter.read():
             memory = self._judge(memory, answer, polled, "good")
-        self._memory, self._identified_ms, self._answered_ms = memory, identified_ms, self._now_ms()
-        if self._identity_missed >= _IDENTITY_TRIES:
-            self._identified_ms, self._identity_missed = self._answered_ms, 0
-        self._skip_identity = False
-        self._history_missed = 0
-        return polled
+        return memory, identified_ms, polled
 
     async def _look_back(self, memory: Memory, polled: Polled) -> Memory:
         """After a gap, samples `backfilled` from what the meter itself remembers of it."""
-        known = [max(seen.t_ms, seen.last_t_ms) for seen in memory.seen.values()]
+        known = [seen.last_t_ms for seen in memory.seen.values() if seen.dated]
         since_ms = max([*known, self._answered_ms or 0])
         if not known or self._now_ms() - since_ms < _GAP_MS:
             return memory
@@ -136,7 +157,8 @@ class Device:
         """An `identity` event if the meter is new or another; then its counters were exchanged."""
         known = memory.identity
         if all(known.get(key) == text for key, text in found.items()):
-            return memory, []
+            seen = counters.confirmed(memory.seen) if found else memory.seen
+            return Memory(known, dict(seen)), []
         exchanged = any(known.get(key, text) != text for key, text in found.items())
         seen = dict(counters.replaced(memory.seen)) if exchanged else memory.seen
         event = MeterEvent(self.name, self._now_ms(), "identity", found)

@@ -5,8 +5,10 @@ import logging
 
 import msgspec
 
+from edge_agent import counters
 from edge_agent.clock import NOT_BEFORE_MS, Clock
 from edge_agent.config import AgentConfig
+from edge_agent.dating import shifted
 from edge_agent.device import Device, Memory, Polled
 from edge_agent.store import Disk, Store
 from edge_agent.uplink import Uplink
@@ -39,7 +41,6 @@ class Keeper:
         self._clock = clock
         self._samples: list[Sample] = []
         self._events: list[MeterEvent] = []
-        self._since = clock.now()  # when the oldest of these was read
         self._changed: dict[str, Device] = {}
         self._memories: dict[str, bytes] = {}
 
@@ -52,7 +53,11 @@ class Keeper:
         if meter in self._changed:
             return self._changed[meter].memory
         kept = self._memories.get(meter)
-        return msgspec.msgpack.decode(kept, type=Memory) if kept else Memory()
+        memory = msgspec.msgpack.decode(kept, type=Memory) if kept else Memory()
+        if all(seen.t_ms >= NOT_BEFORE_MS for seen in memory.seen.values()):
+            return memory
+        # Kept while the clock was not set: nobody knows how long ago.
+        return msgspec.structs.replace(memory, seen=dict(counters.undated(memory.seen)))
 
     def took(self, device: Device, polled: Polled) -> None:
         """One round of a meter; it waits here for the next commit."""
@@ -64,8 +69,6 @@ class Keeper:
 
     def add(self, sample: Sample) -> None:
         """One more sample."""
-        if not self._samples:
-            self._since = self._clock.now()
         kept, lost = _storable(sample)
         self._samples += [kept] if kept.values else []
         self._events += [lost] if lost else []
@@ -73,6 +76,11 @@ class Keeper:
     def tell(self, event: MeterEvent) -> None:
         """One more event."""
         self._events.append(event)
+
+    def clock_stepped(self, by_ms: int) -> None:
+        """The clock was set: what waits was read at the same instants by the new time."""
+        self._samples = shifted(self._samples, by_ms)
+        self._events = shifted(self._events, by_ms)
 
     async def run(self) -> None:
         """Commit often, seal at the publishing interval, prune now and then; until cancelled."""
@@ -103,16 +111,12 @@ class Keeper:
         memories = {name: msgspec.msgpack.encode(d.memory) for name, d in changed.items()}
         self._memories.update(memories)
         now = self._clock.now()
-        early = [s for s in samples if s.t_ms < NOT_BEFORE_MS] if now.is_set else []
         try:
-            if early:
-                # The clock was set since: what was read before belongs to the time before.
-                await self._disk(self._store.commit, early, [], self._since, {})
-                samples = [s for s in samples if s.t_ms >= NOT_BEFORE_MS]
             await self._disk(self._store.commit, samples, events, now, memories)
         except TransientError as exc:
-            self._samples = (samples + self._samples)[-_MOST_IN_MEMORY:]
-            self._events = (events + self._events)[-_MOST_IN_MEMORY:]
+            by_ms = self._clock.now().offset_ms - now.offset_ms  # set meanwhile
+            self._samples = (shifted(samples, by_ms) + self._samples)[-_MOST_IN_MEMORY:]
+            self._events = (shifted(events, by_ms) + self._events)[-_MOST_IN_MEMORY:]
             self._changed = changed | self._changed
             log.error("%s; %d samples wait in memory", exc, len(self._samples))
 

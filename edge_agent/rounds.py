@@ -72,6 +72,8 @@ class Rounds:
     def clock_stepped(self, now_ms: int, by_ms: int) -> None:
         """The clock was set."""
         self.schedule.clock_stepped(now_ms)
+        for device in self.devices.values():
+            device.clock_stepped(by_ms)
         for slots in self.slots.values():
             slots.clock_stepped(now_ms, by_ms)
 

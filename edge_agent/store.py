@@ -20,16 +20,18 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from edge_agent.clock import NOT_BEFORE_MS, Instant
+from edge_agent.dating import Boot, Cycle, Dated, Dating, Lasts, datings
 from wire.errors import ConfigError, TransientError
 from wire.messages import MeterEvent, Sample
 from wire.segment import GENESIS, Place, seal
 from wire.signing import SigningKey
 
-T = TypeVar("T", Sample, MeterEvent)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 MOST_BYTES = 512 * 1024  # of one segment: far below any broker's limit
+# After a boot: how long to wait for the clock to be set, and if it must be wrong.
+_SETTLE_MS, _BEHIND_MS = 120_000, 600_000
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE stream (stream TEXT PRIMARY KEY, begun_ms INTEGER NOT NULL,
@@ -41,11 +43,12 @@ CREATE TABLE segment (stream TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT 
     PRIMARY KEY (stream, seq));
 CREATE TABLE memory (meter TEXT PRIMARY KEY, data BLOB NOT NULL);
 """
-
-
-class _Cycle(msgspec.Struct, frozen=True, array_like=True):
-    samples: list[Sample]
-    events: list[MeterEvent]
+# The latest time each meter's readings have left with; later than now plus a day: refused there.
+_LAST = "CREATE TABLE IF NOT EXISTS last (meter TEXT PRIMARY KEY, t_ms INTEGER NOT NULL)"
+_KEEP_LAST = (
+    "INSERT INTO last VALUES (?,?) ON CONFLICT (meter) DO UPDATE SET t_ms ="
+    " CASE WHEN t_ms > ? THEN excluded.t_ms ELSE max(t_ms, excluded.t_ms) END"
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,10 @@ class Store:
         self._site = site
         self._gateway = gateway
         self._key = key
+        self._lasts = Lasts(dict(db.execute("SELECT meter, t_ms FROM last")))
+        self._datings: dict[str, Dating] = {}
+        self._was_behind = False
+        self._proved_ms = self._latest_taken()
 
     def commit(
         self,
@@ -100,11 +107,12 @@ class Store:
     ) -> None:
         """Keep one cycle, and what the meters' judges remember after it, in one transaction.
 
-        When this returns it is on disk. Raises TransientError.
+        Their times are by the clock that showed `now`. When this returns it is on disk. Raises
+        TransientError.
         """
         if not samples and not events:
             return
-        data = msgspec.msgpack.encode(_Cycle(samples, events))
+        data = msgspec.msgpack.encode(Cycle(samples, events))
         with self._transaction():
             self._db.execute(
                 "INSERT INTO pending (wall_ms, mono_ms, boot, data) VALUES (?,?,?,?)",
@@ -119,16 +127,15 @@ class Store:
     def seal(self, now: Instant, clock_state: str, most_cycles: int = 600) -> int | None:
         """Turn the oldest pending cycles into the next segment; its number, or None.
 
-        While the clock is not set nothing is sealed: no reading leaves with a guessed date. Cycles
-        of an earlier boot whose clock was never set cannot be dated; they stay, and `waiting`
-        counts them.
+        While the clock is not set nothing is sealed: no reading leaves with a guessed date. Nor while
+        it was not yet compared with any other and the machine came up just now. Then `dating` says
+        which times they get.
         """
-        if not now.is_set:
+        if not now.is_set or (clock_state != "synchronized" and self._may_be_set_yet(now)):
             return None
         rows = self._db.execute(
-            "SELECT id, wall_ms, mono_ms, data FROM pending WHERE wall_ms >= ? OR boot = ?"
-            " ORDER BY id LIMIT ?",
-            (NOT_BEFORE_MS, now.boot, most_cycles),
+            "SELECT id, wall_ms - mono_ms, boot, data FROM pending ORDER BY id LIMIT ?",
+            (most_cycles,),
         ).fetchall()
         if not rows:
             return None
@@ -137,19 +144,16 @@ class Store:
             *(self._site, self._gateway, state.stream, state.last_seq + 1, state.last_hash),
             *(now.boot, clock_state),
         )
-        cycles = [_dated(data, wall, mono, now) for _, wall, mono, data in rows]
         while True:
-            samples = [sample for cycle in cycles for sample in cycle.samples]
-            events = [event for cycle in cycles for event in cycle.events]
-            data = seal(place, samples, events, self._key)
-            if len(data) <= MOST_BYTES or len(cycles) == 1:
+            dated = self._dated(rows, now)
+            data = seal(place, dated.samples, dated.events, self._key)
+            if len(data) <= MOST_BYTES or len(rows) == 1:
                 break
             # Too much for one message: half of it now, the rest in the next segment.
-            cycles = cycles[: len(cycles) // 2]
+            rows = rows[: len(rows) // 2]
         digest = hashlib.sha256(data).hexdigest()
         with self._transaction():
-            taken = [(row[0],) for row in rows[: len(cycles)]]
-            self._db.executemany("DELETE FROM pending WHERE id = ?", taken)
+            self._db.executemany("DELETE FROM pending WHERE id = ?", [row[:1] for row in rows])
             self._db.execute(
                 "INSERT INTO segment (stream, seq, hash, sealed_ms, data) VALUES (?,?,?,?,?)",
                 (place.stream, place.seq, digest, now.wall_ms, data),
@@ -158,7 +162,35 @@ class Store:
                 "UPDATE stream SET last_seq = ?, last_hash = ? WHERE stream = ?",
                 (place.seq, digest, place.stream),
             )
+            self._db.executemany(_KEEP_LAST, dated.last_times())
+        self._lasts.update(dated.fresh)
+        self._was_behind = dated.is_behind
         return place.seq
+
+    def _may_be_set_yet(self, now: Instant) -> bool:
+        """Many gateways come up with the time at which they went down."""
+        latest_ms = self._lasts.latest()
+        is_behind = latest_ms is not None and now.wall_ms <= latest_ms
+        return now.mono_ms < (_BEHIND_MS if is_behind else _SETTLE_MS)
+
+    def _dated(self, rows: Sequence[tuple[int, int, str, bytes]], now: Instant) -> Dated:
+        if self._datings.get(now.boot) != Dating(now.offset_ms):
+            self._datings = datings(self._earlier(now.boot), now, self._lasts.latest())
+        known_ms = max(now.wall_ms, self._proved_ms)
+        dated = Dated(self._gateway, known_ms, self._lasts, self._was_behind)
+        for id_, offset_ms, boot, data in rows:
+            cycle = msgspec.msgpack.decode(data, type=Cycle)
+            dated.add(id_, cycle, offset_ms, self._datings[boot])
+        return dated
+
+    def _earlier(self, boot: str) -> list[Boot]:
+        """What is pending of the boots before this one, in their order."""
+        query = (
+            "SELECT boot, max(id), max(mono_ms), (SELECT wall_ms - mono_ms FROM pending AS set_"
+            " WHERE set_.boot = pending.boot AND set_.wall_ms >= ? ORDER BY id DESC LIMIT 1)"
+            " FROM pending WHERE boot != ? GROUP BY boot ORDER BY max(id)"
+        )
+        return [Boot(*row) for row in self._db.execute(query, (NOT_BEFORE_MS, boot))]
 
     def current(self) -> StreamState:
         """The stream that new segments go to."""
@@ -212,6 +244,15 @@ class Store:
             self._db.execute(
                 "UPDATE stream SET receipted = max(receipted, ?) WHERE stream = ?", (upto, stream)
             )
+        self._proved_ms = max(self._proved_ms, self._latest_taken())
+
+    def _latest_taken(self) -> int:
+        """The clock of the newest segment the cloud has taken: it was no day ahead of the cloud's."""
+        query = (
+            "SELECT max(sealed_ms) FROM segment JOIN stream USING (stream)"
+            " WHERE seq = stream.receipted AND refused IS NULL"
+        )
+        return self._db.execute(query).fetchone()[0] or 0
 
     def prune(self, before_ms: int) -> int:
         """Delete segments receipted before `before_ms`, but each stream's newest; how many."""
@@ -277,6 +318,8 @@ def open_store(path: Path, site: str, gateway: str, key: SigningKey, now: Instan
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if not version:
             db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        if version in (0, _VERSION):
+            db.execute(_LAST)
     except (OSError, sqlite3.Error) as exc:
         raise ConfigError(f"{path}: store cannot be opened: {exc}") from exc
     if version not in (0, _VERSION):
@@ -285,16 +328,3 @@ def open_store(path: Path, site: str, gateway: str, key: SigningKey, now: Instan
     if not store.streams():
         store.begin_stream(now)
     return store
-
-
-def _dated(data: bytes, wall_ms: int, mono_ms: int, now: Instant) -> _Cycle:
-    """A cycle with true times: one kept before the clock was set is moved by what it was set."""
-    cycle = msgspec.msgpack.decode(data, type=_Cycle)
-    if Instant(wall_ms, mono_ms, now.boot).is_set:
-        return cycle
-    shift_ms = (now.wall_ms - now.mono_ms) - (wall_ms - mono_ms)
-    return _Cycle(_shifted(cycle.samples, shift_ms), _shifted(cycle.events, shift_ms))
-
-
-def _shifted(items: Sequence[T], shift_ms: int) -> list[T]:
-    return [msgspec.structs.replace(item, t_ms=item.t_ms + shift_ms) for item in items]

@@ -1,11 +1,23 @@
 """What a register's values mean when they do not simply rise."""
 
+import itertools
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.counters import PATIENCE, Judged, Register, State, judge, replaced
+from edge_agent.counters import (
+    PATIENCE,
+    Judged,
+    Register,
+    State,
+    confirmed,
+    judge,
+    replaced,
+    shifted,
+    undated,
+)
 from edge_agent.exact import as_fraction
 from wire.messages import MeterEvent, Sample, Value
 
@@ -85,16 +97,23 @@ def test_zeros_without_end_are_no_reset_until_the_register_counts() -> None:
     told = feed([53_700_000, *[0] * 20, 53_700_100])
     assert qualities(told) == ["good", *["suspect"] * 20, "good"]
     assert [e.event for e in events(told)] == ["zero_glitch"]
+    assert [e.event for e in told[PATIENCE].events] == ["zero_glitch"], "a doubt that lasts is told"
     assert booked(told) == Fraction(1, 10)
+
+
+def test_a_glitch_is_told_at_its_own_time() -> None:
+    (event,) = feed([53_700_000, 0, 53_700_100])[2].events
+    assert event.t_ms == T0 + 60_000
 
 
 def test_a_register_that_counts_on_from_elsewhere_is_reset_after_patience() -> None:
     told = feed([50_000, 0, 10, 20, 30])
     assert qualities(told) == ["good", *["suspect"] * (PATIENCE - 1), "good", "good"]
-    (_, reset) = events(told)
+    (reset,) = events(told)
     assert reset.t_ms == T0 + 3 * 60_000
     assert reset.event == "reset"
-    assert reset.detail == {"quantity": KWH, "closing": "50.02", "opening": "0.02"}
+    ends = {"closing": "50.02", "opening": "0.02"}
+    assert reset.detail == {"quantity": KWH, **ends, "last": "50", "read": "0"}
     assert booked(told) == Fraction(30, 1000)
 
 
@@ -105,40 +124,91 @@ def test_suspect_values_that_do_not_agree_never_make_a_reset() -> None:
 
 
 def test_a_rollover_at_the_modulus_books_across_it() -> None:
-    told = feed([999_999_900, 40])
-    assert qualities(told) == ["good", "good"]
+    told = feed([999_999_900, 40, 50, 60])
+    assert qualities(told) == ["good", "suspect", "suspect", "good"]
     assert [(e.event, e.detail) for e in events(told)] == [
-        ("rollover", {"quantity": KWH, "closing": "1000000.04", "opening": "0.04"})
+        ("rollover", {"quantity": KWH, "closing": "1000000.06", "opening": "0.06"})
     ]
-    assert booked(told) == Fraction(140, 1000)
+    assert booked(told) == Fraction(160, 1000)
+
+
+def test_a_zero_where_a_rollover_would_fit_is_a_glitch_all_the_same() -> None:
+    told = feed([999_999_900, 0, 999_999_950])
+    assert qualities(told) == ["good", "suspect", "good"]
+    assert [e.event for e in events(told)] == ["zero_glitch"]
+    assert booked(told) == Fraction(50, 1000)
+
+
+def test_a_small_counter_is_followed_turn_after_turn() -> None:
+    pulses = Register(per_hour=Fraction(10), modulus=Fraction(1))
+    told = feed([(150 * n) % 1000 for n in range(30)], pulses)
+    assert {e.event for e in events(told)} == {"rollover"}
+    assert booked(told) == Fraction(150 * 29, 1000)
+
+
+def test_turns_that_nobody_can_have_seen_are_named_and_the_least_is_booked() -> None:
+    pulses = Register(per_hour=Fraction(10), modulus=Fraction(1))
+    told = feed([100, 300], pulses, every_ms=3_600_000)
+    assert [(e.event, e.detail["read"]) for e in events(told)] == [("turns_unknown", "0.3")]
+    assert (qualities(told), booked(told)) == (["good"] * 2, Fraction(200, 1000))
 
 
 def test_a_rollover_that_would_need_more_than_rated_power_is_none() -> None:
-    assert qualities(feed([900_000_000, 40])) == ["good", "suspect"]
+    assert [e.event for e in events(feed([900_000_000, 40, 50, 60]))] == ["reset"]
 
 
 def test_without_a_modulus_or_rated_power_nothing_is_a_rollover() -> None:
-    assert qualities(feed([999_999_900, 40], Register(per_hour=Fraction(10)))) == [
-        "good",
-        "suspect",
-    ]
-    only_modulus = Register(modulus=Fraction(1_000_000))
-    assert qualities(feed([999_999_900, 40], only_modulus)) == ["good", "suspect"]
+    values = [999_999_900, 40, 50, 60]
+    for bounds in (Register(per_hour=Fraction(10)), Register(modulus=Fraction(1_000_000))):
+        assert [e.event for e in events(feed(values, bounds))] == ["reset"]
 
 
 def test_the_total_of_two_tariffs_rolls_over_when_one_of_them_does() -> None:
-    told = feed([1_300_000_000 - 50, 300_000_050])
+    told = feed([1_300_000_000 - 50, 300_000_050, 300_000_060, 300_000_070])
     assert [e.event for e in events(told)] == ["rollover"]
-    assert booked(told) == Fraction(100, 1000)
+    assert booked(told) == Fraction(120, 1000)
+
+
+def exchanged(values: list[int], state: State) -> list[Judged]:
+    """What is said of the values after the meter said it is another one, one each minute."""
+    state, told = replaced(state), []
+    for n, value in enumerate(values, 1):
+        told.append(judge(state, sample(value, T0 + n * 60_000), {KWH: TEN_KW}))
+        state = told[-1].state
+    return told
 
 
 def test_after_a_swap_the_new_register_opens_where_it_stands() -> None:
     before = judge({}, sample(77_000, T0), {KWH: TEN_KW})
-    after = judge(replaced(before.state), sample(12, T0 + 60_000), {KWH: TEN_KW})
-    (event,) = after.events
-    assert (event.event, event.t_ms) == ("swap", T0 + 60_000)
-    assert event.detail == {"quantity": KWH, "closing": "77", "opening": "0.012"}
-    assert after.samples[0].quality == "good"
+    told = exchanged([12, 12, 20], before.state)
+    assert qualities(told) == ["suspect", "suspect", "good"]
+    (event,) = events(told)
+    assert (event.event, event.t_ms) == ("swap", T0 + 3 * 60_000)
+    assert event.detail == {"quantity": KWH, "closing": "77.008", "opening": "0.02"}
+    assert booked([before, *told]) == Fraction(8, 1000), "what the new register counted so far"
+
+
+def test_a_new_meter_on_an_idle_machine_opens_at_zero() -> None:
+    before = judge({}, sample(77_000, T0), {KWH: TEN_KW})
+    assert [e.event for e in events(exchanged([0, 0, 0], before.state))] == ["swap"]
+
+
+def test_a_single_wrong_value_after_an_exchange_opens_nothing() -> None:
+    before = judge({}, sample(77_000, T0), {KWH: TEN_KW})
+    told = exchanged([0, 4_500_000, 4_500_010, 4_500_020], before.state)
+    (event,) = events(told)
+    assert (event.event, event.detail["opening"]) == ("swap", "4500.02")
+    assert booked([before, *told]) == Fraction(20, 1000)
+
+
+def test_an_exchange_that_was_seen_as_a_reset_before_is_not_told_twice() -> None:
+    told = feed([77_000, 12, 20, 30, 40])
+    assert [e.event for e in events(told)] == ["reset"]
+    after = judge(replaced(told[-1].state), sample(50, T0 + 5 * 60_000), {KWH: TEN_KW})
+    assert (after.events, qualities([after])) == ([], ["good"])
+    same = confirmed(told[-1].state)
+    later = exchanged([3, 3, 3], same)
+    assert [e.event for e in events(later)] == ["swap"]
 
 
 def test_good_values_of_the_same_answer_stay_good() -> None:
@@ -161,10 +231,35 @@ def test_a_register_that_is_refreshed_every_two_seconds_makes_no_jumps() -> None
     assert qualities(feed([0, 12], every_ms=1_000)) == ["good", "suspect"]
 
 
-def test_a_clock_set_back_makes_no_jump() -> None:
+def test_the_clock_may_be_set_and_nothing_jumps() -> None:
+    for by_ms in (-3_600_000, 86_400_000):
+        first = judge({}, sample(1_000, T0), {KWH: TEN_KW})
+        state = shifted(first.state, by_ms)
+        later = judge(state, sample(1_160, T0 + 60_000 + by_ms), {KWH: TEN_KW})
+        assert qualities([later]) == ["good"]
+
+
+@pytest.mark.parametrize("how", ["undated", "set back unnoticed"])
+def test_over_a_time_of_unknown_length_values_that_agree_are_believed(how: str) -> None:
     first = judge({}, sample(1_000, T0), {KWH: TEN_KW})
-    later = judge(first.state, sample(1_002, T0 - 3_600_000), {KWH: TEN_KW})
-    assert later.samples[0].quality == "good"
+    state, start = (undated(first.state), T0) if how == "undated" else (first.state, T0 - 10**8)
+    told = []
+    for n, value in enumerate([900_000, 201_000, 201_010, 201_020], 1):
+        told.append(judge(state, sample(value, start + n * 60_000), {KWH: TEN_KW}))
+        state = told[-1].state
+    assert qualities(told) == ["suspect"] * 3 + ["good"]
+    assert [(e.event, e.detail["read"]) for e in events(told)] == [("jump", "900")]
+    assert booked([first, *told]) == Fraction(200_020, 1000)
+
+
+def test_the_same_answer_judged_again_changes_nothing() -> None:
+    state: State = {}
+    for n, value in enumerate([50_000, 50_010, 0, 10, 20, 30]):
+        once = judge(state, sample(value, T0 + n * 60_000), {KWH: TEN_KW})
+        again = judge(once.state, sample(value, T0 + n * 60_000), {KWH: TEN_KW})
+        assert (again.state, again.events) == (once.state, [])
+        assert again.samples == once.samples
+        state = once.state
 
 
 def test_a_meter_of_class_2_at_full_load_for_hours_is_believed() -> None:
@@ -180,15 +275,17 @@ def test_the_coarse_steps_of_a_32_bit_float_are_no_jumps() -> None:
     assert qualities(told) == ["good", "good"]
 
 
-@given(st.lists(st.integers(0, 166), min_size=1, max_size=40), st.integers(0, 10**9))
+@given(st.lists(st.integers(0, 166), min_size=1, max_size=40), st.integers(0, 10**9 - 1))
 def test_an_honest_meter_is_believed_entirely(rises: list[int], start: int) -> None:
     values = [start]
     for rise in rises:
         values.append((values[-1] + rise) % 10**9)
     told = feed(values)
-    assert set(qualities(told)) == {"good"}
-    assert booked(told) == Fraction(sum(rises), 1000)
-    assert {e.event for e in events(told)} <= {"rollover"}
+    if all(before <= after for before, after in itertools.pairwise(values)):
+        assert set(qualities(told)) == {"good"}
+    if qualities(told)[-1] == "good":
+        assert booked(told) == Fraction(sum(rises), 1000)
+    assert {e.event for e in events(told)} <= {"rollover", "step_back", "zero_glitch"}
 
 
 @given(st.lists(st.integers(0, 10**9 - 1), min_size=1, max_size=40))

@@ -1,9 +1,11 @@
 """One meter over a bus that is a table of registers: what is asked, learned and told."""
 
+from collections.abc import Callable
+
 import pytest
 
 from edge_agent import profiles
-from edge_agent.counters import Seen
+from edge_agent.counters import PATIENCE, Seen
 from edge_agent.device import Device, Memory, bounds
 from edge_agent.drivers import NoAnswer, NotThere, Wanted, WrongMeter
 from edge_agent.drivers.modbus import Address
@@ -22,12 +24,14 @@ class Registers:
     def __init__(self, words: dict[tuple[int, int], int]) -> None:
         self.words, self.silent = words, set[int]()
         self.asked: list[tuple[int, int]] = []
+        self.before: dict[int, Callable[[], None]] = {}  # address -> what happens before its answer
         self.now_ms = T0
 
     async def read(
         self, _unit: int, function: int, address: int, count: int, _rest_ms: int, _tally: Tally
     ) -> tuple[int, ...]:
         self.asked.append((address, count))
+        self.before.pop(address, lambda: None)()
         self.now_ms += 40
         if address in self.silent:
             raise NoAnswer("silent")
@@ -191,14 +195,64 @@ async def test_another_serial_number_is_a_swap_also_over_a_restart() -> None:
     exchanged = Registers(pair(*SERIAL, 0, 8) | pair(4, 72, 0x3F80, 0))
     exchanged.now_ms = bus.now_ms + 600_000
     restarted = device(exchanged, "eastron_sdm630", "active_energy_import", memory=meter.memory)
-    polled = await restarted.poll()
-    assert [e.event for e in polled.events] == ["identity", "swap"]
-    assert polled.events[1].detail == {
+    told = []
+    for _ in range(PATIENCE):
+        polled = await restarted.poll()
+        told += polled.events
+    assert [e.event for e in told] == ["identity", "swap"]
+    assert told[1].detail == {
         "quantity": "active_energy_import",
         "closing": "12345.679",
         "opening": "1",
     }
     assert [s.quality for s in polled.samples] == ["good"]
+
+
+async def test_a_reset_and_then_another_serial_number_is_one_exchange() -> None:
+    bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 72, 0x4640, 0xE6B7))
+    meter = device(bus, "eastron_sdm630", "active_energy_import")
+    told = list((await meter.poll()).events)
+    bus.words |= pair(*SERIAL, 0, 8)
+    for kwh_float32 in (0x3F80, 0x3F81, 0x3F82, 0x3F83):
+        bus.now_ms += 60_000
+        bus.words |= pair(4, 72, kwh_float32, 0)
+        told += (await meter.poll()).events
+    bus.now_ms += 3_600_000
+    told += (await meter.poll()).events
+    assert [e.event for e in told] == ["identity", "reset", "identity"]
+
+
+async def test_a_clock_set_within_a_round_makes_no_reading_of_two_times() -> None:
+    bus = em24(export=True)
+    meter = device(bus, "carlo_gavazzi_em24_din", "active_power", "active_energy_import")
+    await meter.poll()
+    asked, hour = len(bus.asked), 3_600_000
+
+    def set_clock() -> None:
+        bus.now_ms += hour
+        meter.clock_stepped(hour)
+
+    bus.before = {62: set_clock}
+    start = bus.now_ms + hour
+    polled = await meter.poll()
+    assert [s.t_ms - start for s in polled.samples] == [120, 160], "and not 40 and 80"
+    assert len(bus.asked) - asked == 4, "it was asked once more"
+    assert {s.quality for s in polled.samples} == {"good"}
+    assert meter.memory.seen["active_energy_import"].t_ms == start + 160
+
+
+async def test_a_clock_set_between_two_rounds_is_no_absence_and_no_jump() -> None:
+    bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 72, 0x4640, 0xE6B7))
+    meter = device(bus, "eastron_sdm630", "active_energy_import")
+    await meter.poll()
+    bus.now_ms -= 3_600_000
+    meter.clock_stepped(-3_600_000)
+    bus.asked.clear()
+    bus.now_ms += 50_000
+    bus.words |= pair(4, 72, 0x4640, 0xE7B7)  # a quarter of a kWh more: 48 kW for 19 s
+    polled = await meter.poll()
+    assert [s.quality for s in polled.samples] == ["good"]
+    assert (polled.events, bus.asked) == ([], [(72, 2)])
 
 
 async def test_learning_more_of_the_same_meter_is_no_swap() -> None:

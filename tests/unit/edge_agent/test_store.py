@@ -97,12 +97,6 @@ def test_before_the_clock_is_set_readings_are_kept_and_later_dated(store):
     assert [s.t_ms for s in samples_of(opened(store, 1))] == [T0 - 1_100]
 
 
-def test_an_undated_cycle_of_an_earlier_boot_is_kept_and_counted_never_guessed(store):
-    store.commit([sample(5_000)], [], at(5_100, boot="boot-a", mono=9_000), {})
-    assert store.seal(at(T0, boot="boot-b", mono=50), "assumed") is None
-    assert store.waiting() == (1, 0)
-
-
 def test_a_fork_begins_a_new_stream_and_keeps_the_old_one(store):
     store.commit([sample(T0)], [], at(T0), {})
     store.seal(at(T0), "assumed")
