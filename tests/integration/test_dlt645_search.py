@@ -86,3 +86,12 @@ async def test_a_meter_of_1997_is_found_by_a_read() -> None:
             (only,) = await found(bus, three=THREE_PHASE)
     assert (only.address, only.profiles) == ({"address": OLD}, ())
     assert only.why.startswith("DL/T 645-1997")
+
+
+async def test_a_line_that_is_never_quiet_ends_the_search() -> None:
+    with meters(lambda _, line: line.say(b"\x00\x68\x55")) as line:
+        fast = settings(line, timeout_ms=5, baud=115200)
+        async with connect(fast, Random(1), lambda: NOW_MS) as bus:
+            steps = [looked async for looked in bus.search({"one": SINGLE_PHASE}, 1, 247)]
+    assert len(steps) < 200
+    assert not any(looked.found for looked in steps)

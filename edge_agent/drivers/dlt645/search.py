@@ -2,7 +2,8 @@
 
 One meter alone says its address. Several answer at once and garble each other: then those are
 asked whose address ends in 00, in 01, ... and, where it is garbled still, by four digits, and so
-on. Two that answer one after the other are both heard.
+on. Two that answer one after the other are both heard. A line that is noisy whatever is asked has
+more garbled answers than a line can have meters: then the search is given up.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -15,6 +16,7 @@ from edge_agent.protocols import bcd
 from edge_agent.protocols import dlt645 as codec
 
 _ENERGY = "XXXXXX.XX"
+_MOST_GARBLED = 64
 _NUMBER = "04000402"
 _TOTALS = {"2007": "00010000", "1997": "9010"}  # what every meter of an edition has
 
@@ -48,7 +50,7 @@ async def seek(
     listen: Listen, read: Read, profiles: Mapping[str, AnyProfile]
 ) -> AsyncIterator[Looked]:
     """See edge_agent.drivers.Searchable. Raises LinkLost."""
-    done, of = 0, 3
+    done, of, garbled = 0, 3, 0
     told: set[str] = set()
     for edition, total in _TOTALS.items():
         left = [codec.read(codec.ANYONE, total)]
@@ -64,10 +66,13 @@ async def seek(
                     found = await _recognise(read, address, edition, profiles)
                     yield Looked(done, of, request.address, found)
             if request.di and not heard.clear:
+                garbled += 1
                 finer = _finer(request)
                 left.extend(finer)
                 of += len(finer)
             yield Looked(done, of, request.address)
+            if garbled > _MOST_GARBLED:
+                return
 
 
 def _finer(request: codec.Request) -> list[codec.Request]:
