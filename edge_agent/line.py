@@ -32,7 +32,7 @@ T = TypeVar("T")
 Find = Callable[[bytes], tuple[T | None, int]]
 
 _BACK_OFF_S, _BACK_OFF_MAX_S = 0.5, 30.0
-_MOST_SHOWN = 64
+_MOST_SHOWN, _MOST_AT_ONCE = 64, 65_536
 _MUTE_LIMIT = 3  # unanswered requests in a row after which a TCP connection is taken for dead
 
 
@@ -150,13 +150,13 @@ class Line:
         tally: Tally,
         who: str,
         *,
-        drain: bool = True,
+        probe_ms: int | None = None,
         pause_s: float | None = None,
     ) -> T:
         """Send `frame` and wait for the answer `find` accepts, of `most` bytes. Within a turn.
 
-        `who`: who is asked for what, for messages. `drain`: whether a late answer is let go by; a
-        search does without where the next request is to another meter. `pause_s`: of an answer
+        `who`: who is asked for what, for messages. `probe_ms`: of a search, which is not patient for
+        longer, and lets no late answer go by: `find` knows whose it is. `pause_s`: of an answer
         whose length nobody knows, the longest pause in it. A cancelled caller's answer counts as
         late. Raises NoAnswer or LinkLost.
         """
@@ -166,7 +166,8 @@ class Line:
             link.stray = False
             self._asked.stray += 1
         self._asked = tally
-        patience_s = self._settings.timeout_ms / 1000
+        timeout_ms = min(self._settings.timeout_ms, probe_ms or self._settings.timeout_ms)
+        patience_s = timeout_ms / 1000
         if not self._numbered:
             patience_s += (len(frame) + most) * self._settings.character_s
         began = self._loop.time()
@@ -186,16 +187,14 @@ class Line:
                 tally.silent += 1
             echo = frame in link.heard
             garbled = bool(link.heard.replace(frame, b"", 1))
-            said = failures.account(
-                link.heard, frame, self._settings.timeout_ms, numbered=self._numbered
-            )
+            said = failures.account(link.heard, frame, timeout_ms, numbered=self._numbered)
             raise NoAnswer(f"{who}: {said}", garbled=garbled, echo=echo) from None
         except LinkLost as exc:
             self.drop()
             raise self._lost(f"{self._settings.place}: {exc}") from exc
         finally:
             # Without transaction numbers a late answer passes for the next one: let it go by.
-            drain_s = drain_s if drain and not self._numbered else 0.0
+            drain_s = 0.0 if probe_ms or self._numbered else drain_s
             self._clear_at = self._loop.time() + max(self._silence_s, drain_s)
             link.forget()
         tally.answered += 1
@@ -271,6 +270,7 @@ class _Link(ModbusProtocol):
         super().__init__(params, is_server=False)
         if settings.device:
             self.call_create = self._create_serial
+        self.max_buffer_size = _MOST_AT_ONCE  # pymodbus throws more than 516 bytes at once away
         self.heard = b""  # the last of what came since the request
         self.stray = False  # something came that nobody had asked for
         self._settings = settings

@@ -1,14 +1,10 @@
-"""Our M-Bus driver on pseudo terminals, where meters others captured answer: alone and many, in
-several telegrams, late, foreign, noisy, selected and in collision.
-
-Frames are of mbus_frames.toml, which says who published them.
-"""
+"""Our M-Bus driver on pseudo terminals, where meters answer as others captured them: in one telegram
+or several, selected, late, foreign, noisy or wrong."""
 
 import asyncio
 import socket
 import time
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -16,121 +12,28 @@ from random import Random
 import pytest
 
 from edge_agent import profiles
-from edge_agent.bus import Answer, Found, Looked, Refused, Searchable, Wanted, WrongMeter
+from edge_agent.bus import Refused, Wanted, WrongMeter
 from edge_agent.drivers.mbus import Address, Settings, connect
-from edge_agent.drivers.mbus.bus import MBusBus
-from edge_agent.drivers.mbus.meter import MBusMeter
-from edge_agent.exact import as_fraction
 from edge_agent.line import NoAnswer
 from edge_agent.protocols import mbus as codec
-from edge_agent.protocols.mbus import Frame, Secondary, find_request, frame_bytes
+from edge_agent.protocols.mbus import Frame, find_request, frame_bytes
 from edge_agent.protocols.mbus_records import sender
+from tests.integration.mbus_meters import (
+    FRAMES,
+    KAMSTRUP,
+    NOW_MS,
+    Clock,
+    Meters,
+    answer_body,
+    meter,
+    read,
+    settings,
+    told,
+)
 from tests.integration.pty_meters import MeterLine
 from wire.errors import BadData, ProfileError
 
-FILE = Path(__file__).parents[1] / "unit" / "edge_agent" / "mbus_frames.toml"
-FRAMES = {
-    each["name"]: bytes.fromhex(each["hex"]) for each in tomllib.loads(FILE.read_text())["frame"]
-}
-KAMSTRUP = FRAMES["kamstrup_multical_601"]
-NOW_MS = 1_790_000_000_000
 Script = Callable[[Frame, MeterLine[Frame]], None]
-
-
-class Meters:
-    """The meters of one line as the standard has them: `at` primary address -> its telegrams."""
-
-    def __init__(self, telegrams: Mapping[int, Sequence[bytes]]) -> None:
-        self._bodies = {
-            address: [answer_body(each) for each in each_meter]
-            for address, each_meter in telegrams.items()
-        }
-        self._next = dict.fromkeys(telegrams, 0)
-        self._last_toggle: dict[int, int | None] = dict.fromkeys(telegrams)
-        self._selected: list[int] = []
-
-    def __call__(self, request: Frame, line: MeterLine[Frame]) -> None:
-        if mask := codec.selected(request):
-            self._selected = [a for a in self._bodies if mask.covers(self.name(a))]
-            for address in self._selected:
-                self._next[address], self._last_toggle[address] = 0, None
-            if self._selected:
-                line.say(codec.ACK)
-            return
-        meant = self._selected if request.address == 253 else [request.address]
-        meant = [address for address in meant if address in self._bodies]
-        if request.control == codec.SND_NKE:
-            for address in meant:
-                self._next[address], self._last_toggle[address] = 0, None
-            if meant and request.address != 253:
-                line.say(codec.ACK)
-        elif request.control & ~0x20 == codec.REQ_UD2 and meant:
-            line.say(together([self._answer(address, request.control & 0x20) for address in meant]))
-
-    def name(self, address: int) -> Secondary:
-        found = sender(self._bodies[address][0])
-        assert found is not None
-        return found
-
-    def _answer(self, address: int, toggle: int) -> bytes:
-        """The same telegram while the frame count bit stays, the next one when it changes."""
-        if self._last_toggle[address] not in (None, toggle):
-            self._next[address] = min(self._next[address] + 1, len(self._bodies[address]) - 1)
-        self._last_toggle[address] = toggle
-        body = self._bodies[address][self._next[address]]
-        return frame_bytes(Frame(body.control, address, body.ci, body.data))
-
-
-def answer_body(data: bytes) -> Frame:
-    frame, used = codec.find_answer(data, codec.ANY)
-    assert frame is not None
-    assert used == len(data)
-    return frame
-
-
-def together(answers: Sequence[bytes]) -> bytes:
-    """What a line carries when meters speak at once: a current drawn by one is drawn."""
-    longest = max(map(len, answers))
-    heard = bytearray(b"\xff" * longest)
-    for answer in answers:
-        for at, byte in enumerate(answer):
-            heard[at] &= byte
-    return bytes(heard)
-
-
-def settings(line: MeterLine[Frame], **change: object) -> Settings:
-    given = {"device": line.path, "baud": 19200, "timeout_ms": 100, **change}
-    return Settings(**given)  # type: ignore[arg-type]
-
-
-def meter(bus: MBusBus, profile: str, address: int | str = 5, *quantities: str) -> MBusMeter:
-    model = profiles.load(profile, allow_unverified=True)
-    at = Address(address=address) if isinstance(address, int) else Address(secondary=address)
-    return bus.meter(Wanted("m", model, at, quantities or tuple(model.meanings)))
-
-
-async def read(each: MBusMeter) -> list[Answer]:
-    return [answer async for answer in each.read()]
-
-
-def told(answers: Sequence[Answer]) -> dict[str, Fraction | None]:
-    return {
-        q: None if value is None else as_fraction(value)
-        for answer in answers
-        for q, value in answer.values.items()
-    }
-
-
-class Clock:
-    """Counts on, so that an answer has a time of its own."""
-
-    def __init__(self) -> None:
-        self.ms = NOW_MS
-
-    def __call__(self) -> int:
-        self.ms += 1
-        return self.ms
-
 
 # What libmbus prints for the same frame (its .norm.xml), in the quantity's unit.
 PUBLISHED: list[tuple[str, str, dict[str, str]]] = [
@@ -392,84 +295,11 @@ async def test_a_refusal(code: int, kind: type[Exception]) -> None:
                 await read(meter(bus, "mbus_heat"))
 
 
-async def search(line: MeterLine[Frame], first: int, last: int) -> list[Looked]:
-    known = {name: profiles.load(name, allow_unverified=True) for name in profiles.names()}
-    async with connect(settings(line, timeout_ms=50), Random(1), Clock()) as bus:
-        assert isinstance(bus, Searchable)
-        return [looked async for looked in bus.search(known, first, last)]
-
-
-def found(looked: Sequence[Looked]) -> dict[str, Found]:
-    return {step.where.split(":")[0]: step.found for step in looked if step.found}
-
-
-async def test_a_search_names_the_meters_of_a_line() -> None:
-    names = ("kamstrup_multical_601", "nzr_dhz_5_63", "oms_frame1")
-    with MeterLine(find_request, Meters({n + 1: [FRAMES[name]] for n, name in enumerate(names)})) as line:  # fmt: skip
-        looked = await search(line, 1, 4)
-    meters = found(looked)
-    assert meters["address 1"].profiles == ("kamstrup_multical_601", "mbus_heat")
-    assert meters["address 1"].identity == {"serial": "06855817", "model": "KAM 8 heat"}
-    assert (meters["address 1"].sure, meters["address 3"].sure) == ("certain", "possible")
-    assert meters["address 2"].profiles == ("nzr_dhz", "mbus_electricity")
-    assert meters["address 3"].profiles == ("mbus_gas",)
-    assert len(meters) == 3, "who has been found by address is not told once more by number"
-    assert looked[3].where == "address 4"
-    assert looked[-1].done == looked[-1].of
-
-
-async def test_a_search_takes_meters_apart_that_share_an_address() -> None:
-    """Three on primary address 0; two of them differ in the third digit of their numbers alone."""
-    close = bytearray(answer_body(KAMSTRUP).data)
-    close[2] = 0x95  # 06955817
-    twin = frame_bytes(Frame(0x08, 0, 0x72, bytes(close)))
-
-    class Unconfigured(Meters):
-        def __call__(self, request: Frame, line: MeterLine[Frame]) -> None:
-            if request.address == 0 and request.control != codec.SND_NKE:
-                line.say(together([KAMSTRUP, FRAMES["nzr_dhz_5_63"]]))
-            elif request.address == 0:
-                line.say(codec.ACK)
-            else:
-                super().__call__(request, line)
-
-    meters = Unconfigured({201: [KAMSTRUP], 202: [twin], 203: [FRAMES["nzr_dhz_5_63"]]})
-    with MeterLine(find_request, meters) as line:
-        looked = await search(line, 0, 0)
-    assert looked[0].where == "address 0: more than one meter, or one that cannot be read"
-    addresses = [each.address for each in found(looked).values()]
-    assert addresses == [
-        {"secondary": "068558172D2C0804"},
-        {"secondary": "069558172D2C0804"},
-        {"secondary": "30100608523B0102"},
-    ]
-    steps = [step.where.split(" ")[1].rstrip(":") for step in looked[1:]]
-    assert steps[:3] == ["FFFFFFFF", "0FFFFFFF", "00FFFFFF"]
-    assert len(steps) == 31, "one digit more only where several answer"
-
-
-async def test_an_answer_later_than_anothers_is_a_second_meter() -> None:
-    """A slow meter speaks up when the quick one has ended: no collision, but two."""
-    meters = Meters({1: [FRAMES["sen_pollusonic_2"]]})
-    slow = Meters({2: [KAMSTRUP]})
-
-    def script(request: Frame, line: MeterLine[Frame]) -> None:
-        meters(request, line)
-        mask = codec.selected(request)
-        if mask is not None or request.control & ~0x20 == codec.REQ_UD2:
-            time.sleep(0.02)
-            slow(request, line)
-
-    with MeterLine(find_request, script) as line:
-        looked = await search(line, 1, 0)
-    assert {each.identity["serial"] for each in found(looked).values()} == {"90919293", "06855817"}
-
-
 async def test_through_a_transparent_gateway() -> None:
-    meters = Meters({5: [KAMSTRUP]})
+    meters, gone = Meters({5: [KAMSTRUP]}), asyncio.Event()
 
     async def gateway(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        class Say:
+        class Said:
             def say(self, data: bytes) -> None:
                 writer.write(b"\x00" + data)
 
@@ -479,12 +309,15 @@ async def test_through_a_transparent_gateway() -> None:
             request, used = find_request(buffer)
             buffer = buffer[used:]
             if request is not None:
-                meters(request, Say())  # type: ignore[arg-type]
+                meters(request, Said())  # type: ignore[arg-type]
         writer.close()
+        await writer.wait_closed()
+        gone.set()
 
     server = await asyncio.start_server(gateway, "127.0.0.1", 0, family=socket.AF_INET)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        given = Settings(host="127.0.0.1", port=port, timeout_ms=200)
-        async with connect(given, Random(1), Clock()) as bus:
-            assert told(await read(meter(bus, "mbus_heat")))["heat_energy"] == 37351
+    port = server.sockets[0].getsockname()[1]
+    given = Settings(host="127.0.0.1", port=port, timeout_ms=200)
+    async with connect(given, Random(1), Clock()) as bus:
+        assert told(await read(meter(bus, "mbus_heat")))["heat_energy"] == 37351
+    await gone.wait()
+    server.close()

@@ -8,6 +8,7 @@ medium tells apart stays one place where several answer.
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from edge_agent.bus import Found, Looked, Sure
 from edge_agent.drivers.mbus.meter import At, Telegrams, model, told
@@ -29,6 +30,7 @@ class _Probe:
 
     telegram: Telegram | None = None
     several: bool = False
+    heard: Literal["", "noise", "echo"] = ""
     tally: Tally = field(default_factory=Tally)
 
     @property
@@ -55,7 +57,7 @@ async def search(
         probe = await _probe(ask, address)
         known.add(probe.identity)
         found = _found({"address": address}, probe.telegram, profiles) if probe.telegram else None
-        yield Looked(done, len(primary) + 1, f"address {address}{probe}", found)
+        yield Looked(done, len(primary) + 1, f"address {address}{probe}", found, probe.heard)
     left = [""]
     while left:
         done, digits = done + 1, left.pop()
@@ -66,7 +68,7 @@ async def search(
         if probe.telegram is not None and probe.identity not in known:
             known.add(probe.identity)
             found = _found({"secondary": str(probe.identity)}, probe.telegram, profiles)
-        yield Looked(done, done + len(left), f"secondary {mask.number}{probe}", found)
+        yield Looked(done, done + len(left), f"secondary {mask.number}{probe}", found, probe.heard)
 
 
 async def _alone(ask: Telegrams, mask: Secondary) -> _Probe:
@@ -90,6 +92,7 @@ async def _probe(ask: Telegrams, at: At) -> _Probe:
         probe.telegram = heard[0].telegram
     except NoAnswer as exc:
         probe.several = exc.garbled or bool(probe.tally.answered)
+        probe.heard = "noise" if exc.garbled else "echo" if exc.echo else ""
     except BadData:
         probe.several = True
     return probe
