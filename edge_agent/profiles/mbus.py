@@ -51,6 +51,11 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     tariff: int = 0
     subunit: int = 0
 
+    def __str__(self) -> str:
+        """For a person."""
+        tariff = f"tariff {self.tariff}" if self.tariff else "total"
+        return f"{tariff} of unit {self.subunit}" if self.subunit else tariff
+
 
 class Register(Meaning, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One quantity: which record, and what its number means."""
@@ -74,8 +79,7 @@ class Register(Meaning, frozen=True, forbid_unknown_fields=True, kw_only=True):
         function = "" if self.function == "instantaneous" else f" {self.function}"
         storage = f", storage {self.storage}" if self.storage else ""
         qualified = f" ({self.qualifiers})" if self.qualifiers else ""
-        parts = " + ".join(f"tariff {p.tariff} of unit {p.subunit}" for p in self.parts)
-        return f"{self.kind}{qualified}{function}{storage}, {parts}"
+        return f"{self.kind}{qualified}{function}{storage}, {' + '.join(map(str, self.parts))}"
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

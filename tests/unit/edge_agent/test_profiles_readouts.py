@@ -111,8 +111,8 @@ def test_who_fits() -> None:
 
 def test_where_a_register_stands_is_said_in_words() -> None:
     profile = profiles.parse(MBUS, "p")
-    assert profile.meanings["active_energy_import"].where == (
-        "energy, tariff 1 of unit 0 + tariff 2 of unit 0"
-    )
+    assert profile.meanings["active_energy_import"].where == "energy, tariff 1 + tariff 2"
+    exported = profiles.load("abb_b23_mbus").meanings["active_energy_export"]
+    assert exported.where == "energy, total of unit 1"
     assert list(profile.rules()) == ["says of itself: KAM, any version, any medium"]
     assert profiles.parse(IEC, "p").meanings["active_energy_import"].where == "1.8.1 + 1.8.2"
