@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ try:
     from edge_agent import agent, config
     from edge_agent.clock import Clock, system_clock
     from edge_agent.config import Plan
-    from edge_agent.field import check, profiles, read, scan
+    from edge_agent.field import check, profiles, read, scan, status
     from edge_agent.store import Disk, Store, open_store
+    from edge_agent.systemd import Systemd
     from wire.signing import SigningKey
 except ModuleNotFoundError as exc:
     package = (exc.name or "wire").partition(".")[0]
@@ -56,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--config", type=Path, required=True, metavar="FILE")
     check.add_arguments(words.add_parser("check", help="say what is wrong, open no connection"))
+    status.add_arguments(words.add_parser("status", help="how the running agent does"))
     scan.add_arguments(words.add_parser("scan", help="name what answers on a line or in a network"))
     read.add_arguments(words.add_parser("read", help="read one meter once"))
     profiles.add_arguments(words.add_parser("profiles", help="list and show meter profiles"))
@@ -69,9 +72,11 @@ def main() -> int:
         match arguments.word:
             case "run":
                 logs.setup("edge-agent")
-                return _run(config.load(arguments.config))
+                return _run(arguments.config)
             case "check":
                 return check.run(arguments)
+            case "status":
+                return status.run(arguments)
             case "key":
                 print(_key(config.load(arguments.config)).public)
                 return 0
@@ -93,26 +98,27 @@ def _key(plan: Plan) -> SigningKey:
     return SigningKey.load_or_create(plan.config.state / "gateway.key")
 
 
-def _run(plan: Plan) -> int:
-    clock = system_clock()
+def _run(path: Path) -> int:
+    plan, clock, systemd = config.load(path), system_clock(), Systemd(os.environ)
     settings = plan.config
     store = open_store(
         settings.state / "store.db", settings.site, settings.gateway, _key(plan), clock.now()
     )
     try:
-        asyncio.run(_serve(plan, store, clock))
+        asyncio.run(_serve(plan, store, clock, systemd, path))
     finally:
         store.close()
     return 0
 
 
-async def _serve(plan: Plan, store: Store, clock: Clock) -> None:
-    stop = asyncio.Event()
+async def _serve(plan: Plan, store: Store, clock: Clock, systemd: Systemd, path: Path) -> None:
+    loop, stop, hup = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, hup.set)
     disk = Disk()
     try:
-        await agent.run(plan, store, disk, clock, stop)
+        await agent.run(plan, store, disk, clock, systemd, stop, hup, path)
     finally:
         disk.close()
 

@@ -18,12 +18,11 @@ class _Running:
 
 
 class Buses:
-    """The buses of a plan that have meters, as tasks of `tasks`."""
+    """The buses of a plan that have meters."""
 
-    def __init__(
-        self, tasks: asyncio.TaskGroup, hears: Hears, now_ms: Callable[[], int], random: Random
-    ) -> None:
-        self._tasks = tasks
+    def __init__(self, hears: Hears, now_ms: Callable[[], int], random: Random) -> None:
+        self._tasks = asyncio.TaskGroup()
+        self._begun = asyncio.Event()
         self._hears = hears
         self._now_ms = now_ms
         self._random = random
@@ -31,6 +30,13 @@ class Buses:
 
     def __iter__(self) -> Iterator[Rounds]:
         return (running.rounds for running in self._running.values())
+
+    async def run(self, plan: Plan) -> None:
+        """Read what this plan says, or what `change` said last; until cancelled."""
+        async with self._tasks:
+            await self.change(plan)
+            self._begun.set()
+            await asyncio.Event().wait()
 
     async def change(self, plan: Plan) -> None:
         """Read what this plan says. A bus whose settings stay as they were keeps its link.
@@ -58,7 +64,8 @@ class Buses:
 
     async def served(self) -> None:
         """Until every bus is at work."""
-        for rounds in self:
+        await self._begun.wait()
+        for rounds in list(self):
             await rounds.serving.wait()
 
 

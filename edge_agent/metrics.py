@@ -6,7 +6,7 @@ No port is opened. Source: Prometheus, exposition formats, text-based format 0.0
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 from edge_agent.status import MeterStatus, Status
@@ -55,22 +55,35 @@ async def serving(path: Path, now: Callable[[], str]) -> AsyncIterator[None]:
     The folder it is in decides who may ask.
     """
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(
-            OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
-        ):
-            async with asyncio.timeout(_PATIENCE_S):
-                asked = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_answer(asked, now))
-                await writer.drain()
-        writer.close()
+    asking: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(_converse(reader, writer, now))
+        asking.add(task)
+        task.add_done_callback(asking.discard)
 
     sock = _bound(path)
     try:
-        async with await asyncio.start_unix_server(answer, sock=sock):
+        async with await asyncio.start_unix_server(accept, sock=sock):
             yield
     finally:
         _remove(path)
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def _converse(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, now: Callable[[], str]
+) -> None:
+    with (
+        closing(writer),
+        suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError),
+    ):
+        async with asyncio.timeout(_PATIENCE_S):
+            asked = await reader.readuntil(b"\r\n\r\n")
+            writer.write(_answer(asked, now))
+            await writer.drain()
 
 
 def _bound(path: Path) -> socket.socket:

@@ -36,7 +36,7 @@ class Hears(Protocol):
 
 
 class Rounds:
-    """The bus `name` and its meters. `turns` counts its steps, so that a bus that hangs is noticed."""
+    """The bus `name` and its meters."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Rounds:
         boundary_ms: int = QUARTER_MS,
     ) -> None:
         self.name = name
-        self.turns = 0
+        self._turns = 0
         self.serving = asyncio.Event()
         self.devices: dict[str, Device] = {}
         self.slots: dict[str, Slots] = {}
@@ -77,6 +77,11 @@ class Rounds:
         for slots in self.slots.values():
             slots.clock_stepped(now_ms, by_ms)
 
+    def progress(self) -> int:
+        """Counts its steps, and those of a long round: a bus on which it stands still hangs."""
+        tallies = [device.meter.tally for device in self.devices.values()]
+        return self._turns + sum(tally.asked + tally.answered for tally in tallies)
+
     async def run(self, random: Random) -> None:
         """Serve until cancelled."""
         async with (
@@ -84,7 +89,6 @@ class Rounds:
             asyncio.TaskGroup() as resting,
         ):
             while True:
-                self.turns += 1
                 if not self._settled:
                     self._settle(bus)
                 due = self.schedule.next_due(self._now_ms())
@@ -95,6 +99,7 @@ class Rounds:
                     )
                 elif wait_ms > 0:
                     await asyncio.sleep(min(wait_ms / 1000, _LONGEST_SLEEP_S))
+                    self._turns += 1
                 elif not (device := self.devices[due.name]).meter.rest_ms:
                     await self._ask(device)
                 else:
@@ -105,6 +110,7 @@ class Rounds:
 
     async def _ask(self, device: Device) -> None:
         """One round of one device, and what it means for the schedule."""
+        self._turns += 1
         begun_ms = self._now_ms()
         try:
             polled = await device.poll()

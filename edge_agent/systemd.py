@@ -21,11 +21,7 @@ class Systemd:
         usec, pid = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
         ours = bool(path) and usec.isdecimal() and pid in ("", str(os.getpid()))
         self.watchdog_s = int(usec) / 1e6 if ours else None
-        self._socket: socket.socket | None = None
-        if path.startswith(("/", "@")):
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._socket.settimeout(_PATIENCE_S)
-            self._address = "\0" + path[1:] if path.startswith("@") else path
+        self._address = "\0" + path[1:] if path.startswith("@") else path
 
     def ready(self) -> None:
         """Buses are read, the store is open; or a reload is over."""
@@ -48,10 +44,12 @@ class Systemd:
         self._tell("WATCHDOG=1")
 
     def _tell(self, text: str) -> None:
-        if self._socket is None:
+        if not self._address.startswith(("/", "\0")):
             return
         try:
-            self._socket.sendto(text.encode(), self._address)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+                sock.settimeout(_PATIENCE_S)
+                sock.sendto(text.encode(), self._address)
         except OSError:
             # Nobody listens any more, or not fast enough: there is nobody else to tell, and the
             # next word says it all again.

@@ -122,6 +122,8 @@ def asked(folder: Path, question: str) -> int:
     db = sqlite3.connect(f"file:{folder}/state/store.db?mode=ro", uri=True)
     try:
         return int(db.execute(question).fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # a store in the making
     finally:
         db.close()
 
