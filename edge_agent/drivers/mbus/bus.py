@@ -23,7 +23,7 @@ class MBusBus:
 
     def __init__(self, settings: line.Settings, random: Random, now_ms: Callable[[], int]) -> None:
         self._line = Line(settings, random, silence_s=settings.silence_s)
-        self._place = settings.place
+        self._place, self._settle_s = settings.place, settings.timeout_ms / 1000
         self._now_ms = now_ms
 
     def meter(self, wanted: Wanted) -> MBusMeter:
@@ -35,7 +35,7 @@ class MBusBus:
     ) -> AsyncIterator[Looked]:
         """See edge_agent.bus.Searchable. After the primary addresses `first` to `last` the
         whole space of secondary ones, for meters that share an address or were given none."""
-        return search(self.telegrams, profiles, first, last)
+        return search(self.telegrams, profiles, first, last, self._settle_s)
 
     async def telegrams(
         self, at: At, enough: Enough, tally: Tally | None = None

@@ -21,7 +21,6 @@ from edge_agent.protocols.mbus_records import Telegram
 from wire.errors import BadData
 
 _DIGITS = 8
-_SETTLE_S = 0.5  # a second meter's answer comes by then
 
 
 @dataclass
@@ -46,9 +45,9 @@ class _Probe:
 
 
 async def search(
-    ask: Telegrams, profiles: Mapping[str, Profile], first: int, last: int
+    ask: Telegrams, profiles: Mapping[str, Profile], first: int, last: int, settle_s: float
 ) -> AsyncIterator[Looked]:
-    """See edge_agent.bus.Searchable."""
+    """See edge_agent.bus.Searchable. `settle_s`: by then a second meter has begun its answer."""
     known: set[Secondary | None] = {None}
     primary = range(first, min(last, MAX_PRIMARY) + 1)
     done = 0
@@ -62,7 +61,7 @@ async def search(
     while left:
         done, digits = done + 1, left.pop()
         mask = Secondary(digits.ljust(_DIGITS, "F"))
-        probe, found = await _alone(ask, mask), None
+        probe, found = await _alone(ask, mask, settle_s), None
         if probe.several and len(digits) < _DIGITS:
             left.extend(f"{digits}{n}" for n in "9876543210")
         if probe.telegram is not None and probe.identity not in known:
@@ -71,13 +70,13 @@ async def search(
         yield Looked(done, done + len(left), f"secondary {mask.number}{probe}", found, probe.heard)
 
 
-async def _alone(ask: Telegrams, mask: Secondary) -> _Probe:
+async def _alone(ask: Telegrams, mask: Secondary, settle_s: float) -> _Probe:
     """The meter behind a selection, if it is one alone: nobody else speaks up later, and it answers
     to its whole address."""
     probe = await _probe(ask, mask)
     if probe.identity is None:
         return probe
-    await asyncio.sleep(_SETTLE_S)
+    await asyncio.sleep(settle_s)
     again = await _probe(ask, probe.identity)
     if probe.tally.stray or again.telegram is None:
         return _Probe(several=True)
