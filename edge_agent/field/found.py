@@ -112,7 +112,8 @@ def _why_nothing(sweep: Sweep, tried: Sequence[Target]) -> str:
             f" {sweep.heard['refused']} refused it, {sweep.heard['unreachable']} did not answer"
         )
         return f"{told}; units other than 1, 255 and 0 are tried with --units" if opened else told
-    where = "; ".join(target.where for target in tried)
+    where = "; ".join(target.where for target in tried if target.where not in sweep.untried)
+    where += f" (the port refuses {', '.join(sweep.untried)})" if sweep.untried else ""
     noises = [place for told in sweep.heard if (place := told.removeprefix("noise at ")) != told]
     if noises:
         return (

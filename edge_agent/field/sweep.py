@@ -52,18 +52,31 @@ class Sweep:
     looked: int = 0
     hits: int = 0
     heard: Counter[str] = field(default_factory=Counter)
+    untried: list[str] = field(default_factory=list)
 
     async def settings(self, targets: Sequence[Target]) -> None:
-        """One after the other, until a meter answers. Raises LinkLost."""
+        """One after the other, until a meter answers; a setting the port refuses is left out.
+
+        Raises LinkLost if it took none.
+        """
+        refused: list[LinkLost] = []
         for n, target in enumerate(targets):
 
             def step(looked: Looked, n: int = n, target: Target = target) -> None:
                 share = (n + looked.done / looked.of) / len(targets)
                 self.progress.step(self.looked, share, f"{looked.where} at {target.where}")
 
-            await self._search(target, step)
+            try:
+                await self._search(target, step)
+            except LinkLost as exc:
+                if self.hits:
+                    raise
+                refused.append(exc)
+                self.untried.append(target.where)
             if self.hits:
                 return
+        if len(refused) == len(targets):
+            raise refused[0]
 
     async def hosts(self, targets: Sequence[Target]) -> None:
         """Many at once; a host that cannot be reached is counted."""

@@ -15,7 +15,6 @@ from wire.errors import ConfigError
 
 Units = tuple[int, int]
 
-_PATIENCE_MS = {"modbus": 300}  # where every address is asked in vain, patience is what it costs
 _ON_A_LINE: Units = (1, 247)
 _ANY_UNIT = ((1, 1), (255, 255), (0, 0))  # what meters behind their own network port listen to
 _MOST_HOSTS = 65_536
@@ -33,14 +32,13 @@ def serial_port(
 ) -> list[Target]:
     """One target a setting; those of the factories where none is given, the most frequent first."""
     lasting = ports.lasting(device, by_id)
-    patience = timeout_ms or _PATIENCE_MS.get(driver)
     found = []
     for setting in _given(bauds, parities) or _factory(known):
         table: dict[str, object] = {"driver": driver}
         if "transport" in drivers.load(driver).Settings.__struct_fields__:
             table["transport"] = "rtu"
         table |= {"device": lasting, **setting}
-        _, settings = drivers.configure({**table, **_timeout(patience)}, "scan", "bus")
+        _, settings = drivers.configure({**table, **_timeout(timeout_ms)}, "scan", "bus")
         if not isinstance(settings, line.Settings):
             raise ConfigError(f"scan: --driver: {driver} has no serial line")
         table |= {"baud": settings.baud, "parity": settings.parity}

@@ -1,6 +1,7 @@
 """A Modbus line: words of one unit, and the meters that are made of them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 from edge_agent import line
@@ -11,7 +12,8 @@ from edge_agent.line import Line, Tally
 from edge_agent.profiles import Profile
 from edge_agent.protocols import modbus as codec
 
-_TRY_LATER = {5, 6, 10, 11}  # acknowledge, busy, and a gateway that did not reach the meter
+_NOT_REACHED = {10, 11}  # by a gateway
+_TRY_LATER = {5, 6} | _NOT_REACHED  # acknowledge, busy
 
 
 class ModbusBus:
@@ -39,7 +41,7 @@ class ModbusBus:
         self, profiles: Mapping[str, Profile], first: int, last: int
     ) -> AsyncIterator[Looked]:
         """See edge_agent.drivers.Searchable."""
-        return search(self.read, profiles, first, last)
+        return search(self.probe, self.read, profiles, first, last)
 
     async def read(
         self,
@@ -49,16 +51,13 @@ class ModbusBus:
         count: int,
         rest_ms: int = 0,
         tally: Tally | None = None,
-        *,
-        drain: bool = True,
     ) -> tuple[int, ...]:
         """`count` words of meter `unit`, asked not sooner than `rest_ms` after its last.
 
-        `drain`: see Line.ask. Raises NoAnswer, LinkLost or Refused.
+        Raises NoAnswer, LinkLost or Refused.
         """
         async with self._line.turn(unit, rest_ms):
-            self._transaction = self._transaction % 0xFFFF + 1
-            request = codec.Request(unit, function, address, count, self._transaction)
+            request = self._request(unit, function, address, count)
             who = f"unit {unit} at {self._place}, registers {address} to {address + count - 1}"
             answer = await self._line.ask(
                 codec.request_frame(request, self._framing),
@@ -66,7 +65,6 @@ class ModbusBus:
                 codec.answer_length(request, self._framing),
                 tally or Tally(),
                 who,
-                drain=drain,
             )
         if answer.exception is None:
             return answer.words
@@ -77,6 +75,47 @@ class ModbusBus:
         kind = NotThere if answer.exception == codec.ILLEGAL_ADDRESS else Refused
         raise kind(said, answer.exception)
 
+    async def probe(
+        self, unit: int, others: Sequence[int] = (), probe_ms: int | None = None
+    ) -> int:
+        """Who is there: `unit`, which is asked, or one of `others`, whose answer to the same
+        question was due before. Raises NoAnswer or LinkLost.
+
+        No model takes offence at the question: two words from an even address. A gateway passes
+        requests on one after the other, and answers for each, so it is given its time.
+        """
+        hasty_ms = probe_ms if self._framing == "rtu" else None
+        async with self._line.turn(unit):
+            request = self._request(unit, 3, 0, 2)
+            who, answer = await self._line.ask(
+                codec.request_frame(request, self._framing),
+                lambda data: _find_any(data, request, (unit, *others), self._framing),
+                codec.answer_length(request, self._framing),
+                Tally(),
+                f"unit {unit} at {self._place}",
+                probe_ms=hasty_ms,
+            )
+        if answer.exception in _NOT_REACHED:
+            raise NoAnswer(f"unit {unit} at {self._place}: the gateway did not reach it")
+        return who
+
+    def _request(self, unit: int, function: int, address: int, count: int) -> codec.Request:
+        self._transaction = self._transaction % 0xFFFF + 1
+        return codec.Request(unit, function, address, count, self._transaction)
+
     def drop(self) -> None:
         """Close the link; the next read opens it again."""
         self._line.drop()
+
+
+def _find_any(
+    data: bytes, request: codec.Request, units: Sequence[int], framing: codec.Framing
+) -> tuple[tuple[int, codec.Answer] | None, int]:
+    """Like `codec.find_answer`, for the same question to any of `units`: who, and what it said."""
+    least = len(data)
+    for unit in units:
+        answer, used = codec.find_answer(data, replace(request, unit=unit), framing)
+        if answer is not None:
+            return (unit, answer), used
+        least = min(least, used)
+    return None, least

@@ -31,17 +31,10 @@ _MOST_NAMED = 4
 
 
 class ReadSome(Protocol):
-    """How words are read: unit, function, address, count; rested and, if told, without draining."""
+    """How words are read: unit, function, address, count, rest_ms."""
 
     async def __call__(
-        self,
-        unit: int,
-        function: int,
-        address: int,
-        count: int,
-        rest_ms: int = 0,
-        *,
-        drain: bool = True,
+        self, unit: int, function: int, address: int, count: int, rest_ms: int
     ) -> tuple[int, ...]:
         """Raises NoAnswer, LinkLost or Refused."""
         ...
