@@ -4,7 +4,7 @@ A driver's codec says what an answer is; whose turn it is, how long to wait, wha
 that come too late and when to try a lost link again is decided here, once. User space cannot
 measure the silence between frames, so an answer is found by its content (`Find`), and without a
 transaction number a late one would pass for the next: after any failure the line is let go by for
-one more timeout.
+one more timeout; where no late one came the last time, by that meter alone.
 
 pymodbus carries the bytes, its transport layer alone: what lies above it takes a late answer for
 the next one, accepts short answers and sits out a lost link.
@@ -97,7 +97,8 @@ class Tally:
     """How one meter behaves on its line, since the start.
 
     `silent`: nothing came. `garbled`: bytes came, but no valid answer among them. `stray`: bytes
-    came when nobody had asked, a late answer or noise. `times_s`: of the last answers.
+    came when nobody had asked, a late answer or noise. `dead`: neither an answer nor a late one came
+    last time. `times_s`: of the last answers.
     """
 
     asked: int = 0
@@ -105,6 +106,7 @@ class Tally:
     silent: int = 0
     garbled: int = 0
     stray: int = 0
+    dead: bool = False
     times_s: deque[float] = field(default_factory=lambda: deque(maxlen=256))
 
 
@@ -112,16 +114,22 @@ class Line:
     """One line, opened by the first request and reopened by later ones, no sooner than it may.
 
     `silence_s`: kept before each request; `numbered`: answers carry the number of their request,
-    so that a late one cannot be mistaken.
+    so that a late one cannot be mistaken; `anonymous`: they do not even say whose they are.
     """
 
     def __init__(
-        self, settings: Settings, random: Random, *, silence_s: float, numbered: bool = False
+        self,
+        settings: Settings,
+        random: Random,
+        *,
+        silence_s: float,
+        numbered: bool = False,
+        anonymous: bool = False,
     ) -> None:
         self._settings = settings
         self._random = random
         self._silence_s = silence_s
-        self._numbered = numbered
+        self._numbered, self._anonymous = numbered, anonymous
         self._loop = asyncio.get_running_loop()
         self._lock = asyncio.Lock()
         self._link: _Link | None = None
@@ -129,7 +137,8 @@ class Line:
         self._mute = 0  # requests without an answer since then
         self._retry_at = 0.0
         self._clear_at = 0.0  # when the line is silent enough for the next request
-        self._last_of: dict[Hashable, float] = {}  # unit -> end of its last turn
+        self._last_of: dict[Hashable, float] = {}  # unit -> end of its last turn and late answers
+        self._unit: Hashable = None  # whose turn it is
         self._asked = Tally()  # of the meter asked last
 
     @asynccontextmanager
@@ -137,10 +146,11 @@ class Line:
         """The line for one meter alone, not sooner than `rest_ms` after its own last turn."""
         await self._until(self._last_of.get(unit, 0.0) + rest_ms / 1000)
         async with self._lock:
+            self._unit = unit
             try:
                 yield
             finally:
-                self._last_of[unit] = self._loop.time()
+                self._last_of[unit] = max(self._last_of.get(unit, 0.0), self._loop.time())
 
     async def ask(
         self,
@@ -161,11 +171,11 @@ class Line:
         late. Raises NoAnswer or LinkLost.
         """
         link = await self._open()
-        await self._until(self._clear_at)
+        await self._until(max(self._clear_at, self._last_of.get(self._unit, 0.0)))
         if link.stray:
-            link.stray = False
+            link.stray = self._asked.dead = False
             self._asked.stray += 1
-        self._asked = tally
+        before, self._asked = self._asked, tally
         timeout_ms = min(self._settings.timeout_ms, probe_ms or self._settings.timeout_ms)
         patience_s = timeout_ms / 1000
         if not self._numbered:
@@ -183,6 +193,7 @@ class Line:
                 self.drop()
             if link.heard:
                 tally.garbled += 1
+                before.dead = False  # its late answer may be what was heard
             else:
                 tally.silent += 1
             echo = frame in link.heard
@@ -193,9 +204,14 @@ class Line:
             self.drop()
             raise self._lost(f"{self._settings.place}: {exc}") from exc
         finally:
-            # Without transaction numbers a late answer passes for the next one: let it go by.
+            # Without transaction numbers a late answer passes for the next one: let it go by. Its
+            # neighbours need not wait where none came last time.
             drain_s = 0.0 if probe_ms or self._numbered else drain_s
-            self._clear_at = self._loop.time() + max(self._silence_s, drain_s)
+            neighbours_s = 0.0 if tally.dead and not self._anonymous else drain_s
+            now = self._loop.time()
+            self._last_of[self._unit] = now + drain_s
+            self._clear_at = now + max(self._silence_s, neighbours_s)
+            tally.dead = drain_s > 0
             link.forget()
         tally.answered += 1
         tally.times_s.append(self._loop.time() - began)

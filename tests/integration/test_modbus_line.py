@@ -16,6 +16,7 @@ import pytest
 
 from edge_agent.drivers import LinkLost, NoAnswer
 from edge_agent.drivers.modbus import Settings, connect
+from edge_agent.line import Tally
 from edge_agent.protocols.modbus import crc16
 
 
@@ -88,6 +89,58 @@ async def test_a_late_answer_is_not_taken_for_the_next_request() -> None:
                 await bus.read(1, 3, 100, 1)
             assert await bus.read(1, 3, 200, 1) == (200,)
             assert await bus.read(1, 3, 300, 1) == (300,)
+
+
+async def test_a_dead_meter_costs_its_neighbours_two_timeouts_once_and_then_one() -> None:
+    def only_unit_1(request: bytes, line: Line) -> None:
+        if request[0] == 1:
+            line.say(framed(request, 8))
+
+    dead, waits = Tally(), []
+    with Line(only_unit_1) as line:
+        async with connect(line.settings(timeout_ms=200), Random(1), now_ms) as bus:
+            for _ in range(3):
+                with pytest.raises(NoAnswer):
+                    await bus.read(2, 3, 0, 1, tally=dead)
+                assert await bus.read(1, 3, 0, 1) == (8,)
+                waits.append(line.began[-1] - line.began[-2])
+    assert waits[0] >= 0.4
+    assert max(waits[1:]) < 0.35
+
+
+async def test_who_met_its_neighbours_answer_with_a_late_one_is_waited_for_again() -> None:
+    def both_at_once_the_third_time(request: bytes, line: Line) -> None:
+        if request[0] == 1:
+            line.say(b"\x5a" * 7 if len(line.asked) == 6 else framed(request, 8))
+
+    late, waits = Tally(), []
+    with Line(both_at_once_the_third_time) as line:
+        async with connect(line.settings(timeout_ms=200), Random(1), now_ms) as bus:
+            for n in range(4):
+                with pytest.raises(NoAnswer):
+                    await bus.read(2, 3, 0, 1, tally=late)
+                with pytest.raises(NoAnswer) if n == 2 else contextlib.nullcontext():
+                    assert await bus.read(1, 3, 0, 1) == (8,)
+                waits.append(line.began[-1] - line.began[-2])
+    assert max(waits[1:3]) < 0.35
+    assert waits[3] >= 0.4
+
+
+async def test_a_dead_meter_itself_is_not_asked_before_its_late_answer_has_gone_by() -> None:
+    def late_at_last(request: bytes, line: Line) -> None:
+        if address(request) == 100 and len(line.asked) > 1:
+            time.sleep(0.3)
+            line.say(framed(request, 100))
+        elif address(request) == 200:
+            line.say(framed(request, 200))
+
+    meter = Tally()
+    with Line(late_at_last) as line:
+        async with connect(line.settings(timeout_ms=200), Random(1), now_ms) as bus:
+            for _ in range(2):
+                with pytest.raises(NoAnswer):
+                    await bus.read(1, 3, 100, 1, tally=meter)
+            assert await bus.read(1, 3, 200, 1, tally=meter) == (200,)
 
 
 async def test_the_answer_to_a_cancelled_caller_is_not_taken_for_the_next_request() -> None:

@@ -28,7 +28,7 @@ class IecBus:
         *,
         follows: bool,
     ) -> None:
-        self._line = Line(settings, random, silence_s=settings.min_gap_ms / 1000)
+        self._line = Line(settings, random, silence_s=settings.min_gap_ms / 1000, anonymous=True)
         self._settings, self._follows = settings, follows
         self._now_ms = now_ms
         self._switching: asyncio.Task[None] | None = None
