@@ -92,15 +92,15 @@ def missed(served: Rounds) -> float:
 
 async def serve(all_rounds: Mapping[Case, Rounds], minutes: float) -> dict[Case, list[float]]:
     """What the living of each line have missed since the start, minute by minute."""
-    tasks = [asyncio.create_task(each.run(Random(1))) for each in all_rounds.values()]
     found: dict[Case, list[float]] = {case: [] for case in all_rounds}
-    for _ in range(round(minutes)):
-        await asyncio.sleep(60)
-        for case, each in all_rounds.items():
-            found[case].append(missed(each))
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.TaskGroup() as tasks:
+        serving = [tasks.create_task(each.run(Random(1))) for each in all_rounds.values()]
+        for _ in range(round(minutes)):
+            await asyncio.sleep(60)
+            for case, each in all_rounds.items():
+                found[case].append(missed(each))
+        for task in serving:
+            task.cancel()
     return found
 
 

@@ -1,0 +1,1 @@
+"""Millions of damaged answers for every decoder: `python -m bench.fuzz`."""
