@@ -157,8 +157,8 @@ def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
         told.add("meters", "names no meter; add [meters.NAME]")
     if found.gateway in found.meters:
         told.add(f"meters.{found.gateway}", "is the gateway's own name, for readings of itself")
-    if found.self_metrics_s < 0:
-        told.add("self_metrics_s", "must be 0 (never) or above")
+    if found.self_metrics_s != 0 and found.self_metrics_s < 10:
+        told.add("self_metrics_s", "must be 0 (never), or 10 at least")
     if found.boundary_s < 1 or 86_400 % found.boundary_s:
         told.add("boundary_s", "must divide a day, as 900 does")
     buses: dict[str, tuple[Driver, Any]] = {}

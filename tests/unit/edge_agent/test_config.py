@@ -56,7 +56,7 @@ def test_the_sample_in_the_docstring_is_good(sample, tmp_path):
         ("unit_id = 3", "", "meters.m-press-1.unit_id: is missing"),
         ('profile = "eastron_sdm630"', "", "meters.m-press-1.profile: is missing"),
         ('state = "/', 'boundary_s = 7\nstate = "/', "boundary_s: must divide a day"),
-        ('state = "/', 'self_metrics_s = -1\nstate = "/', "self_metrics_s: must be 0 (never) or"),
+        ('state = "/', 'self_metrics_s = 9\nstate = "/', "self_metrics_s: must be 0 (never), or"),
         ("meters.m-press-1", "meters.gw-1", "meters.gw-1: is the gateway's own name"),
         ("interval_s = 1", "intervall_s = 1", "meters.m-press-1.intervall_s: is not a known key"),
         ("baud = 9600", 'baud = "fast"', "buses.line-a.baud: Expected `int`, got `str`"),

@@ -1,0 +1,109 @@
+"""What a running agent says of itself: the status command, Prometheus, and among its readings."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration import servers
+from tests.integration.agent_process import AgentProcess, Meters, until
+from tests.unit.edge_agent.test_metrics import asked, parsed
+from wire.mqtt import Broker, Client
+from wire.segment import open_segment
+
+pytestmark = pytest.mark.mosquitto
+
+
+async def typed(agent: AgentProcess, *words: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of `edge-agent status`."""
+    command = (sys.executable, "-m", "edge_agent", "status", "--config", str(agent.config))
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, *words, stdout=pipe, stderr=pipe)
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_it_says_how_it_goes_in_every_way(tmp_path: Path) -> None:
+    metrics_file, metrics_socket = tmp_path / "wattprint.prom", tmp_path / "metrics.sock"
+    with servers.mosquitto(tmp_path / "mosquitto") as (_, port):
+        async with Meters().serving() as meters:
+            agent = AgentProcess(tmp_path, port)
+            agent.head |= {
+                "self_metrics_s": 10,
+                "metrics_file": str(metrics_file),
+                "metrics_socket": str(metrics_socket),
+            }
+            bus = {"driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "timeout_ms": 200}
+            agent.write({"a": {**bus, "port": meters.port}}, {"m-1": {"bus": "a", "unit_id": 1}})
+            assert (await typed(agent))[0] == 2, "it has never run"
+            cloud = Client(Broker(port=port), "cloud", subscribe=["wp/v1/cq/gw/seg"])
+            async with cloud.running(), agent.running():
+                own = await readings_of(cloud, "gw")
+                assert own["slots_due"][0] in range(2, 60)
+                assert own["slots_answered"][0] in range(2, own["slots_due"][0] + 1)
+                assert own["cpu_time"][0] > 0
+                assert own["disk_free"][0] > 0
+
+                code, out, err = await typed(agent)
+                assert (code, err) == (0, "")
+                assert [line for line in out.splitlines() if line.startswith("m-1  ")]
+                told = json.loads((await typed(agent, "--json"))[1])
+                assert told["problems"] == []
+                assert told["status"]["meters"]["m-1"]["answers"] > 0
+
+                values = parsed(metrics_file.read_text())
+                assert values["wattprint_meter_up", 'meter="m-1",bus="a"'] == 1
+                said, body = await asked(metrics_socket, b"GET /metrics HTTP/1.1\r\n\r\n")
+                assert said == "HTTP/1.1 200 OK"
+                assert parsed(body).keys() == values.keys()
+
+                del agent.head["metrics_socket"]
+                agent.write(
+                    {"a": {**bus, "port": meters.port}}, {"m-1": {"bus": "a", "unit_id": 1}}
+                )
+                await agent.reload()
+                await until(lambda: not metrics_socket.exists())
+
+                meters.silent = {1}
+                await until(lambda: any("no answer" in line for line in agent.said()))
+                await asyncio.sleep(11)
+                code, out, err = await typed(agent)
+                assert code == 1
+                assert err.startswith("edge-agent: m-1: unit 1 at 127.0.0.1")
+                assert " silent " in out
+        code, _, err = await typed(agent)
+        assert code == 1
+        assert err.startswith("edge-agent: the agent was stopped at ")
+
+
+async def test_what_cannot_be_written_is_said_once_and_stops_nothing(tmp_path: Path) -> None:
+    with servers.mosquitto(tmp_path / "mosquitto") as (_, port):
+        async with Meters().serving() as meters:
+            agent = AgentProcess(tmp_path, port)
+            agent.head |= {
+                "metrics_file": str(tmp_path / "nowhere/wattprint.prom"),
+                "metrics_socket": str(tmp_path / "nowhere/metrics.sock"),
+            }
+            bus = {"driver": "modbus", "transport": "tcp", "host": "127.0.0.1"}
+            agent.write({"a": {**bus, "port": meters.port}}, {"m-1": {"bus": "a", "unit_id": 1}})
+            async with agent.running():
+                await until(lambda: len(meters.asked) > 10)
+                (tmp_path / "nowhere").mkdir()
+                await until((tmp_path / "nowhere/wattprint.prom").exists)
+                await until((tmp_path / "nowhere/metrics.sock").exists)
+            failed = [line for line in agent.said() if "No such file or directory" in line]
+            assert len(failed) == 2
+            assert len([line for line in agent.said() if "works again" in line]) == 2
+
+
+async def readings_of(cloud: Client, meter: str) -> dict[str, tuple[int, int]]:
+    """The values of this meter's first sample that comes."""
+    async with asyncio.timeout(30):
+        async for message in cloud.messages():
+            message.ack()
+            for table in open_segment(message.payload).tables:
+                if table.meter == meter:
+                    return next(table.samples()).values
+    raise AssertionError
