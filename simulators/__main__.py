@@ -7,7 +7,8 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, **_texts(text, line, f"wattprint {line}"))
         sub.add_argument("--config", type=Path, required=True, metavar="plant.toml")
         sub.set_defaults(command=command)
-    text = "print who truly used how much energy, as JSON"
+    text = "print who truly used how much of what, as JSON"
     line = "plant-sim truth --state .demo/plant --from 1800000000000 --to 1800000060000"
     told = commands.add_parser("truth", help=text, **_texts(text, line, f"wattprint {line}"))
     _add_run(told)
@@ -167,15 +168,20 @@ def _truth(arguments: argparse.Namespace) -> int:
     if not scenario.t0_ms <= begin < end:
         raise ConfigError(f"--from, --to: the plant began at {scenario.t0_ms}")
     batches = [
-        {"batch": made.batch, "product": made.product, "true_kwh": judge.decimal(made.true_kwh)}
+        {"batch": made.batch, "product": made.product, "true": _told(made.true)}
         for made in truth.finished(scenario, begin, end)
     ]
     accounts = {
-        account: {source: judge.decimal(kwh) for source, kwh in contents.items()}
-        for account, contents in truth.accounts_kwh(scenario, begin, end).items()
+        account: _told(contents)
+        for account, contents in truth.accounts(scenario, begin, end).items()
     }
-    print(json.dumps({"from": begin, "to": end, "batches": batches, "accounts_kwh": accounts}))
+    print(json.dumps({"from": begin, "to": end, "batches": batches, "accounts": accounts}))
     return 0
+
+
+def _told(contents: Mapping[str, Fraction]) -> dict[str, str]:
+    """By carrier or source, in the carrier's unit."""
+    return {name: judge.decimal(amount) for name, amount in contents.items()}
 
 
 def _judge(arguments: argparse.Namespace) -> int:

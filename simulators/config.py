@@ -26,12 +26,14 @@ import msgspec
 
 from edge_agent import profiles
 from simulators import plant
-from simulators.plant import Plant
+from simulators.instrument import counted
+from simulators.plant import CARRIERS, Plant
 from wire import config, topics
 from wire.errors import ProfileError
 from wire.mqtt import Broker
 
 KEPT = "run.json"
+PROTOCOLS = ("modbus", "dlt645")
 
 
 class Tcp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,14 +84,20 @@ def load(path: Path) -> tuple[Config, Plant]:
     for name, port in plant_.ports.items():
         if port.kind == "tcp" and found.tcp_port(plant_, name) > 65535:
             raise config.refuse(path, "tcp.port", f"leaves no port below 65536 for {name}")
+    spoken: dict[str, str] = {}
     for meter in plant_.meters:
         key = f"meters.{meter.name}.profile"
         try:
             profile = profiles.load(meter.profile, allow_unverified=True)
         except ProfileError as exc:
             raise config.refuse(scenario, key, str(exc)) from exc
-        if "active_energy_import" not in profile.meanings:
-            raise config.refuse(scenario, key, "counts no energy")
+        if profile.protocol not in PROTOCOLS:
+            raise config.refuse(scenario, key, f"no simulated meter speaks {profile.protocol}")
+        if spoken.setdefault(meter.port, profile.protocol) != profile.protocol:
+            raise config.refuse(scenario, key, f"the others on {meter.port} speak another protocol")
+        carrier = plant_.carrier(meter)
+        if not counted(profile, carrier):
+            raise config.refuse(scenario, key, f"counts no {carrier} in {CARRIERS[carrier]}")
     return found, plant_
 
 

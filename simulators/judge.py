@@ -3,17 +3,10 @@
 Against the rules: the oracle computes the same journal prefix over the same span; every account
 must lie within 1 quantum per interval of it.
 
-Against the truth: a batch that was begun and finished within the span was measured through
-registers that are read now and then and count in steps. For each visit of a batch to a node and
-each of its two ends, the energy booked up to that edge can be off by at most
-
-    rated power of the node's edge x (first reading after the edge - last reading before it)
-    + one step of the node's register
-
-because between two readings the true energy lies anywhere between no rise and rated power. A
-reading's time may be up to one answer late; that is within the same gap. `bound_kwh` is the sum.
-The differences within it are not evenly spread: a batch mostly begins and ends beside idling, and
-a straight line between two readings gives some of its energy to the idle side of each edge. So
+Against the truth: what a batch that was begun and finished within the span holds of each carrier,
+the air and cold it used included, must lie within the bound that sampling allows (`bounds`). The
+differences within it are not evenly spread: a batch mostly begins and ends beside idling, and a
+straight line between two readings gives some of its energy to the idle side of each edge. So
 nearly all of them are negative, and more batches do not average that away; `bias` says how much of
 all batches' true energy is missing or too much. Only readings closer together make it smaller.
 """
@@ -28,10 +21,11 @@ from typing import Any
 
 import msgspec
 
-from simulators.curve import MJ_PER_KWH
+from simulators.bounds import Bounds
 from simulators.instrument import Instrument
 from simulators.oracle import Result, compute
-from simulators.oracle.registers import MeterTotal, read_registers
+from simulators.oracle.registers import read_registers
+from simulators.plant import CARRIERS
 from simulators.scenario import Scenario
 from simulators.truth import Made, finished
 from wire.journal import Record
@@ -71,7 +65,7 @@ def judge(
     """The whole verdict, as plain numbers for a report."""
     expected = compute(evidence.model, evidence.events, evidence.readings, results.span)
     worst, where = difference(expected, results.accounts)
-    truth = list(_against_truth(evidence, results, scenario, instruments))
+    truth = list(_against_truth(evidence, results, scenario, instruments, expected.edges))
     return {
         "within": worst <= expected.intervals and all(batch["within"] for batch in truth),
         "oracle_difference_quanta": decimal(worst),
@@ -82,17 +76,19 @@ def judge(
         "incomplete": sorted(expected.incomplete),
         "untraced": sorted(expected.untraced),
         "bias": bias(truth),
+        "bias_by_carrier": {carrier: bias(truth, carrier) for carrier in _carriers(truth)},
         "truth": truth,
     }
 
 
-def bias(truth: Sequence[Mapping[str, object]]) -> str | None:
-    """The sum of all differences as a share of all true energy; None where nothing was judged."""
+def bias(truth: Sequence[Mapping[str, Any]], carrier: str = "electricity") -> str | None:
+    """The sum of all differences as a share of all that is true; None where nothing was judged."""
+    rows = [batch["carriers"][carrier] for batch in truth if carrier in batch["carriers"]]
     sums = {
-        key: sum((Fraction(str(batch[key])) for batch in truth), Fraction(0))
-        for key in ("difference_kwh", "true_kwh")
+        key: sum((Fraction(row[key]) for row in rows), Fraction(0))
+        for key in ("difference", "true")
     }
-    return decimal(sums["difference_kwh"] / sums["true_kwh"]) if sums["true_kwh"] else None
+    return decimal(sums["difference"] / sums["true"]) if sums["true"] else None
 
 
 def difference(expected: Result, accounts: Mapping[str, Mapping[str, str]]) -> tuple[Fraction, str]:
@@ -153,45 +149,61 @@ def _swap(event: MeterEvent, units: Mapping[str, str]) -> Iterator[dict[str, Any
 
 
 def _against_truth(
-    evidence: Evidence, results: Results, scenario: Scenario, instruments: Iterable[Instrument]
+    evidence: Evidence,
+    results: Results,
+    scenario: Scenario,
+    instruments: Iterable[Instrument],
+    edges: Sequence[int],
 ) -> Iterator[dict[str, object]]:
     meters, _ = read_registers(evidence.model, evidence.readings)
     if results.span is None or not meters:
         return
     begin = max(results.span[0], *(total.first_ms for total in meters.values()))
     end = min(results.span[1], *(total.last_ms for total in meters.values()))
-    on_node = {instrument.meter.to: instrument for instrument in instruments}
+    bounds = Bounds(scenario, instruments, meters, edges)
     for made in finished(scenario, begin, end):
         booked = results.accounts.get(f"batch:{made.batch}", {})
-        measured = Fraction(sum(map(int, booked.values())), 1_000_000)
-        bound = _bound_kwh(made, scenario, on_node, meters)
-        yield {
-            "batch": made.batch,
-            "product": made.product,
-            "measured_kwh": decimal(measured),
-            "true_kwh": decimal(made.true_kwh),
-            "difference_kwh": decimal(measured - made.true_kwh),
-            "bound_kwh": decimal(bound),
-            "within": abs(measured - made.true_kwh) <= bound,
-        }
+        yield _batch(made, _by_carrier(evidence.model, booked), bounds.of(made))
 
 
-def _bound_kwh(
-    made: Made,
-    scenario: Scenario,
-    on_node: Mapping[str, Instrument],
-    meters: Mapping[str, MeterTotal],
-) -> Fraction:
-    bound = Fraction(0)
-    for visit in made.visits:
-        instrument = on_node[visit.station]
-        rated_w = scenario.plant.rated_w(instrument.meter)
-        for since_t0 in (visit.begin_ms, visit.stop_ms):
-            edge = scenario.t0_ms + since_t0
-            gap_ms = meters[instrument.meter.name].gap_ms(edge)
-            bound += Fraction(rated_w * gap_ms, MJ_PER_KWH)
-            bound += instrument.step_kwh(edge) * instrument.meter.ct
-    return bound
+def _by_carrier(model: Mapping[str, Any], booked: Mapping[str, str]) -> dict[str, Fraction]:
+    """Quanta by source as units by carrier."""
+    sums: dict[str, Fraction] = {}
+    for source, quanta in booked.items():
+        carrier = model["sources"][source]["carrier"]
+        amount = Fraction(int(quanta), model["carriers"][carrier]["quanta_per_unit"])
+        sums[carrier] = sums.get(carrier, Fraction(0)) + amount
+    return sums
+
+
+def _batch(
+    made: Made, measured: Mapping[str, Fraction], bounds: Mapping[str, Fraction]
+) -> dict[str, object]:
+    """One batch's row; its electricity once more in keys of its own, which say their unit."""
+    none, rows, within = Fraction(0), {}, True
+    for carrier in sorted({*made.true, *measured}):
+        found, true, bound = (each.get(carrier, none) for each in (measured, made.true, bounds))
+        off = found - true
+        within = within and abs(off) <= bound
+        numbers = {"measured": found, "true": true, "difference": off, "bound": bound}
+        shown = {key: decimal(number) for key, number in numbers.items()}
+        rows[carrier] = {**shown, "unit": CARRIERS[carrier]}
+    electricity = rows.get("electricity", {})
+    flat = {
+        f"{key}_kwh": electricity.get(key, "0")
+        for key in ("measured", "true", "difference", "bound")
+    }
+    return {
+        "batch": made.batch,
+        "product": made.product,
+        **flat,
+        "carriers": rows,
+        "within": within,
+    }
+
+
+def _carriers(truth: Sequence[Mapping[str, Any]]) -> list[str]:
+    return sorted({carrier for batch in truth for carrier in batch["carriers"]})
 
 
 def _in_units_of(quantity: str, unit: str) -> Fraction:

@@ -13,7 +13,7 @@ from simulators.curve import Piece
 from simulators.dice import Dice
 from simulators.plant import Lane, Plant, Range
 
-_STEP_MS = 2_000  # power of a producing machine changes this often
+_STEP_MS = 2_000  # what a producing machine takes changes this often
 _REPORTS = 3  # how often a batch's pieces are counted
 _REPORT_MS = 150  # from the work to the count of its pieces
 
@@ -66,7 +66,7 @@ class Orders:
         begin = start = at + self._dice.between(200, 900, "begin", *key)
         made = self._made_before(order)
         if made == 0 or self._product(made) != self._product(made - 1):
-            start += self._dice.between(1200, 1800, "setup", *key)
+            start += self._dice.between(*self.lane.setup_ms, "setup", *key)
         stop = at + self.takt_ms - self._dice.between(300, 900, "stop", *key)
         fault = None
         if self._dice.one_in(self.lane.fault_one_in, "fault", *key):
@@ -80,22 +80,27 @@ class Orders:
         found = [self.visit(station, order + station) for station in stations]
         return [visit for visit in found if visit is not None]
 
-    def pieces(self, station: int, slot: int) -> tuple[Piece, ...]:
-        """The station's power during one slot."""
+    def pieces(self, station: int, bus: str, slot: int) -> tuple[Piece, ...]:
+        """What the station takes of a bus during one slot."""
         name, at = self.lane.stations[station], slot * self.takt_ms
-        node = self._plant.nodes[name]
+        use = self._plant.nodes[name].uses[bus]
+        if use.setup is None or use.idle is None:
+            raise ValueError(f"{name} is a station without setup or idle on {bus}")
+
+        def drawn(range_: Range, t_ms: int) -> int:
+            return self._dice.between(*range_, "rate", name, bus, t_ms)
+
         end, visit = at + self.takt_ms, self.visit(station, slot)
         if visit is None:
-            return (Piece(at, end, self._watts(node.idle_w, name, at)),)
+            return (Piece(at, end, drawn(use.idle, at)),)
         batch = visit.batch
-        out = [Piece(at, visit.begin_ms, self._watts(node.idle_w, name, at))]
+        out = [Piece(at, visit.begin_ms, drawn(use.idle, at))]
         if visit.begin_ms < visit.start_ms:
-            setup = self._watts(node.setup_w, name, visit.begin_ms)
+            setup = drawn(use.setup, visit.begin_ms)
             out.append(Piece(visit.begin_ms, visit.start_ms, setup, batch))
         for begin, stop, faulty in _steps(visit):
-            range_w = node.idle_w if faulty else node.run_w
-            out.append(Piece(begin, stop, self._watts(range_w, name, begin), batch))
-        out.append(Piece(visit.stop_ms, end, self._watts(node.idle_w, name, visit.stop_ms)))
+            out.append(Piece(begin, stop, drawn(use.idle if faulty else use.run, begin), batch))
+        out.append(Piece(visit.stop_ms, end, drawn(use.idle, visit.stop_ms)))
         return tuple(out)
 
     def happenings(self, slot: int) -> Iterator[Happening]:
@@ -145,11 +150,6 @@ class Orders:
         """
         every = self.lane.pause_one_in
         return every * rounds + self._dice.between(0, every - 1, self.name, "pause", rounds)
-
-    def _watts(self, range_w: Range | None, *what: str | int) -> int:
-        if range_w is None:
-            raise ValueError(f"{what[0]} is a station without setup_w or idle_w")
-        return self._dice.between(*range_w, "watts", *what)
 
 
 def _steps(visit: Visit) -> Iterator[tuple[int, int, bool]]:

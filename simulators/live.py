@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable
 
 from edge_agent import profiles
-from edge_agent.profiles.modbus import Profile
 from simulators.config import Config
 from simulators.faults import Faults
 from simulators.instrument import Instrument
@@ -24,7 +23,7 @@ log = logging.getLogger(__name__)
 def instruments(scenario: Scenario) -> list[Instrument]:
     """Every meter of the plant with its profile. Raises ProfileError."""
     return [
-        Instrument(meter, profiles.load_as(Profile, meter.profile, allow_unverified=True), scenario)
+        Instrument(meter, profiles.load(meter.profile, allow_unverified=True), scenario)
         for meter in scenario.plant.meters
     ]
 
@@ -55,7 +54,7 @@ async def serve(
             for i in meters
             if i.meter.port == name
         ]
-        spoken = parties(here, port.kind)
+        spoken = parties(here, port.kind, scenario.t0_ms)
         if port.kind == "rtu":
             wire = Wire(port.baud, port.parity, turn_ms=port.turn_ms)
             line = SerialLine(settings.line(name), wire, spoken, now_ms, faults)

@@ -20,16 +20,19 @@ class Fitted(NamedTuple):
     source: Source
 
 
-def parties(fitted: Iterable[Fitted], framing: Framing) -> list[Party[Any]]:
-    """The meters of one cable by protocol. Raises ProfileError for one that none here speaks."""
+def parties(fitted: Iterable[Fitted], framing: Framing, since_ms: int = 0) -> list[Party[Any]]:
+    """The meters of one cable by protocol, and since when those that do remember.
+
+    Raises ProfileError for one that none here speaks.
+    """
     registers: dict[int, ModbusMeter] = {}
     by_digits: list[Dlt645Meter] = []
     for name, number, profile, source in fitted:
         if isinstance(profile, modbus.Profile):
             registers[number] = ModbusMeter(name, profile, source)
         elif isinstance(profile, dlt645.Profile):
-            edition = profile.edition
-            by_digits.append(Dlt645Meter(name, digits(number), source, edition=edition))
+            address, edition = digits(number), profile.edition
+            by_digits.append(Dlt645Meter(name, address, source, edition=edition, since_ms=since_ms))
         else:
             raise ProfileError(f"{name}: no simulated meter speaks {profile.protocol}")
     out: list[Party[Any]] = [ModbusParty(registers, framing)] if registers else []

@@ -1,88 +1,133 @@
-"""Pure: who truly used how much energy of which source.
+"""Pure: who truly used how much of which source.
 
-The rules are those of the records: a bus mixes what flows into it, at every instant; what a machine
-takes belongs to the batch it works or is set up for, otherwise to the machine's pool; what nobody
-meters is its bus's residual. But nothing is read, rounded or interpolated here.
+The rules are those of the records: a bus mixes what flows into it, at every instant; a utility
+passes on all it takes with what it gives; what a machine takes belongs to the batch it works or is
+set up for, otherwise to the machine's pool; what nobody meters is its bus's residual. But nothing
+is read, rounded or interpolated here.
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from simulators.curve import MJ_PER_KWH, Piece
+from simulators.contents import Content, carried, unit_contents
+from simulators.curve import PER_UNIT, Piece, cuts_of, in_force
 from simulators.lane import Visit
+from simulators.plant import Edge
 from simulators.scenario import Scenario
 
 Accounts = dict[str, dict[str, Fraction]]
 
 
 class Made(NamedTuple):
-    """A batch that was finished: where it was, and the energy it truly took."""
+    """A batch that was finished: where it was, and what it truly took, by carrier of the source."""
 
     batch: str
     product: str
     visits: list[Visit]
-    true_kwh: Fraction
+    true: dict[str, Fraction]
 
 
-def accounts_kwh(scenario: Scenario, from_ms: int, to_ms: int) -> Accounts:
-    """account -> source -> kWh over [from_ms, to_ms), exact."""
-    begin, end = from_ms - scenario.t0_ms, to_ms - scenario.t0_ms
-    loads = {name: list(curve.pieces(begin, end)) for name, curve in scenario.loads.items()}
-    supplies = {name: list(curve.pieces(begin, end)) for name, curve in scenario.supplies.items()}
-    every = [piece for pieces in (*loads.values(), *supplies.values()) for piece in pieces]
-    cuts = sorted({piece.from_ms for piece in every} | {end})
-    taken = {name: _in_force(pieces, cuts) for name, pieces in loads.items()}
-    given = {name: _in_force(pieces, cuts) for name, pieces in supplies.items()}
-    # Fractions with one denominator (the plant's power) add as integers.
-    sums: dict[tuple[str, str], dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for i in range(len(cuts) - 1):
-        total = sum(pieces[i].watts for pieces in taken.values())
-        delivered = {name: pieces[i].watts for name, pieces in given.items()}
-        delivered[scenario.plant.balancing] = total - sum(delivered.values())
-        for load, pieces in taken.items():
-            energy = pieces[i].watts * (cuts[i + 1] - cuts[i])
-            for source, watts in delivered.items():
-                sums[_account(scenario, load, pieces[i]), source][total] += energy * watts
-    out: Accounts = {}
-    for (account, source), by_total in sorted(sums.items()):
-        parts = [Fraction(mj, total * MJ_PER_KWH) for total, mj in by_total.items()]
-        out.setdefault(account, {})[source] = _add(parts)
-    return out
+class Moment(NamedTuple):
+    """A stretch of time in which every rate is constant. `unit`: what one unit on a bus holds."""
+
+    lasts_ms: int
+    taken: dict[Edge, Piece]
+    unit: dict[str, Content]
+
+
+def accounts(scenario: Scenario, from_ms: int, to_ms: int) -> Accounts:
+    """account -> source -> units of its carrier over [from_ms, to_ms), exact."""
+    mixed = _summed(_moments(scenario, from_ms, to_ms, _by_source), scenario, lambda _: True)
+    return {account: contents for account, contents in sorted(mixed.items()) if contents}
 
 
 def finished(scenario: Scenario, from_ms: int, to_ms: int) -> list[Made]:
-    """Every batch begun and finished within [from_ms, to_ms], with its true energy."""
+    """Every batch begun and finished within [from_ms, to_ms], with what it truly took."""
     begin, end = from_ms - scenario.t0_ms, to_ms - scenario.t0_ms
-    made = []
+    made: dict[str, Made] = {}
     for lane in scenario.lanes:
         for order in range(max(0, begin // lane.takt_ms), end // lane.takt_ms + 1):
             visits = lane.visits(order)
-            if not visits or visits[0].begin_ms < begin or visits[-1].stop_ms > end:
+            if visits and visits[0].begin_ms >= begin and visits[-1].stop_ms <= end:
+                batch = lane.batch(order)
+                made[f"batch:{batch}"] = Made(batch, lane.product(order), visits, {})
+    moments = _moments(scenario, from_ms, to_ms, _by_carrier)
+    true = _summed(moments, scenario, made.__contains__)
+    return [facts._replace(true=true[account]) for account, facts in made.items()]
+
+
+def _moments(
+    scenario: Scenario,
+    from_ms: int,
+    to_ms: int,
+    entering: Callable[[Scenario, str, int, int], Content],
+) -> Iterator[Moment]:
+    """The stretches of [from_ms, to_ms). `entering`: what a unit from the sources of a bus holds."""
+    begin, end = from_ms - scenario.t0_ms, to_ms - scenario.t0_ms
+    loads = {edge: list(curve.pieces(begin, end)) for edge, curve in scenario.loads.items()}
+    supplies = [list(curve.pieces(begin, end)) for curve in scenario.supplies.values()]
+    cuts = [*cuts_of([*loads.values(), *supplies]), end]
+    rows = {edge: in_force(pieces, cuts) for edge, pieces in loads.items()}
+    for i in range(len(cuts) - 1):
+        taken = {edge: pieces[i] for edge, pieces in rows.items()}
+        rates = {edge: piece.rate for edge, piece in taken.items()}
+        plant = scenario.plant
+        own = {
+            bus: entering(scenario, bus, cuts[i], sum(rates[edge] for edge in plant.below(bus)))
+            for bus, facts in plant.buses.items()
+            if facts.fed_from is None
+        }
+        given = {
+            bus: sum(rates[edge] for edge in carried(plant, bus))
+            for bus, facts in plant.buses.items()
+            if facts.fed_from in plant.utilities
+        }
+        yield Moment(cuts[i + 1] - cuts[i], taken, unit_contents(plant, own, rates, given))
+
+
+def _by_carrier(scenario: Scenario, bus: str, _at: int, _total: int) -> Content:
+    return {scenario.plant.buses[bus].carrier: Fraction(1)}
+
+
+def _by_source(scenario: Scenario, bus: str, at: int, total: int) -> Content:
+    sources = [name for name, source in scenario.plant.sources.items() if source.bus == bus]
+    rates = {
+        name: scenario.supplies[name].rate(at) for name in sources if name in scenario.supplies
+    }
+    rates |= {name: total - sum(rates.values()) for name in sources if name not in rates}
+    return {name: Fraction(rate, total) for name, rate in rates.items()}
+
+
+def _summed(
+    moments: Iterator[Moment], scenario: Scenario, wanted: Callable[[str], bool]
+) -> Accounts:
+    # Fractions with one denominator add as integers.
+    sums: dict[tuple[str, str], dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    accounts_: Accounts = defaultdict(dict)
+    for moment in moments:
+        for edge, piece in moment.taken.items():
+            account = _account(scenario, edge, piece)
+            if account is None or not wanted(account):
                 continue
-            mj = 0
-            for visit in visits:
-                curve = scenario.loads[visit.station]
-                mj += curve.energy_mj(visit.stop_ms) - curve.energy_mj(visit.begin_ms)
-            batch, product = lane.batch(order), lane.product(order)
-            made.append(Made(batch, product, visits, Fraction(mj, MJ_PER_KWH)))
-    return made
+            for source, share in moment.unit[edge[0]].items():
+                amount = piece.rate * moment.lasts_ms * share.numerator
+                sums[account, source][share.denominator] += amount
+    for (account, source), by_denominator in sums.items():
+        parts = [Fraction(n, d * PER_UNIT) for d, n in by_denominator.items()]
+        accounts_[account][source] = _add(parts)
+    return accounts_
 
 
-def _in_force(pieces: list[Piece], cuts: list[int]) -> list[Piece]:
-    """For each cut but the last the piece in force from there."""
-    out, i = [], 0
-    for cut in cuts[:-1]:
-        while pieces[i].to_ms <= cut:
-            i += 1
-        out.append(pieces[i])
-    return out
-
-
-def _account(scenario: Scenario, load: str, piece: Piece) -> str:
-    if load in scenario.plant.unmetered:
-        return f"residual:{scenario.plant.unmetered[load].bus}"
-    return f"batch:{piece.batch}" if piece.batch else f"pool:{load}"
+def _account(scenario: Scenario, edge: Edge, piece: Piece) -> str | None:
+    """Whose a consumer's share is; None where it is passed on or carried by the others."""
+    bus, consumer = edge
+    if consumer in scenario.plant.utilities:
+        return None
+    if consumer in scenario.plant.unmetered:
+        return None if scenario.plant.is_linked(bus) else f"residual:{bus}"
+    return f"batch:{piece.batch}" if piece.batch else f"pool:{consumer}"
 
 
 def _add(parts: list[Fraction]) -> Fraction:

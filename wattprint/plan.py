@@ -19,6 +19,10 @@ from wire.signing import SigningKey
 
 SITE = "cq-demo"
 GATEWAY = "gw-1"
+_METER = (
+    *("bus", "unit_id", "address", "profile", "interval_s", "quantities"),
+    *("rated_power_w", "rated_flow_per_h"),
+)
 
 
 @dataclass(frozen=True)
@@ -110,17 +114,26 @@ def _agent(place: Place, described: dict[str, Any]) -> str:
         f"{place.broker_table}"
     )
     for bus in described["buses"]:
-        text += f'\n[buses.{bus["name"]}]\ndriver = "modbus"\ntransport = "{bus["kind"]}"\n'
+        text += f'\n[buses.{bus["name"]}]\ndriver = "{bus["driver"]}"\n'
+        if bus["driver"] == "modbus":
+            text += f'transport = "{bus["kind"]}"\n'
         if bus["kind"] == "tcp":
             text += f'host = "{bus["host"]}"\nport = {bus["port"]}\n'
         else:
             text += f'device = "{bus["path"]}"\nbaud = {bus["baud"]}\nparity = "{bus["parity"]}"\n'
-    for meter in described["meters"]:
-        text += (
-            f'\n[meters.{meter["name"]}]\nbus = "{meter["bus"]}"\nunit_id = {meter["unit_id"]}\n'
-            f'profile = "{meter["profile"]}"\nrated_power_w = {meter["rated_power_w"]}\n'
-            "interval_s = 1\n"
-        )
+    return text + "".join(_meter(meter) for meter in described["meters"])
+
+
+def _meter(meter: dict[str, Any]) -> str:
+    """Every key as the plant describes it, where it means something to the agent."""
+    text = f"\n[meters.{meter['name']}]\n"
+    for key in _METER:
+        if key in meter:
+            text += f"{key} = {json.dumps(meter[key])}\n"
+    if meter["ct"] != 1:
+        text += f'ct = "{meter["ct"]}"\n'
+    if meter["grade"] == "C":  # a simulated meter is what its profile says
+        text += "allow_unverified = true\n"
     return text
 
 

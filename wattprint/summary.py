@@ -43,6 +43,7 @@ def collect(place: Place, latency: LatencyWatch) -> dict[str, Any]:
         },
         "truth": judged["truth"],
         "bias": judged["bias"],
+        "bias_by_carrier": judged["bias_by_carrier"],
         "within_bounds": judged["within"],
         "latency_ms": {
             "p50": latency.percentile(50),

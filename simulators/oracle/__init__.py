@@ -3,7 +3,7 @@
 An independent reading of the rules to hold the calculator against: plain loops over dicts, exact
 fractions throughout, nothing floored but the quanta of a meter at an edge (where the rules floor).
 So every account of the calculator must lie within 1 quantum per interval of the one here. Shares
-no code with the calculator. What it does not know it refuses: stores, spread pools, loops, inputs.
+no code with the calculator. What it does not know it refuses: stores, spread pools, inputs.
 """
 
 from collections import defaultdict
@@ -23,14 +23,19 @@ Contents = dict[str, Fraction]
 
 @dataclass
 class Result:
-    """Exact sums in the source's quanta: account -> source -> quanta."""
+    """Exact sums in the source's quanta: account -> source -> quanta. `edges`: of time, UTC ms."""
 
-    intervals: int = 0
+    edges: list[int] = field(default_factory=list)
     ignored: int = 0
     accounts: dict[str, Contents] = field(default_factory=dict)
     sources: dict[str, int] = field(default_factory=dict)
     incomplete: set[str] = field(default_factory=set)
     untraced: set[str] = field(default_factory=set)
+
+    @property
+    def intervals(self) -> int:
+        """How many intervals lie between the edges."""
+        return max(len(self.edges) - 1, 0)
 
 
 def compute(
@@ -50,8 +55,8 @@ def compute(
     if not meters:
         return result
     accounts: dict[str, Contents] = defaultdict(lambda: defaultdict(Fraction))
-    edges = _edges(model, production, meters, span)
-    for begin, end in pairwise(edges):
+    result.edges = _edges(model, production, meters, span)
+    for begin, end in pairwise(result.edges):
         flows = {}
         for name in site.meters:
             total = meters.get(name)
@@ -68,7 +73,6 @@ def compute(
             for account, share in _receivers(site, production, place, begin, end).items():
                 for source, quanta_exact in content.items():
                     accounts[account][source] += quanta_exact * share
-        result.intervals += 1
     for account, contents in sorted(accounts.items()):
         if kept := {source: q for source, q in sorted(contents.items()) if q}:
             result.accounts[account] = kept

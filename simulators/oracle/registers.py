@@ -1,10 +1,11 @@
 """Pure: readings to one ever-growing total per meter (rule 2 of the records)."""
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from wire.errors import BadData
@@ -50,6 +51,14 @@ class MeterTotal:
         i = bisect_left(self._times, t_ms)
         after = i + 1 if i < len(self._times) and self._times[i] == t_ms else i
         return self._times[min(after, len(self._times) - 1)] - self._times[max(i - 1, 0)]
+
+    def around(self, from_ms: int, to_ms: int) -> tuple[int, int, int]:
+        """(last reading until `from_ms`, first one from `to_ms` on, shortest gap between them)."""
+        first = max(bisect_right(self._times, from_ms) - 1, 0)
+        last = min(bisect_left(self._times, to_ms), len(self._times) - 1)
+        times = self._times[first : last + 1]
+        shortest = min((after - before for before, after in pairwise(times)), default=1)
+        return times[0], times[-1], shortest
 
 
 def read_registers(

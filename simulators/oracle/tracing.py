@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
+from simulators.oracle.loops import in_order, settled
 from simulators.oracle.registers import carrier_of
 from wire.errors import BadData
 
@@ -54,7 +54,7 @@ class Site:
         self._buses: dict[str, Any] = model.get("buses", {})
         self._exports = set(model.get("exports", {}))
         self._edges = [*_metered(model), *_links(model)]
-        self._order = self._places_in_order([*self._buses, *model.get("utilities", {})])
+        self._places = [*self._buses, *model.get("utilities", {})]
 
     def overhead(self, node: str) -> bool:
         """Whether a node's energy always goes to its pool."""
@@ -68,15 +68,45 @@ class Site:
                 quanta = flows[edge.meter]
                 traced.inflow[edge.frm] = traced.inflow.get(edge.frm, 0) + quanta
                 traced.add(self._arrival(edge.to), {edge.frm: Fraction(quanta)}, Fraction(1))
-        for place in self._order:
-            content = traced.arrived.pop(place, {})
-            if place in self._buses:
-                split = self._of_bus(place, flows, traced.untraced)
-            else:
-                split = self._of_utility(place, flows)
-            for to, share in split:
-                traced.add(to, content, share)
+        ways = {place: list(self._split(place, flows, traced.untraced)) for place in self._places}
+        feeds = {
+            place: {to for to, share in split if to in ways and share}
+            for place, split in ways.items()
+        }
+        for group in in_order(feeds):
+            entering = {place: traced.arrived.pop(place, {}) for place in group}
+            contents: Mapping[str, Content] | None = entering
+            if any(feeds[place] & set(group) for place in group):
+                contents = settled(group, entering, _shares(group, ways))
+            if contents is None:
+                self._hold(group, entering, flows, traced)
+                continue
+            for place in group:
+                for to, share in ways[place]:
+                    if to not in group:
+                        traced.add(to, contents[place], share)
         return traced
+
+    def _hold(
+        self,
+        group: list[str],
+        entering: Mapping[str, Content],
+        flows: Mapping[str, int],
+        traced: Traced,
+    ) -> None:
+        """A loop that cannot be solved keeps what enters it, where it enters."""
+        for place in group:
+            traced.add(f"residual:{place}", entering[place], Fraction(1))
+        for edge in self._edges:
+            if edge.meter and edge.frm in group and edge.to in group and flows[edge.meter] > 0:
+                traced.untraced.add(edge.meter)
+
+    def _split(
+        self, place: str, flows: Mapping[str, int], untraced: set[str]
+    ) -> Iterator[tuple[str, Fraction]]:
+        if place in self._buses:
+            return self._of_bus(place, flows, untraced)
+        return self._of_utility(place, flows)
 
     def _of_bus(
         self, bus: str, flows: Mapping[str, int], untraced: set[str]
@@ -126,15 +156,16 @@ class Site:
     def _arrival(self, place: str) -> str:
         return f"export:{place}" if place in self._exports else place
 
-    def _places_in_order(self, places: list[str]) -> list[str]:
-        graph: dict[str, set[str]] = {place: set() for place in places}
-        for edge in self._edges:
-            if edge.frm in graph and edge.to in graph:
-                graph[edge.to].add(edge.frm)
-        try:
-            return list(TopologicalSorter(graph).static_order())
-        except CycleError as exc:
-            raise BadData(f"a loop is not supported here: {' -> '.join(exc.args[1])}") from exc
+
+def _shares(
+    group: list[str], ways: Mapping[str, list[tuple[str, Fraction]]]
+) -> dict[tuple[str, str], Fraction]:
+    shares: dict[tuple[str, str], Fraction] = {}
+    for place in group:
+        for to, share in ways[place]:
+            if to in group:
+                shares[place, to] = shares.get((place, to), Fraction(0)) + share
+    return shares
 
 
 def _metered(model: Mapping[str, Any]) -> list[Edge]:

@@ -66,7 +66,8 @@ def assert_the_agent_agrees(state, journalled):
 
 
 def assert_good(found):
-    assert found["meters"] >= 12
+    assert found["meters"] >= 24
+    assert set(found["closure"]) == {"grid", "pv", "gas"}
     assert found["readings"] > 100
     assert found["receipts"] >= 1
     assert found["quarantined"] == 0
@@ -76,6 +77,8 @@ def assert_good(found):
     assert found["oracle"]["allowed_quanta"] == found["intervals"] > 0
     for row in found["truth"]:
         assert abs(float(row["difference_kwh"])) <= float(row["bound_kwh"])
+        for held in row["carriers"].values():
+            assert abs(float(held["difference"])) <= float(held["bound"])
 
 
 def test_the_demo_runs_and_its_figures_hold(tmp_path):
@@ -87,7 +90,10 @@ def test_the_demo_runs_and_its_figures_hold(tmp_path):
     assert closed, "short batches close within the run"
     assert all(float(b["energy_kwh"]) > 0 for b in closed)
     assert {b["product"] for b in found["batches"]} >= {"wheel-18", "bracket-7"}
+    assert all(float(b["kg_co2e"]) > 0 for b in closed), "gas and electricity have factors"
     assert found["truth"], "closed batches were compared with the plant's own truth"
+    carriers = {carrier for row in found["truth"] for carrier in row["carriers"]}
+    assert carriers == {"electricity", "natural_gas"}
     assert found["latency_ms"]["readings"] > 100
     assert_nothing_lost_or_doubled(tmp_path / "state")
 

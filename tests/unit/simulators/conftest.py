@@ -14,6 +14,6 @@ def demo() -> Plant:
     return plant.load(plant.find("demo_plant"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scenario(demo: Plant) -> Scenario:
     return Scenario(demo, 7, T0_MS)

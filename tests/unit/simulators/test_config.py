@@ -33,12 +33,12 @@ def test_the_sample_in_the_docstring_is_a_configuration(tmp_path):
     path.write_text(sample)
     settings, found = config.load(path)
     assert settings.line("line-a") == Path("/run/plant/line-a")
-    assert len(found.meters) >= 13
+    assert len(found.meters) >= 24
 
 
 def test_check_says_what_the_plant_has(file, capsys):
     assert main(["check", "--config", str(file)]) == 0
-    assert capsys.readouterr().out == f"{file}: good: 13 meters of 3 models, 3 ports, 3 products\n"
+    assert capsys.readouterr().out == f"{file}: good: 30 meters of 9 models, 3 ports, 3 products\n"
 
 
 @pytest.mark.parametrize("port", [0, 65536])
@@ -62,9 +62,9 @@ def test_a_meter_of_no_known_model_is_refused_with_file_key_and_near_names(file,
     other = tmp_path / "other.toml"
     other.write_text(text.replace('"abb_b23"', '"abb_b32"'))
     file.write_text(f'scenario = "{other}"\n' + file.read_text())
-    with pytest.raises(ConfigError, match=r"did you mean abb_b23\?") as refused:
+    with pytest.raises(ConfigError, match=r"did you mean abb_b23") as refused:
         config.load(file)
-    assert str(refused.value).startswith(f"{other}: meters.m-compressor.profile: abb_b32: ")
+    assert str(refused.value).startswith(f"{other}: meters.m-oven.profile: abb_b32: ")
     assert "Errno" not in str(refused.value)
 
 
@@ -92,13 +92,19 @@ def test_a_wrong_configuration_is_one_line_and_exit_2(file, capsys, wrong, says)
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('fed_from = "main"', "", "exactly one bus has no `fed_from`"),
-        ("power_w = [9_000, 26_000]", "power_w = [9_000, 90_000]", "are sure to be used"),
+        ('fed_from = "main"', "", "buses.hall-2: needs `fed_from`, or sources"),
+        ('fed_from = "compressor"', 'fed_from = "press-1"', "neither a bus nor a utility"),
+        ('fed_from = "compressor"', 'fed_from = "main"', "'main' carries another carrier"),
+        ('fed_from = "chiller"', 'fed_from = "compressor"', "needs exactly one bus that is fed"),
+        ("base = [2_000, 2_600]", "base = [2_000, 2_600], per_1000 = 1", "depend on themselves"),
+        ("rate = [25_000, 70_000]", "rate = [25_000, 900_000]", "is given up to 900000 where only"),
+        ("takes.air        = {", "takes.wind       = {", "takes.wind: is not a bus"),
         ("unit_id = 12", "unit_id = 11", "stands twice"),
         ('to = "paint"', 'to = "pint"', "there is no edge from main to pint"),
-        ("rated_w = 48_000", "rated_w = 40_000", "is less than the node may take"),
-        ("takt_s = 12", "takt_s = 3", "is at least 5 s"),
-        ('"press-2", "cnc-2"]', '"press-2", "office"]', "'office' is not a machine node"),
+        ("uses.main = { rated = 48_000", "uses.main = { rated = 40_000", "than the node may take"),
+        (", idle = [4_000, 5_200] }", " }", "needs setup and idle for all it uses"),
+        ("takt_s = 12", "takt_s = 6", "takt_s: is at least 5 s, and 3 s longer than a setup"),
+        ('"cnc-2", "washer"]', '"cnc-2", "office"]', "'office' is not a machine node"),
         ("pieces = [4, 6]", "pieces = [6, 4]", "products.wheel-18.pieces: is [least, most]"),
     ],
 )
@@ -122,6 +128,27 @@ def test_the_first_start_is_kept_and_later_starts_go_on_from_it(tmp_path):
         config.begun(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"fox_ft2a"', '"abb_b23"', "m-air.profile: counts no compressed_air in Nm3"),
+        ('"dlt645_2007"', '"abb_b23"', ""),
+        ('"schneider_iem3155"', '"dlt645_2007"', "the others on line-a speak another protocol"),
+    ],
+)
+def test_a_meter_must_count_its_carrier_and_speak_like_its_neighbours(
+    file, tmp_path, old, new, says
+):
+    other = tmp_path / "other.toml"
+    other.write_text(plant.find("demo_plant").read_text().replace(old, new))
+    file.write_text(f'scenario = "{other}"\n' + file.read_text())
+    if not says:
+        assert config.load(file)
+        return
+    with pytest.raises(ConfigError, match=says):
+        config.load(file)
+
+
 def test_describe_gives_the_model_and_the_meter_list(file, tmp_path, capsys):
     assert main(["describe", "--config", str(file)]) == 0
     described = json.loads(capsys.readouterr().out)
@@ -131,13 +158,25 @@ def test_describe_gives_the_model_and_the_meter_list(file, tmp_path, capsys):
     assert {name: source["factor"] for name, source in model["sources"].items()} == {
         "grid": "cn-grid-footprint-2024",
         "pv": "cn-pv-footprint",
+        "gas": "cn-natural-gas-combustion",
     }
-    press = next(m for m in described["meters"] if m["name"] == "m-press-1")
-    assert (press["bus"], press["unit_id"], press["rated_power_w"]) == ("line-a", 11, 48_000)
+    meters = {meter["name"]: meter for meter in described["meters"]}
+    press, office, air = meters["m-press-1"], meters["m-office"], meters["m-air"]
+    assert (press["bus"], press["unit_id"], press["rated_power_w"]) == ("line-a", 11, 115_000)
+    assert press["quantities"] == ["active_energy_import", "active_power"]
+    assert (office["address"], office["ct"]) == ("000000000024", 10)
+    assert air["quantities"] == ["air_normal_volume", "flow"]
+    assert (air["grade"], air["rated_flow_per_h"]) == ("C", "658.6")
+    assert model["utilities"] == {"compressor": {}, "chiller": {}}
+    assert model["links"] == [{"from": "chiller", "to": "cold"}]
+    units = {meter["id"]: meter["unit"] for meter in model["meters"]}
+    assert (units["m-air"], units["m-gas"], units["m-press-1-cold"]) == ("Nm3", "Nm3", "kWh")
+    assert not any("multiplier" in meter for meter in model["meters"]), "the agent applies the ct"
     kinds = {bus["name"]: bus for bus in described["buses"]}
     assert kinds["tcp"]["port"] == 5020
+    assert kinds["line-b"]["driver"] == "dlt645"
     assert kinds["line-b"]["path"] == str(tmp_path / "state" / "line-b")
-    assert {m["bus"] for m in described["meters"]} == set(kinds)
+    assert {meter["bus"] for meter in meters.values()} == set(kinds)
 
 
 def test_truth_is_told_for_a_span(file, capsys):
@@ -147,5 +186,10 @@ def test_truth_is_told_for_a_span(file, capsys):
     assert main(["truth", "--config", str(file), *span]) == 0
     told = json.loads(capsys.readouterr().out)
     assert len(told["batches"]) >= 8
-    assert all(float(batch["true_kwh"]) > 0.03 for batch in told["batches"])
+    assert all(float(batch["true"]["electricity"]) > 0.1 for batch in told["batches"])
+    assert {source for held in told["accounts"].values() for source in held} == {
+        "grid",
+        "pv",
+        "gas",
+    }
     assert main(["truth", "--config", str(file), "--from", "5", "--to", "6"]) == 2

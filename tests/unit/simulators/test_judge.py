@@ -13,7 +13,7 @@ from simulators.config import Config
 from simulators.live import instruments
 from simulators.oracle import compute
 from simulators.site_model import model_toml
-from tests.unit.simulators.reading import energy_kwh
+from tests.unit.simulators.reading import counter
 from wire.journal import Entry, open_reader, open_writer
 from wire.messages import Sample
 from wire.segment import Place, seal
@@ -26,17 +26,18 @@ def samples(scenario, from_ms: int, to_ms: int) -> list[Sample]:
     """One reading a second of each meter, each meter a little after the one before it."""
     taken = []
     for i, instrument in enumerate(instruments(scenario)):
-        for t_ms in range(from_ms + 37 * i, to_ms, 1000):
-            mantissa = energy_kwh(instrument, t_ms) * 1000
+        for t_ms in range(from_ms + 23 * i, to_ms, 1000):
+            mantissa = counter(instrument, t_ms) * instrument.meter.ct * 10_000
             assert mantissa.denominator == 1
-            values = {"active_energy_import": (int(mantissa), -3), "voltage_l1": (2301, -1)}
+            values = {instrument.counts: (int(mantissa), -4), "voltage_l1": (2301, -1)}
             taken.append(Sample(instrument.meter.name, t_ms, values))
     return taken
 
 
-@pytest.fixture
-def journal(tmp_path: Path, demo, scenario) -> Path:
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory, demo, scenario) -> Path:
     """Model, events and five-second segments, as the ingestor would have appended them."""
+    tmp_path = tmp_path_factory.mktemp("journal")
     path, begin = tmp_path / "journal.db", scenario.t0_ms + 1_500
     writer = open_writer(path, lambda: begin)
     key = SigningKey.load_or_create(tmp_path / "key")
@@ -76,6 +77,11 @@ def test_right_books_agree_with_the_rules_and_lie_within_the_bound_of_the_truth(
         bound = Decimal(batch["bound_kwh"])
         assert abs(Decimal(batch["difference_kwh"])) <= bound < Decimal(batch["true_kwh"]), batch
         assert batch["within"]
+    gas = [b["carriers"]["natural_gas"] for b in found["truth"] if b["batch"][0] in "AC"]
+    assert len(gas) >= 4
+    for row in gas:
+        assert abs(Decimal(row["difference"])) <= Decimal(row["bound"]) < Decimal(row["true"])
+        assert row["unit"] == "Nm3"
 
 
 def test_readings_a_second_apart_give_a_little_of_each_batch_to_the_idling_beside_it(
@@ -86,6 +92,8 @@ def test_readings_a_second_apart_give_a_little_of_each_batch_to_the_idling_besid
     whole = sum(Decimal(batch["true_kwh"]) for batch in found["truth"])
     assert abs(Decimal(found["bias"]) - sum(differences) / whole) <= Decimal("0.0000005")
     assert Decimal("-0.05") < Decimal(found["bias"]) < 0
+    assert found["bias_by_carrier"]["electricity"] == found["bias"]
+    assert Decimal("-0.05") < Decimal(found["bias_by_carrier"]["natural_gas"]) < 0
     assert judge.bias([]) is None
 
 
@@ -107,7 +115,7 @@ def test_one_wrong_account_is_found_and_named(journal, scenario):
 
 def test_a_batch_that_got_another_ones_energy_is_outside_its_bound(journal, scenario):
     batch = verdict(journal, scenario, {})["truth"][0]["batch"]
-    found = verdict(journal, scenario, {(f"batch:{batch}", "grid"): 300_000})
+    found = verdict(journal, scenario, {(f"batch:{batch}", "grid"): 600_000})
     assert [b["batch"] for b in found["truth"] if not b["within"]] == [batch]
 
 
@@ -127,7 +135,7 @@ def test_readings_are_exact_and_momentary_values_are_no_registers(journal, scena
     reader.close()
     grid = [r for r in evidence.readings if r["meter"] == "m-grid"]
     assert len(grid) == 5
-    first = energy_kwh(instruments(scenario)[0], scenario.t0_ms + 1_500)
+    first = counter(instruments(scenario)[0], scenario.t0_ms + 1_500)
     assert Fraction(grid[0]["register"]) == first
 
 
