@@ -302,7 +302,7 @@ class _Link(ModbusProtocol):
         """Send, and wait for what `find` accepts. Raises LinkLost at once if the link goes."""
         if not self.is_active():
             raise LinkLost("the link was closed by the other side")
-        self._find, self.heard = find, b""
+        self._find, self.heard, self._waiting = find, b"", 0  # sending empties the buffer
         answer: asyncio.Future[T] = self.loop.create_future()
         self._answer = answer
         self.send(frame)

@@ -31,13 +31,14 @@ async def explain(
                 f"{told}; bytes came but no valid frame: speed or parity?{_set(metered, settings)}"
             )
         return f"{told}; {await _alive(plan, metered, bus)}"
-    found = await what_is_there(bus, metered, known_profiles(plan, metered))
-    if found is None or not found.profiles:
-        return str(exc)
-    model = metered.wanted.profile
+    known = known_profiles(plan, metered)
+    found = await what_is_there(bus, metered, known)
+    told, model = str(exc).removeprefix(f"{name}: "), metered.wanted.profile
+    if found is None or not found.profiles or known[found.profiles[0]] == model:
+        return f"{name}: {told}"
     return (
-        f"{exc}; it answers, but not as {model.vendor} {model.model}:"
-        f" it looks like {' or '.join(found.profiles)} ({found.sure}: {found.why})"
+        f"{name}: {told}; it answers, but not as {model.vendor} {model.model}: it looks like"
+        f" {' or '.join(found.profiles)} ({found.sure}: {found.why})"
     )
 
 
@@ -103,8 +104,10 @@ async def _alive(plan: Plan, metered: Metered, bus: Bus) -> str:
     factory = _set(metered, settings)
     if not asked:
         return f"it is the only meter of {metered.bus}: {doubt}, its address?{factory}"
-    many = f"{len(asked)} others asked" if len(asked) > 1 else "other meter"
-    return f"none of the {many} on {metered.bus} answers either{at}: {doubt}?{factory}"
+    if len(asked) == 1:
+        return f"the other meter on {metered.bus} does not answer either{at}: {doubt}?{factory}"
+    many = f"{len(asked)} others asked on {metered.bus}"
+    return f"none of the {many} answers either{at}: {doubt}?{factory}"
 
 
 async def _answers(bus: Bus, other: Metered) -> bool:

@@ -86,14 +86,17 @@ async def _rounds(
         while count is None or done < count:
             await asyncio.sleep(max(0.0, due - loop.time()))
             try:
-                if done == 0:
-                    show.begin(wanted, await _identity(meter))
-                show.round(await rounds.take(wanted, meter, site), _now_ms())
+                identity = await _identity(meter) if done == 0 else {}
+                taken = await rounds.take(wanted, meter, site)
             except (TransientError, BadData) as exc:
                 if done == 0:
                     raise await _explained(plan, metered, bus, exc) from exc
                 show.failed(str(exc), _now_ms())
                 missed += 1
+            else:
+                if done == 0:
+                    show.begin(wanted, identity)
+                show.round(taken, _now_ms())
             done, due = done + 1, max(due + every_s, loop.time())
         if done > 1:
             show.end(meter)
