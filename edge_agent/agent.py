@@ -80,6 +80,7 @@ class Agent:
                     self._systemd.reloading()
                     await self._reload(path)
                     self._systemd.ready()
+                    self._observer.soon()
         finally:
             await self._keeper.commit()
             await self._observer.look(running=False)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -55,6 +56,7 @@ class Observer:
         self._clock, self._systemd = clock, systemd
         self._started_ms = clock.now_ms()
         self._link = LinkStatus(str(settings.broker), False, self._started_ms)
+        self._soon = asyncio.Event()
         self._sampled: Status | None = None
         self._failing: set[Path] = set()
         self._latest = self._status(StoreStatus(), True)
@@ -67,7 +69,12 @@ class Observer:
             tasks.create_task(self._serve_metrics(), name="metrics")
             while True:
                 await self.look()
-                await asyncio.sleep(EVERY_S)
+                await self._pause()
+
+    def soon(self) -> None:
+        """Something changed that everybody is to be told at once."""
+        self._soon.set()
+        self._soon.clear()
 
     async def look(self, running: bool = True) -> None:
         """See how it goes, and tell."""
@@ -138,7 +145,12 @@ class Observer:
         """The retained state; a broker that answers nothing must not hold up the rest."""
         while True:
             await self._uplink.publish_state(self._standings.health)
-            await asyncio.sleep(EVERY_S)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EVERY_S):
+                await self._soon.wait()
 
     async def _serve_metrics(self) -> None:
         """The socket for Prometheus, while the configuration names one."""

@@ -17,6 +17,7 @@ _PROGRAMS = {
     "chromium": "chromium",
     "mbpoll": "mbpoll",
     "tshark": "tshark",
+    "systemd": "systemd-analyze",
 }
 
 

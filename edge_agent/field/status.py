@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  wattprint edge-agent status --config agent.toml\n\n"
         "answered: of the requests sent. silent: nothing came. garbled: bytes came, but no valid\n"
         "answer (CRC). stray: bytes nobody had asked for, as late answers and noise are. p50, p99:\n"
-        "response times.\n\n"
+        "response times. 08:15: how much of that quarter of an hour was read.\n\n"
         "exit codes: 0 all is well; 1 something is wrong; 2 there is no such state"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -70,7 +70,7 @@ def show(found: Status, now: Instant, out: TextIO) -> None:
         (
             "broker",
             f"{link.broker}, {'connected' if link.connected else 'not connected'} since"
-            f" {_time(link.since_ms)}, lost {link.losses} times",
+            f" {_time(link.since_ms)}; lost so far: {link.losses}",
         ),
         ("store", f"{waiting}; {_size(store.size_bytes)}, {_size(store.free_bytes)} free"),
         ("clock", found.clock),
@@ -78,7 +78,7 @@ def show(found: Status, now: Instant, out: TextIO) -> None:
         print(f"{name:<9}{text}", file=out)
     print(file=out)
     starts = sorted({start for m in found.meters.values() for start, *_ in m.quarters})
-    hours = [f"from {datetime.fromtimestamp(ms / 1000).astimezone():%H:%M}" for ms in starts]
+    hours = [f"{datetime.fromtimestamp(ms / 1000).astimezone():%H:%M}" for ms in starts]
     header = (*_HEADER, *hours, "next probe", "last error")
     rows = [_row(name, meter, starts, found.t_ms) for name, meter in found.meters.items()]
     for line in table.lines(header, rows):
