@@ -102,8 +102,8 @@ class Register(Meaning, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return f"fc {self.fc}, {at}, {self.as_}{order}{swapped}"
 
 
-class IdentityRegister(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Tells one meter from another. `expect`: what every meter of this model answers, as text."""
+class Spot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where something else than a quantity stands."""
 
     at: int
     as_: Kind = msgspec.field(name="as")
@@ -111,12 +111,27 @@ class IdentityRegister(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     words: Order = "big"
     bytes: Order = "big"
     length: int | None = None
-    expect: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
         """Registers it occupies."""
         return self.length or WORDS[self.as_]
+
+
+class IdentityRegister(Spot, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Tells one meter from another. `expect`: what every meter of this model answers, as text."""
+
+    expect: tuple[str, ...] = ()
+
+
+class RatioRegister(Spot, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A transformer's ratio as the meter was told it: the number times `scale`.
+
+    `over`: the register of the secondary side, where the two sides stand apart.
+    """
+
+    scale: str = "1"
+    over: int | None = None
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -149,6 +164,7 @@ class Profile(model.Profile, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     registers: dict[str, Register]
     limits: Limits = Limits()
     identity: Identity = Identity()
+    ratios: dict[Literal["ct", "pt"], RatioRegister] = {}
 
     @property
     def meanings(self) -> Mapping[str, Register]:
@@ -165,6 +181,10 @@ class Profile(model.Profile, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         for key, place in self.identity.places():
             expect = f", says {' or '.join(place.expect)}" if place.expect else ""
             yield f"{key}: function {place.fc}, register {place.at}, {place.as_}{expect}"
+        for key, ratio in self.ratios.items():
+            over = f" over register {ratio.over}" if ratio.over is not None else ""
+            scale = f", times {ratio.scale}" if ratio.scale != "1" else ""
+            yield f"{key} it was told: function {ratio.fc}, register {ratio.at}{over}{scale}"
 
 
 def problems(profile: Profile) -> Iterator[tuple[str, str]]:
@@ -181,10 +201,15 @@ def problems(profile: Profile) -> Iterator[tuple[str, str]]:
     for name, place in profile.identity.places():
         for problem in _about_place(place, limits):
             yield f"identity.{name}", problem
+    for name, ratio in profile.ratios.items():
+        for problem in _about_place(ratio, limits):
+            yield f"ratios.{name}", problem
+        if not model.is_positive(ratio.scale) or ratio.as_ == "string":
+            yield f"ratios.{name}", "is a number, and scale a positive decimal in quotes"
     yield from _overlaps(profile)
 
 
-def _about_place(place: Register | IdentityRegister, limits: Limits) -> Iterator[str]:
+def _about_place(place: Register | Spot, limits: Limits) -> Iterator[str]:
     if (place.as_ in WORDS) != (place.length is None):
         yield "length is for bcd and string, which need it"
         return

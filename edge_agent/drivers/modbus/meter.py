@@ -1,12 +1,14 @@
 """One Modbus meter: which blocks of registers it is asked for, and what it has refused."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from fractions import Fraction
 from typing import Protocol
 
 from edge_agent import registers
 from edge_agent.drivers import Answer, LinkLost, NoAnswer, NotThere, Refused, Wanted, WrongMeter
 from edge_agent.line import Tally
-from edge_agent.profiles.modbus import Profile
+from edge_agent.profiles.modbus import Profile, Spot
 from wire.errors import BadData, ProfileError
 
 
@@ -77,6 +79,21 @@ class ModbusMeter:
                     f" {self._profile.model} says {' or '.join(place.expect)}"
                 )
         return found
+
+    async def ratios(self) -> dict[str, Fraction]:
+        """See edge_agent.drivers.KnowsRatios. A ratio of 0 was never set."""
+        found = {}
+        for key, place in self._profile.ratios.items():
+            with contextlib.suppress(Refused):
+                ratio = await self._number(place, place.at) * Fraction(place.scale)
+                if place.over is not None:
+                    ratio /= await self._number(place, place.over) or 1
+                if ratio > 0:
+                    found[str(key)] = ratio
+        return found
+
+    async def _number(self, place: Spot, at: int) -> Fraction:
+        return Fraction(registers.read_text(place, await self._ask(place.fc, at, place.size)))
 
     def _answer(self, block: registers.Block, words: Sequence[int]) -> Answer:
         def shown() -> dict[str, tuple[str, str]]:
