@@ -5,17 +5,27 @@ from typing import Literal
 
 import msgspec
 
+from calc_stream.core.decimals import instant
 from calc_stream.site import Site
 
 _MOST_PROBLEMS = 20
 
 
-class Alarm(msgspec.Struct, frozen=True):
-    """`kind` is for programs, `about` names the thing, `text` is for people."""
+# fmt: off
+Kind = Literal[
+    "closure", "record", "doubt", "reset", "clock",
+    "silent", "unread", "event", "unmapped", "residual",
+]
+# fmt: on
 
-    kind: Literal["closure", "silent", "unmapped", "unread", "residual", "record", "event"]
+
+class Alarm(msgspec.Struct, frozen=True):
+    """`kind` is for programs, `about` names the thing, `text` is for people; `t_ms`: since when."""
+
+    kind: Kind
     about: str
     text: str
+    t_ms: int | None = None
 
 
 def alarms(site: Site) -> list[Alarm]:
@@ -30,12 +40,15 @@ def _alarms(site: Site) -> Iterator[Alarm]:
             yield Alarm("closure", source, f"{quanta} quanta of {source} are on no account")
     for about, why in list(site.told.problems.items())[:_MOST_PROBLEMS]:
         yield Alarm("record", about, why)
+    yield from _notices(site)
     for meter in sorted(state.silent):
         yield Alarm("silent", meter, f"{meter} is silent: batches close without it, incomplete")
     read = set(state.readings.meters())
     for unread in state.model.meters if state.model else ():
         if unread.id not in read and unread.id not in state.silent:
             yield Alarm("unread", unread.id, f"{unread.id} was never read: nothing can be posted")
+    for problem in state.problems()[:_MOST_PROBLEMS]:
+        yield Alarm("event", problem.event.id, f"{problem.key}: {problem.text}", problem.event.t_ms)
     for register, why in site.unmapped().items():
         yield Alarm("unmapped", register, f"{register}: {why}")
     for account, sums in state.totals().items():
@@ -43,6 +56,25 @@ def _alarms(site: Site) -> Iterator[Alarm]:
         below = {source for source, quanta in sums.items() if quanta < 0}
         if account.startswith("residual:") and below and _matters(site, sums):
             yield Alarm("residual", account, f"{account}: more went out than came in")
+
+
+def _notices(site: Site) -> Iterator[Alarm]:
+    """What gateways said that is not over, or that somebody must say a word to."""
+    notices, readings = site.told.notices, site.state.readings
+    for register, event in sorted(notices.doubted(readings).items()):
+        text = f"{register}: {event.event}: read {event.detail.get('read')}, last good"
+        text += f" {event.detail.get('last')}: nothing of it is booked until it is clear"
+        yield Alarm("doubt", register, text, event.t_ms)
+    for register, resets in notices.unconfirmed(readings).items():
+        event = resets[-1]
+        text = f"{register}: the register went on at {event.detail.get('opening')} on"
+        text += f" {instant(event.t_ms)}; what was used just before is not counted until a swap"
+        yield Alarm("reset", register, f"{text} event tells its true ends", event.t_ms)
+    for gateway, until_ms in sorted(notices.behind.items()):
+        if site.told.now_ms <= until_ms:
+            until = instant(until_ms)
+            text = f"{gateway}: its clock is behind: readings until {until} are kept, not booked"
+            yield Alarm("clock", gateway, text, until_ms)
 
 
 def _matters(site: Site, sums: dict[str, int]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from calc_stream.core.chunk import Chunk, Registers
 from calc_stream.core.decimals import parse_decimal
 from calc_stream.core.records import parse_event
-from calc_stream.core.series import Swap
+from calc_stream.core.swaps import Swap
 from calc_stream.core.whole import Rows, mul, whole
 from wire.errors import BadData
 from wire.journal import Record

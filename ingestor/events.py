@@ -25,8 +25,9 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "quantity": (("batch", "unit"), ("good", "scrap")),
     "input": (("batch", "of", "quantity", "unit"), ("from",)),
     "void": (("of",), ()),
+    "swap": (("meter", "closing", "opening"), ()),
 }
-_AMOUNTS = ("weight", "good", "scrap", "quantity")
+_AMOUNTS = ("weight", "good", "scrap", "quantity", "closing", "opening")
 _DEFAULTS = {"weight": "1", "good": "0", "scrap": "0", "from": "good"}
 _ALWAYS = ("id", "t", "type", "source", "n")
 
@@ -118,8 +119,9 @@ def _told(event: ProductionEvent) -> dict[str, str]:
 
 def _check_values(event: ProductionEvent, told: dict[str, str]) -> None:
     t_ms(event)
-    if "node" in told and not _NODE.fullmatch(told["node"]):
-        raise _bad(event, "node", "is letters, digits, . _ and -")
+    for key in ("node", "meter"):
+        if key in told and not _NODE.fullmatch(told[key]):
+            raise _bad(event, key, "is letters, digits, . _ and -")
     if told.get("state", STATES[0]) not in STATES:
         raise _bad(event, "state", f"is one of {', '.join(STATES)}")
     if told.get("from", "good") not in ("good", "scrap"):

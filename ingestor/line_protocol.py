@@ -54,6 +54,8 @@ def event_line(site: str, event: MeterEvent) -> bytes:
     """A meter event as a line of its own measurement; strings never mix with readings."""
     text = msgspec.json.encode(event.detail).decode().replace("\\", "\\\\").replace('"', '\\"')
     head = f"{METER_EVENT},site={_tag(site)},meter={_tag(event.meter)},event={_tag(event.event)}"
+    if quantity := event.detail.get("quantity"):  # two registers may end at once
+        head += f",quantity={_tag(quantity)}"
     return f'{head} detail="{text}" {event.t_ms}\n'.encode()
 
 

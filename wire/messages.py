@@ -12,7 +12,7 @@ QUALITIES = ("good", "interpolated", "backfilled", "suspect", "estimated")
 # What may be booked. The rest is kept and shown, and counted as left out.
 BOOKED = frozenset({"good", "interpolated", "backfilled"})
 
-EVENT_TYPES = ("start", "stop", "state", "quantity", "input", "void")
+EVENT_TYPES = ("start", "stop", "state", "quantity", "input", "void", "swap")
 STATES = (
     *("producing", "setup", "cleaning", "idle_in_order", "fault"),
     *("idle", "standby", "off"),
@@ -34,8 +34,8 @@ class Sample(msgspec.Struct, frozen=True):
 class MeterEvent(msgspec.Struct, frozen=True):
     """A discontinuity, seen by the agent and never silent.
 
-    `swap` and `rollover` end one register and start the next: `detail` then holds `quantity`,
-    `closing` and `opening` as decimal strings in that quantity's unit.
+    `swap`, `rollover` and `reset` end one register and start the next: `detail` then holds
+    `quantity`, `closing` and `opening` as decimal strings in that quantity's unit.
     """
 
     meter: str
@@ -64,6 +64,9 @@ class ProductionEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     of: str | None = None
     quantity: str | None = None
     from_: str | None = msgspec.field(name="from", default=None)
+    meter: str | None = None
+    closing: str | None = None
+    opening: str | None = None
     source: str | None = None
     n: int | None = None
 

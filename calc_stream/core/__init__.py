@@ -13,8 +13,9 @@ from calc_stream.core.model import SiteModel, parse_model
 from calc_stream.core.postings import Postings
 from calc_stream.core.records import parse_event, parse_events, parse_readings
 from calc_stream.core.result import batch_result, canonical, compute_result, problems_of
-from calc_stream.core.series import Readings, Swap
+from calc_stream.core.series import Readings
 from calc_stream.core.state import SiteState, step
+from calc_stream.core.swaps import Swap
 
 __all__ = [
     "Batch",

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from calc_stream.core.events import Event
-from calc_stream.core.series import Readings, Swap
+from calc_stream.core.series import Readings
+from calc_stream.core.swaps import Swap
 from calc_stream.core.whole import Rows, Whole
 from wire.errors import BadData
 from wire.messages import BOOKED, QUALITIES

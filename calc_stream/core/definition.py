@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from calc_stream.core.edges import edges_within, extra_cuts, incomplete_meters, span_of
-from calc_stream.core.events import Event, Problem, in_force
+from calc_stream.core.events import Event, Problem, in_force, misplaced, swaps_told
 from calc_stream.core.ledger import Ledger, joined
 from calc_stream.core.plant import SiteModel
 from calc_stream.core.postings import Postings, network_of, post
@@ -31,6 +31,7 @@ def recompute(
     Contradictions among events are followed as far as they make sense and listed in `problems`.
     """
     standing, problems = in_force(events)
+    readings = readings.with_words(swaps_told(standing))
     nodes, more = timelines(model, standing)
     network = network_of(model)
     span = span_of(model, readings)
@@ -40,7 +41,8 @@ def recompute(
         for whole in blocks(span, model.slot_ms, cuts)
         if (edges := _between(whole, from_ms, to_ms)).size > 1
     ]
-    return ledger_of(model, readings, parts, [*problems, *more], span)
+    strange = misplaced(standing, {meter.id for meter in model.meters}, readings.standing)
+    return ledger_of(model, readings, parts, [*problems, *more, *strange], span)
 
 
 def ledger_of(

@@ -16,6 +16,7 @@ _KEYS = {
     "quantity": ("batch", "good", "scrap", "unit"),
     "input": ("batch", "of", "quantity", "unit", "from"),
     "void": ("of",),
+    "swap": ("meter", "closing", "opening"),
 }
 
 
@@ -52,6 +53,9 @@ def event_json(event: Event) -> dict[str, str]:
         "of": event.of,
         "quantity": shortest(event.quantity),
         "from": event.part,
+        "meter": event.meter,
+        "closing": shortest(event.closing),
+        "opening": shortest(event.opening),
     }
     return {key: said[key] for key in _KEYS[event.type] if said[key]}
 
@@ -72,7 +76,7 @@ def _event(line: Line) -> Event:
     kind = line.one_of("type", EVENT_TYPES)
     keys = _KEYS[kind]
     line.close((*_COMMON, *keys), f" of a {kind} event")
-    told = {key: line.text(key) for key in ("node", "batch", "unit", "of") if key in keys}
+    told = {key: line.text(key) for key in ("node", "batch", "unit", "of", "meter") if key in keys}
     event = Event(
         id=line.text("id"),
         t_ms=line.instant("t"),
@@ -85,6 +89,8 @@ def _event(line: Line) -> Event:
         quantity=line.amount("quantity") if kind == "input" else line.amount("quantity", "0"),
         part=line.one_of("from", ("good", "scrap"), "good"),
         line=line.number,
+        closing=line.amount("closing", None if kind == "swap" else "0"),
+        opening=line.amount("opening", None if kind == "swap" else "0"),
         **told,
     )
     if event.weight == 0:

@@ -1,8 +1,11 @@
 """Production events: what the plant was doing, exactly as it said so."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+
+from calc_stream.core.decimals import parse_decimal, shortest, shown
+from calc_stream.core.swaps import Standing, Swap
 
 _RANK = {"stop": 0, "state": 1, "start": 2}
 
@@ -28,6 +31,9 @@ class Event:
     of: str = ""
     quantity: Fraction = Fraction(0)
     part: str = "good"  # which part of the input batch was drawn: good | scrap
+    meter: str = ""
+    closing: Fraction = Fraction(0)  # registers, in the meter's unit
+    opening: Fraction = Fraction(0)
     line: int = field(default=0, compare=False)
 
     @property
@@ -73,3 +79,31 @@ def in_force(events: Iterable[Event]) -> tuple[list[Event], list[Problem]]:
             voided.add(target.id)
     standing = [e for e in known.values() if e.id not in voided and e.type != "void"]
     return sorted(standing, key=lambda event: event.order), problems
+
+
+def swaps_told(standing: Iterable[Event]) -> dict[str, list[Swap]]:
+    """What events that stand say of registers, by meter."""
+    told: dict[str, list[Swap]] = {}
+    for event in standing:
+        if event.type == "swap":
+            told.setdefault(event.meter, []).append(_swap(event))
+    return told
+
+
+def misplaced(
+    standing: Iterable[Event], meters: Collection[str], placed: Callable[[str], Standing]
+) -> Iterator[Problem]:
+    """Words about registers that end none. `placed`: which swaps of a meter stand."""
+    for event in standing:
+        if event.type != "swap":
+            continue
+        if event.meter not in meters:
+            yield Problem(event, "meter", f"{shown(event.meter)} is no meter of the model")
+        for swap, key, text in placed(event.meter).misplaced:
+            if swap == _swap(event):
+                yield Problem(event, key, f"{shown(event.meter)}: {text}")
+
+
+def _swap(event: Event) -> Swap:
+    ends = (parse_decimal(shortest(end)) for end in (event.closing, event.opening))
+    return Swap(event.t_ms, *ends)

@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 from calc_stream.core.decimals import instant, shown
 from calc_stream.core.json_lines import Line, read_lines, refuse_line
-from calc_stream.core.series import Readings, Swap
+from calc_stream.core.series import Readings
+from calc_stream.core.swaps import Swap
 from calc_stream.core.whole import column
 from wire.messages import BOOKED, QUALITIES
 

@@ -3,23 +3,16 @@
 A column takes readings in any order and any number of times; what it then holds is the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from calc_stream.core.whole import Rows, Whole, mul, narrow, whole
+from calc_stream.core.swaps import Standing, Swap, standing
+from calc_stream.core.whole import Rows, Whole, add, mul, narrow, whole
+from calc_stream.core.whole import column as ints
 
 Span = tuple[int, int]  # milliseconds, both ends included
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Swap:
-    """One register ends and the next starts at `t_ms`; registers as (mantissa, exponent)."""
-
-    t_ms: int
-    closing: tuple[int, int]
-    opening: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,39 +104,60 @@ class Column:
 class Readings:
     """All meters' columns and swaps, and what was left out for its quality.
 
-    Mutable, and used so only by the state of a site; a computation reads it.
+    `swaps`: as gateways saw them; `told`: what people said of those. Mutable, and used so only by the state of a site; a computation reads it.
     """
 
     def __init__(self) -> None:
         self.columns: dict[str, Column] = {}
         self.swaps: dict[str, set[Swap]] = {}
+        self.told: dict[str, tuple[Swap, ...]] = {}
         self.left_out: set[tuple[str, int, int, int, str]] = set()
         self._totals: dict[str, Totals] = {}
+        self._standing: dict[str, Standing] = {}
 
     def add(self, meter: str, times: Rows, mantissas: Whole, exponent: int) -> Span | None:
         """Registers of one meter, in any order; the span they change."""
+        stood = self.standing(meter).swaps
         span = self.columns.setdefault(meter, Column()).merge(times, mantissas, exponent)
         if span is None:
             return None
-        self._totals.pop(meter, None)
+        self._forget(meter)
         if meter not in self.swaps:
             return span
         known = self.totals(meter).times  # a swap is a neighbour too
         before = int(np.searchsorted(known, int(times.min()), "left"))
         after = int(np.searchsorted(known, int(times.max()), "right"))
-        return int(known[max(before - 1, 0)]), int(known[min(after, known.size - 1)])
+        span = int(known[max(before - 1, 0)]), int(known[min(after, known.size - 1)])
+        more = self._changed(meter, stood)  # what was read may part a word from its swap
+        return span if more is None else (min(span[0], more[0]), more[1])
 
     def add_swaps(self, meter: str, swaps: Iterable[Swap]) -> Span | None:
         """Swaps of one meter; the span they change (everything after the earliest)."""
         known = self.swaps.setdefault(meter, set())
-        fresh = set(swaps) - known
-        if not fresh:
-            return None
-        known |= fresh
-        self._totals.pop(meter, None)
-        totals = self.totals(meter)
-        at = int(np.searchsorted(totals.times, min(swap.t_ms for swap in fresh), "left"))
-        return int(totals.times[max(at - 1, 0)]), int(totals.times[-1])
+        stood = self.standing(meter).swaps
+        known |= set(swaps)
+        self._forget(meter)
+        return self._changed(meter, stood)
+
+    def with_words(self, told: Mapping[str, Sequence[Swap]]) -> "Readings":
+        """The same readings, where people said this of swaps and nothing else."""
+        if not told and not self.told:
+            return self
+        other = Readings()
+        other.columns, other.swaps, other.left_out = self.columns, self.swaps, self.left_out
+        other.tell(told)
+        return other
+
+    def tell(self, told: Mapping[str, Sequence[Swap]]) -> list[Span]:
+        """All that people say of swaps, in place of what they said before; the spans it changes."""
+        spans = []
+        for meter in sorted(self.told.keys() | told.keys()):
+            stood = self.standing(meter).swaps
+            self.told[meter] = tuple(told.get(meter, ()))
+            self._forget(meter)
+            spans.append(self._changed(meter, stood))
+        self.told = {meter: words for meter, words in self.told.items() if words}
+        return [span for span in spans if span is not None]
 
     def leave_out(self, meter: str, t_ms: int, register: tuple[int, int], quality: str) -> None:
         """A reading that may not be booked; it is only counted."""
@@ -153,18 +167,42 @@ class Readings:
         self.left_out.add((meter, t_ms, mantissa, exponent if mantissa else 0, quality))
 
     def meters(self) -> Iterator[str]:
-        """Every meter that was read or swapped."""
+        """Every meter that was read or swapped by what a gateway saw."""
         yield from sorted(self.columns.keys() | self.swaps.keys())
 
     def totals(self, meter: str) -> Totals:
         """The cumulative total of a meter (empty when it was never read)."""
         if meter not in self._totals:
             column = self.columns.get(meter, Column())
-            self._totals[meter] = _totals(column, sorted(self.swaps.get(meter, ())))
+            self._totals[meter] = _totals(column, self.standing(meter).swaps)
         return self._totals[meter]
 
+    def standing(self, meter: str) -> Standing:
+        """The swaps of a meter that count."""
+        seen, told = self.swaps.get(meter, ()), self.told.get(meter, ())
+        if not seen and not told:
+            return Standing()
+        if meter not in self._standing:
+            column = self.columns.get(meter, Column())
+            registers = column.mantissas, column.exponent
+            self._standing[meter] = standing(column.times, registers, seen, told)
+        return self._standing[meter]
 
-def _totals(column: Column, swaps: list[Swap]) -> Totals:
+    def _forget(self, meter: str) -> None:
+        self._totals.pop(meter, None)
+        self._standing.pop(meter, None)
+
+    def _changed(self, meter: str, stood: Sequence[Swap]) -> Span | None:
+        """Everything after the first swap that stands now and did not, or the other way round."""
+        moved = set(stood) ^ set(self.standing(meter).swaps)
+        if not moved:
+            return None
+        times = self.totals(meter).times
+        at = int(np.searchsorted(times, min(swap.t_ms for swap in moved), "left"))
+        return int(times[max(at - 1, 0)]), int(times[-1])
+
+
+def _totals(column: Column, swaps: Sequence[Swap]) -> Totals:
     """Register plus (closing - opening) of all swaps so far; a swap is a reading of both."""
     times, marks, exponent = column.times, column.mantissas, column.exponent
     if column.clash:  # contradictions are reported elsewhere; the lowest register stands
@@ -176,17 +214,16 @@ def _totals(column: Column, swaps: list[Swap]) -> Totals:
     if not times.size or finest < exponent:
         marks = mul(marks, whole(10 ** max(exponent - finest, 0)))
         exponent = finest
-    wide = marks.astype(object)
-    at_times, at_totals, before = [], [], 0
+    at_times = np.array([swap.t_ms for swap in swaps], dtype=np.int64)
+    at_totals, before = [], [0]
     for swap in swaps:
         closing, opening = (m * 10 ** (e - exponent) for m, e in (swap.closing, swap.opening))
-        at_times.append(swap.t_ms)
-        at_totals.append(closing + before)
-        wide[times > swap.t_ms] += closing - opening
-        before += closing - opening
+        at_totals.append(closing + before[-1])
+        before.append(before[-1] + closing - opening)
+    wide = add(marks, ints(before)[np.searchsorted(at_times, times, "left")])
     keep = ~np.isin(times, at_times)
-    all_times = np.concatenate([times[keep], np.array(at_times, dtype=np.int64)])
-    totals = np.concatenate([wide[keep], np.array(at_totals, dtype=object)])
+    all_times = np.concatenate([times[keep], at_times])
+    totals = np.concatenate([wide[keep], ints(at_totals)])
     order = np.argsort(all_times, kind="stable")
     all_times, totals = all_times[order], totals[order]
     keep = np.concatenate([[True], np.diff(all_times) != 0])

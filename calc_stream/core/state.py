@@ -15,7 +15,7 @@ from calc_stream.core.chunk import Changes, Chunk
 from calc_stream.core.definition import blocks, ledger_of
 from calc_stream.core.edges import edges_within, extra_cuts, reach_of, span_of
 from calc_stream.core.event_records import merge_events
-from calc_stream.core.events import Event, Problem, in_force
+from calc_stream.core.events import Event, Problem, in_force, misplaced, swaps_told
 from calc_stream.core.ledger import Ledger
 from calc_stream.core.model import SiteModel, parse_model
 from calc_stream.core.postings import Postings, network_of, post
@@ -44,6 +44,7 @@ class SiteState:
         self._span: Span | None = None
         self._cuts: Rows = np.empty(0, dtype=np.int64)
         self._standing: list[Event] = []
+        self._words: list[Event] = []
         self._problems: list[Problem] = []
         self._totals: dict[str, list[int]] = {}
         self._inflow: list[int] = []
@@ -79,7 +80,12 @@ class SiteState:
             network = network_of(model)
             tail = blocks((start, self._span[1]), model.slot_ms, self._cuts)
             parts += [post(network, self.nodes, self.readings, edges) for edges in tail]
-        return ledger_of(model, self.readings, parts, self._problems, self._span)
+        return ledger_of(model, self.readings, parts, self.problems(), self._span)
+
+    def problems(self) -> list[Problem]:
+        """What the events say that cannot be."""
+        meters = {meter.id for meter in self._known_model().meters}
+        return [*self._problems, *misplaced(self._words, meters, self.readings.standing)]
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Posted quanta by account and source; zeros left out."""
@@ -168,6 +174,8 @@ class SiteState:
         self.batches, _ = batches_of(self._standing)
         old, self.nodes = self.nodes, nodes
         spans = [changed_span(old[name], nodes[name]) for name in nodes if name in old]
+        self._words = [event for event in self._standing if event.type == "swap"]
+        spans += self.readings.tell(swaps_told(self._words))
         return [span for span in spans if span is not None]
 
     def _reach(self, model: SiteModel) -> list[Span]:

@@ -13,7 +13,8 @@ from calc_stream.core.decimals import instant
 from calc_stream.core.event_records import event_json, parse_event
 from calc_stream.core.events import Event
 from calc_stream.core.postings import Postings
-from calc_stream.core.series import Readings, Swap
+from calc_stream.core.series import Readings
+from calc_stream.core.swaps import Swap
 from calc_stream.core.whole import Whole
 from wire.errors import BadData
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from calc_stream.core.decimals import fixed, significant
 from calc_stream.core.edges import edges_within, extra_cuts, span_of
-from calc_stream.core.events import in_force
+from calc_stream.core.events import in_force, swaps_told
 from calc_stream.core.plant import Carrier, Meter
 from calc_stream.core.registers import quanta_at
 from calc_stream.core.timeline import timelines
@@ -94,6 +94,7 @@ def trail(told: Told, batch: str, until_ms: int) -> Trail:
     model = told.model
     standing, _ = in_force(told.events.values())
     nodes, _ = timelines(model, standing)
+    told.readings.tell(swaps_told(standing))
     span = span_of(model, told.readings)
     if span is None or span[0] >= until_ms:
         return Trail(_events(told, batch), [], {}, 0)

@@ -50,7 +50,8 @@ class MachineNow(msgspec.Struct, frozen=True):
 
 
 class MeterNow(msgspec.Struct, frozen=True):
-    """A meter of the model. `energy_kwh`: its running total, multiplied by CT x PT."""
+    """A meter of the model. `energy_kwh`: its running total, multiplied by CT x PT; `quality`: of
+    its register's latest reading; `notice`: what was last told of it."""
 
     meter: str
     health: str
@@ -58,6 +59,7 @@ class MeterNow(msgspec.Struct, frozen=True):
     energy_kwh: str | None
     power_w: int | None
     quality: str | None
+    notice: Happening | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -111,11 +113,12 @@ def shown_batches(rows: Mapping[str, BatchRow], ended: int | None = SHOWN_ENDED)
 
 def meters_now(site: Site, view: View, now_ms: int) -> list[MeterNow]:
     """Every meter of the model."""
-    state, model = site.state, site.state.model
-    return [_meter(state, model, meter, view, now_ms) for meter in model.meters] if model else []
+    model = site.state.model
+    return [_meter(site, model, meter, view, now_ms) for meter in model.meters] if model else []
 
 
-def _meter(state: SiteState, model: SiteModel, meter: Meter, view: View, now_ms: int) -> MeterNow:
+def _meter(site: Site, model: SiteModel, meter: Meter, view: View, now_ms: int) -> MeterNow:
+    state = site.state
     seen = view.meters.get(meter.id.removesuffix(".export"))
     series = state.readings.totals(meter.id)
     last_ms = seen.last_ms if seen else int(series.times[-1]) if series.times.size else None
@@ -127,8 +130,11 @@ def _meter(state: SiteState, model: SiteModel, meter: Meter, view: View, now_ms:
     silent = meter.id in state.silent or age_ms is None or age_ms > SILENT_MS
     late = age_ms is not None and age_ms > LATE_MS
     health = "silent" if silent else "late" if late else "ok"
-    quality = seen.quality if seen else None
-    return MeterNow(meter.id, health, last_ms, energy, _power(model, meter, view), quality)
+    _, quality = view.qualities.get(meter.id, (0, None))
+    told = site.told.notices.latest.get(meter.id.removesuffix(".export"))
+    notice = Happening(told.t_ms, "meter", told.event, told.meter, told.detail) if told else None
+    power = _power(model, meter, view)
+    return MeterNow(meter.id, health, last_ms, energy, power, quality, notice)
 
 
 def _power(model: SiteModel, meter: Meter, view: View) -> int | None:

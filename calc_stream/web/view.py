@@ -8,7 +8,7 @@ import msgspec
 from calc_stream.decode import numbers
 from calc_stream.site import Site, Step
 from wire.messages import ProductionEvent
-from wire.quantities import QUANTITIES
+from wire.quantities import QUANTITIES, register_id
 from wire.segment import Table
 
 HISTORY_MS = 120_000
@@ -30,7 +30,6 @@ class Seen:
     """One meter's latest answer; power in W as the meter tells it, before CT x PT."""
 
     last_ms: int = 0
-    quality: str = "good"
     powers: deque[tuple[int, float]] = field(default_factory=deque)
 
     @property
@@ -43,6 +42,8 @@ class View:
 
     def __init__(self) -> None:
         self.meters: dict[str, Seen] = {}
+        # register -> when its latest reading was, and of which quality
+        self.qualities: dict[str, tuple[int, str]] = {}
         self.happenings: deque[Happening] = deque(maxlen=_EVENTS)
         self.latest_reading_ms: int | None = None
 
@@ -67,9 +68,11 @@ class View:
         seen = self.meters.setdefault(table.meter, Seen())
         times = numbers(table.times_ms)
         last_ms = int(times[-1])
-        if last_ms >= seen.last_ms:
-            worse = last_ms == seen.last_ms and seen.quality != "good"
-            seen.last_ms, seen.quality = last_ms, seen.quality if worse else table.quality
+        seen.last_ms = max(seen.last_ms, last_ms)
+        for quantity in table.quantities:
+            register = register_id(table.meter, quantity)
+            if register is not None and last_ms >= self.qualities.get(register, (0, ""))[0]:
+                self.qualities[register] = last_ms, table.quality
         self.latest_reading_ms = max(self.latest_reading_ms or 0, last_ms)
         if "active_power" not in table.quantities:
             return

@@ -8,7 +8,7 @@ import { label } from "./sources.js";
 const NO_READING_MS = 30_000;
 const MOST_SHOWN = 6;
 // The calculator's own alarms whose cause stands in their text.
-const WITH_CAUSE = ["unmapped", "record", "event"];
+const WITH_CAUSE = ["unmapped", "record", "event", "doubt"];
 
 /** The alarms of a snapshot, the gravest first: {grave, text, cause}. */
 export function alarmsOf(snapshot) {
@@ -27,9 +27,10 @@ export function alarmsOf(snapshot) {
     if (last_ms === null) raise(false, "never_answered", { meter });
     else raise(false, "silent", { meter, time: numbers.moment(last_ms) });
   }
-  for (const { kind, about, text } of snapshot.alarms ?? []) {
+  for (const { kind, about, text, t_ms } of snapshot.alarms ?? []) {
     if (["closure", "silent", "unread"].includes(kind)) continue; // said above, with the time
-    raise(false, kind, { about: about.replace(/^residual:/, "") }, WITH_CAUSE.includes(kind) ? text : "");
+    const values = { about: about.replace(/^residual:/, ""), time: t_ms ? numbers.moment(t_ms) : "" };
+    raise(false, kind, values, WITH_CAUSE.includes(kind) ? text : "");
   }
   return alarms;
 }

@@ -10,11 +10,11 @@ const SHOWN_EVENTS = 30;
 function meterRow({ meter: id }) {
   const health = h("span", { class: "badge" });
   const [answered, power, register] = [h("data"), h("data"), h("data")];
-  const quality = h("span");
+  const [quality, notice] = [h("span"), h("p", { class: "note" })];
   const n = (inside, unit) => h("td", { class: "n" }, inside, h("span", { class: "unit" }, unit));
   const node = h("tr", { "data-meter": id },
     h("th", { scope: "row" }, id), h("td", {}, health), h("td", { class: "n" }, answered),
-    n(power, "kW"), n(register, "kWh"), h("td", {}, quality));
+    n(power, "kW"), n(register, "kWh"), h("td", {}, quality, notice));
   return {
     node,
     update(meter) {
@@ -28,6 +28,10 @@ function meterRow({ meter: id }) {
       if (meter.energy_kwh === null) lack(register, t("why.no_answer"));
       else show(register, meter.energy_kwh, numbers.energy(meter.energy_kwh));
       say(quality, meter.quality === null ? "–" : name("quality", meter.quality));
+      mark(quality, "data-quality", meter.quality);
+      const { event, t_ms } = meter.notice ?? {};
+      say(notice, event ? `${name("event", event)} ${numbers.moment(t_ms)}` : "");
+      mark(notice, "data-event", event);
     },
   };
 }
@@ -66,13 +70,14 @@ export function showAccounts({ accounts }) {
 const told = (detail, about) =>
   Object.entries(detail)
     .filter(([key, value]) => key !== "id" && value !== about)
-    .map(([key, value]) => `${name("detail", key)} ${name(key, value)}`)
+    .map(([key, value]) => [key, key === "quantity" ? name("register", value) : name(key, value)])
+    .map(([key, value]) => `${name("detail", key)} ${value}`)
     .join(" · ");
 
 function eventRow({ t_ms, meter, event, detail }) {
   const time = h("time", { datetime: new Date(t_ms).toISOString() }, numbers.moment(t_ms));
   const what = h("span", { class: "what" }, name("event", event));
-  const about = meter ?? detail.batch ?? detail.node ?? "";
+  const about = meter ?? detail.meter ?? detail.batch ?? detail.node ?? "";
   const text = h("p", {}, h("b", {}, about), " ", what);
   const more = h("p", { class: "note" }, told(detail, about));
   return { node: h("li", { "data-event": event }, time, h("div", {}, text, more)), update() {} };

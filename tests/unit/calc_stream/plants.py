@@ -168,6 +168,19 @@ def some_meter(
     return registers, swaps
 
 
+def some_word(rng: random.Random, number: int, meter: str, swap: Swap) -> Event:
+    """What a person says of a swap, more or less at its time; it may be wrong."""
+    detail = {
+        "meter": meter,
+        "closing": f"{swap.closing[0] + rng.choice([0, 0, 5, 10**6, -7])}e-3",
+        "opening": f"{max(swap.opening[0] - rng.choice([0, 0, 5, 4000, -3]), 0)}e-3",
+    }
+    t_ms = swap.t_ms + rng.choice([0, 0, 1, -1500, 9000, -40_000])
+    return parse_event(
+        json.dumps({"id": f"w{number}", "type": "swap", "t": instant(t_ms), **detail})
+    )
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """A plant with some of its meters; from a seed, so that most worlds are rich ones."""
@@ -181,9 +194,11 @@ def worlds(draw: st.DrawFn) -> World:
     )
     least = rng.choice([0, 3, 3, 3])  # a meter never read holds the frontier back
     parts = [some_meter(rng, meter, least) for meter, *_ in edges]
+    swapped = [swap for _, swaps in parts for swap in swaps for _ in range(rng.randrange(3))]
+    words = [some_word(rng, number, *swap) for number, swap in enumerate(swapped)]
     return World(
         text,
-        tuple(some_event(rng, number) for number in range(rng.randrange(12))),
+        (*(some_event(rng, number) for number in range(rng.randrange(12))), *words),
         tuple(register for registers, _ in parts for register in registers),
         tuple(swap for _, swaps in parts for swap in swaps),
     )

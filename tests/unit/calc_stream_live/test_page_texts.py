@@ -86,7 +86,9 @@ def test_the_words_of_the_records_have_names() -> None:
         "batch": "live provisional closed settled restated incomplete",
         "health": "ok late silent",
         "quality": "good interpolated backfilled suspect estimated",
-        "event": "swap rollover reset zero_glitch step_back silent back clock_step start stop quantity",
+        "event": "swap rollover reset jump zero_glitch step_back turns_unknown identity out_of_range"
+        " silent back clock_step clock_behind undated start stop state quantity input void",
+        "alarm": "closure silent unmapped residual record event doubt reset clock",
         "account": "pool residual export",
     }
     known = texts("en")

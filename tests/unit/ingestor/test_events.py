@@ -15,6 +15,7 @@ GOOD = [
     {"type": "quantity", "batch": "B", "good": "95", "scrap": "5", "unit": "piece"},
     {"type": "input", "batch": "B", "of": "A", "quantity": "5", "unit": "piece", "from": "good"},
     {"type": "void", "of": "e0"},
+    {"type": "swap", "meter": "m-1", "closing": "12399.5", "opening": "0.02"},
 ]
 
 
@@ -47,6 +48,10 @@ def test_each_type_is_read_and_written_back_as_it_was(told: dict[str, str]) -> N
         ({**GOOD[5], "t": "2026-11-18T08:00:00"}, "t"),
         ({**GOOD[5], "t": "2026-11-18T08:00:00.0001Z"}, "t"),
         ({**GOOD[5], "t": "2026-02-30T08:00:00Z"}, "t"),
+        ({**GOOD[6], "closing": "-1"}, "closing"),
+        ({**GOOD[6], "opening": "1,5"}, "opening"),
+        ({**GOOD[6], "meter": "m 1"}, "meter"),
+        ({"type": "swap", "meter": "m-1", "closing": "1"}, "opening"),
         ({**GOOD[5], "id": ""}, "id"),
         ({**GOOD[5], "colour": "red"}, "colour"),
         ({**GOOD[5], "n": 1}, "n"),

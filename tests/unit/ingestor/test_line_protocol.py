@@ -7,7 +7,7 @@ import pytest
 
 from ingestor.line_protocol import lines_of
 from tests.unit.ingestor.gateway import Gateway
-from wire.messages import MeterEvent, Sample
+from wire.messages import QUALITIES, MeterEvent, Sample
 from wire.segment import open_segment
 
 T = 1_795_000_000_000
@@ -59,9 +59,23 @@ def test_the_carrier_follows_from_the_quantities_alone(
     assert (f"carrier={carrier}" in line) if carrier else ("carrier" not in line)
 
 
-def test_what_may_not_be_booked_is_a_series_of_its_own(gateway: Gateway) -> None:
-    [line] = text(gateway, Sample("m", T, {"active_power": (1, 0)}, "suspect"))
-    assert ",quality=suspect " in line
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_what_is_not_simply_good_is_a_series_of_its_own(gateway: Gateway, quality: str) -> None:
+    [line] = text(gateway, Sample("m", T, {"active_power": (1, 0)}, quality))
+    assert (f",quality={quality} " in line) == (quality != "good")
+    assert ("quality" in line) == (quality != "good")
+
+
+def test_two_registers_that_end_at_once_are_two_points(gateway: Gateway) -> None:
+    ends = [
+        MeterEvent("m", T, "reset", {"quantity": f"active_energy_{way}", "closing": "9"})
+        for way in ("import", "export")
+    ]
+    series = {line.split(" detail=")[0] for line in text(gateway, events=tuple(ends))}
+    assert series == {
+        f"meter_event,site=s1,meter=m,event=reset,quantity=active_energy_{way}"
+        for way in ("import", "export")
+    }
 
 
 def test_a_meter_event_is_a_string_in_its_own_measurement(gateway: Gateway) -> None:
