@@ -39,12 +39,15 @@ _MUTE_LIMIT = 3  # unanswered requests in a row after which a TCP connection is 
 class NoAnswer(TransientError):
     """The link is up, but the meter gave no valid answer in time.
 
-    `garbled`: bytes came, but no answer among them. `echo`: what was sent came back.
+    `silent`: nothing came; `echo`: what was sent came back; `garbled`: bytes came besides, but no
+    answer among them.
     """
 
-    def __init__(self, message: str, *, garbled: bool = False, echo: bool = False) -> None:
+    def __init__(
+        self, message: str, *, silent: bool = False, echo: bool = False, garbled: bool = False
+    ) -> None:
         super().__init__(message)
-        self.garbled, self.echo = garbled, echo
+        self.silent, self.echo, self.garbled = silent, echo, garbled
 
 
 class LinkLost(TransientError):
@@ -199,7 +202,9 @@ class Line:
             echo = frame in link.heard
             garbled = bool(link.heard.replace(frame, b"", 1))
             said = failures.account(link.heard, frame, timeout_ms, numbered=self._numbered)
-            raise NoAnswer(f"{who}: {said}", garbled=garbled, echo=echo) from None
+            raise NoAnswer(
+                f"{who}: {said}", silent=not link.heard, echo=echo, garbled=garbled
+            ) from None
         except LinkLost as exc:
             self.drop()
             raise self._lost(f"{self._settings.place}: {exc}") from exc

@@ -11,6 +11,7 @@ from edge_agent import line, profiles
 from edge_agent.config import Metered, Plan
 from edge_agent.drivers import Bus, Found, LinkLost, NoAnswer, Searchable
 from edge_agent.field import ports
+from edge_agent.field.words import Text, say
 from edge_agent.profiles import Profile
 from wire.errors import BadData, TransientError
 
@@ -19,27 +20,37 @@ _MOST_ASKED = 5  # neighbours; a dead line costs a timeout for each
 
 async def explain(
     plan: Plan, metered: Metered, bus: Bus, exc: TransientError | BadData, by_id: Path = ports.BY_ID
-) -> str:
+) -> Text:
     """The error in one line, with what the bus's other meters and the profiles say to it."""
     name, (_, settings) = metered.wanted.name, plan.buses[metered.bus]
     if isinstance(exc, LinkLost):
-        return f"{exc}{missing_port(exc, by_id)}"
+        return say("{error}", error=f"{exc}{missing_port(exc, by_id)}")
+    error = str(exc).removeprefix(f"{name}: ")
+    if isinstance(exc, NoAnswer) and exc.garbled:
+        more = say(
+            "bytes came but no valid frame: speed or parity?{setting}",
+            setting=_set(metered, settings),
+        )
+        return say("{meter}: {error}; {more}", meter=name, error=error, more=more)
     if isinstance(exc, NoAnswer):
-        told = f"{name}: {exc}"
-        if exc.garbled:
-            return (
-                f"{told}; bytes came but no valid frame: speed or parity?{_set(metered, settings)}"
-            )
-        return f"{told}; {await _alive(plan, metered, bus)}"
-    known = known_profiles(plan, metered)
+        told = (
+            _silence(metered, settings, exc)
+            if exc.silent or exc.echo
+            else say("{error}", error=error)
+        )
+        more = await _alive(plan, metered, bus)
+        return say("{meter}: {error}; {more}", meter=name, error=told, more=more)
+    known, model = known_profiles(plan, metered), metered.wanted.profile
     found = await what_is_there(bus, metered, known)
-    told, model = str(exc).removeprefix(f"{name}: "), metered.wanted.profile
     if found is None or not found.profiles or known[found.profiles[0]] == model:
-        return f"{name}: {told}"
-    return (
-        f"{name}: {told}; it answers, but not as {model.vendor} {model.model}: it looks like"
-        f" {' or '.join(found.profiles)} ({found.sure}: {found.why})"
+        return say("{meter}: {error}", meter=name, error=error)
+    more = say(
+        "it answers, but not as {model}: it looks like {others} ({why})",
+        model=f"{model.vendor} {model.model}",
+        others=" / ".join(found.profiles),
+        why=f"{found.sure}: {found.why}",
     )
+    return say("{meter}: {error}; {more}", meter=name, error=error, more=more)
 
 
 def missing_port(exc: LinkLost, by_id: Path = ports.BY_ID) -> str:
@@ -87,27 +98,46 @@ async def what_is_there(bus: Bus, metered: Metered, known: dict[str, Profile]) -
     return None
 
 
-async def _alive(plan: Plan, metered: Metered, bus: Bus) -> str:
+def _silence(metered: Metered, settings: object, exc: NoAnswer) -> Text:
+    """Nothing came, or only the echo of the question."""
+    set_to = setting(settings)
+    return say(
+        "no answer from {mine}{at}{echo}",
+        mine=place(metered.wanted.address),
+        at=say(" at {setting}", setting=set_to) if set_to else "",
+        echo=say(" (the adapter echoes what it sends, which does no harm)") if exc.echo else "",
+    )
+
+
+async def _alive(plan: Plan, metered: Metered, bus: Bus) -> Text:
     """Whether somebody else on the bus answers."""
     _, settings = plan.buses[metered.bus]
-    at = f" at {setting(settings)}" if setting(settings) else ""
     others = [m for name, m in plan.on(metered.bus).items() if name != metered.wanted.name]
     asked = list(islice(others, _MOST_ASKED))
     for other in asked:
         if await _answers(bus, other):
-            there = f"{other.wanted.name} ({place(other.wanted.address)}) answers"
-            mine = place(metered.wanted.address)
-            return (
-                f"the line itself is alive{at}: {there}; is this one powered, and is {mine} right?"
+            return say(
+                "the line itself is alive: {other} answers; is this one powered, and is {mine}"
+                " right?",
+                other=f"{other.wanted.name} ({place(other.wanted.address)})",
+                mine=place(metered.wanted.address),
             )
-    doubt = "power, wires, speed and parity" if at else "power, or a gateway's far side"
-    factory = _set(metered, settings)
+    on_a_line = bool(setting(settings))
+    doubt = (
+        say("power, wires, speed and parity")
+        if on_a_line
+        else say("power, or a gateway's far side")
+    )
+    told = {"bus": metered.bus, "doubt": doubt, "setting": _set(metered, settings)}
     if not asked:
-        return f"it is the only meter of {metered.bus}: {doubt}, its address?{factory}"
+        return say("it is the only meter of {bus}: {doubt}, its address?{setting}", **told)
     if len(asked) == 1:
-        return f"the other meter on {metered.bus} does not answer either{at}: {doubt}?{factory}"
-    many = f"{len(asked)} others asked on {metered.bus}"
-    return f"none of the {many} answers either{at}: {doubt}?{factory}"
+        return say("the other meter on {bus} does not answer either: {doubt}?{setting}", **told)
+    return say(
+        "none of the {n} others asked on {bus} answers either: {doubt}?{setting}",
+        n=len(asked),
+        **told,
+    )
 
 
 async def _answers(bus: Bus, other: Metered) -> bool:
@@ -123,12 +153,15 @@ async def _answers(bus: Bus, other: Metered) -> bool:
     return False
 
 
-def _set(metered: Metered, settings: object) -> str:
+def _set(metered: Metered, settings: object) -> "Text | str":
     """How the line is set and, where that differs, how the model leaves its factory."""
     ours, factory = setting(settings), metered.wanted.profile.serial
     if not ours:
         return ""
     theirs = f"{factory.baud} 8{factory.parity}{factory.stop_bits}" if factory else ours
+    told = {"bus": metered.bus, "ours": ours, "theirs": theirs}
+    if factory is None:
+        return say(" {bus} is set to {ours}", **told)
     if theirs == ours:
-        return f" {metered.bus} is set to {ours}, as the model leaves its factory"
-    return f" {metered.bus} is set to {ours}, the profile's factory setting is {theirs}"
+        return say(" {bus} is set to {ours}, as the model leaves its factory", **told)
+    return say(" {bus} is set to {ours}, the profile's factory setting is {theirs}", **told)

@@ -114,7 +114,7 @@ async def _identity(meter: Meter) -> dict[str, str]:
 async def _explained(
     plan: Plan, metered: Metered, bus: Bus, exc: TransientError | BadData
 ) -> TransientError | BadData:
-    told = await diagnosis.explain(plan, metered, bus, exc)
+    told = str(await diagnosis.explain(plan, metered, bus, exc))
     return BadData(told) if isinstance(exc, BadData) else TransientError(told)
 
 

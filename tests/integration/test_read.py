@@ -96,9 +96,8 @@ def test_a_silent_meter_on_a_line_that_is_alive(read: Read, tmp_path: Path) -> N
         code, out, said = read(config, "press")
     assert (code, out) == (1, "")
     assert said == (
-        f"edge-agent: press: unit 3 at {tmp_path / 'line'}, registers 52 to 73: no answer in 150 ms;"
-        " the line itself is alive at 19200 8N1: lathe (unit_id 4) answers; is this one powered, and"
-        " is unit_id 3 right?\n"
+        "edge-agent: press: no answer from unit_id 3 at 19200 8N1; the line itself is alive: lathe"
+        " (unit_id 4) answers; is this one powered, and is unit_id 3 right?\n"
     )
 
 
@@ -112,7 +111,7 @@ def test_a_silent_line_is_told_with_the_factory_setting(read: Read, tmp_path: Pa
     with line(tmp_path / "line", {3: "eastron_sdm120", 5: "eastron_sdm120"}, Wire(2400)):
         _, _, said = read(config, "press")
     assert said.endswith(
-        "; the other meter on line-a does not answer either at 19200 8N1: power, wires, speed and"
+        "; the other meter on line-a does not answer either: power, wires, speed and"
         " parity? line-a is set to 19200 8N1, the profile's factory setting is 2400 8N1\n"
     )
 
@@ -142,7 +141,10 @@ def test_an_adapter_that_echoes(read: Read, tmp_path: Path) -> None:
     with Line(lambda request, there: there.say(request)) as echoing:
         config = configuration(tmp_path, line_a(Path(echoing.path)), press=(3, "eastron_sdm630"))
         _, _, said = read(config, "press")
-    assert "only what was sent: the adapter echoes it (that does no harm), and the meter is" in said
+    assert said.startswith(
+        "edge-agent: press: no answer from unit_id 3 at 19200 8N1 (the adapter echoes what it sends,"
+        " which does no harm); it is the only meter of line-a"
+    )
     assert "speed or parity?" not in said
 
 
