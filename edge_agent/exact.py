@@ -9,7 +9,7 @@ from wire.messages import Value
 def as_fraction(value: Value) -> Fraction:
     """The value as one exact number."""
     mantissa, exponent = value
-    return mantissa * Fraction(10) ** exponent
+    return Fraction(mantissa * 10**exponent) if exponent >= 0 else Fraction(mantissa, 10**-exponent)
 
 
 def as_decimal(number: Fraction) -> str:

@@ -17,8 +17,9 @@ from edge_agent.scaling import ONE, Scaling, scaling
 from wire.errors import BadData, ProfileError
 from wire.messages import Value
 
-_STRUCT = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q"}
-_FLOAT = {"f32": "f", "f64": "d"}
+_STRUCT = {"u16": ">H", "i16": ">h", "u32": ">I", "i32": ">i", "u64": ">Q", "i64": ">q"}
+_FLOAT = {"f32": ">f", "f64": ">d"}
+_END = {"big": ">", "little": "<"}
 
 
 @dataclass(frozen=True)
@@ -156,9 +157,11 @@ def _joined(profile: Profile, fields: Sequence[Field]) -> Block:
 
 def _value(block: Block, item: Field, words: Sequence[int]) -> Value | None:
     top, bottom = 0, 1
-    for raw, (part, factor) in zip(raw_words(block, item, words), item.parts, strict=True):
-        data = _bytes(part, raw)
-        number = None if data.hex() == part.sentinel else _number(part, data)
+    for part, factor in item.parts:
+        at = part.at - block.address
+        data = _bytes(part, words[at : at + part.size])
+        is_told = part.sentinel is None or data.hex() != part.sentinel
+        number = _number(part, data) if is_told else None
         if number is None:
             return None
         numerator, denominator = number.as_integer_ratio()
@@ -170,16 +173,16 @@ def _value(block: Block, item: Field, words: Sequence[int]) -> Value | None:
 
 def _bytes(place: Place, words: Sequence[int]) -> bytes:
     """The number's bytes, most significant first."""
-    ordered = reversed(words) if place.words == "little" else words
-    return b"".join(word.to_bytes(2, place.bytes) for word in ordered)
+    ordered = words[::-1] if place.words == "little" else words
+    return struct.pack(f"{_END[place.bytes]}{len(words)}H", *ordered)
 
 
 def _number(place: Place, data: bytes) -> int | float | None:
     """The number as written; None for a float that is no number."""
     if place.as_ in _STRUCT:
-        return int(struct.unpack(">" + _STRUCT[place.as_], data)[0])
+        return int(struct.unpack(_STRUCT[place.as_], data)[0])
     if place.as_ in _FLOAT:
-        number = float(struct.unpack(">" + _FLOAT[place.as_], data)[0])
+        number = float(struct.unpack(_FLOAT[place.as_], data)[0])
         return number if math.isfinite(number) else None
     digits = data.hex()
     if not digits.isdecimal():
