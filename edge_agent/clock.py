@@ -56,7 +56,7 @@ class Clock:
         return Instant(mono_ms + self._offset_ms, mono_ms, self.boot)
 
     def now_ms(self) -> int:
-        return self.now().wall_ms
+        return self.mono_ns() // 1_000_000 + self._offset_ms
 
     def follow(self) -> int:
         """By how many ms the wall clock was set; from here on `now` is by the new time."""

@@ -170,6 +170,8 @@ def _judge_one(seen: Seen | None, value: Value, t_ms: int, bounds: Register) -> 
     if seen is None or (value, t_ms) == (seen.value, seen.t_ms):
         return _Verdict(seen or Seen(value, t_ms), True)
     doubt = seen.doubt
+    if doubt is None and not seen.replaced and _plainly_continues(seen, value, t_ms, bounds):
+        return _Verdict(Seen(value, t_ms, _held(seen, value, t_ms), moved=seen.moved), True)
     if doubt and (value, t_ms) == (doubt.last, doubt.last_t_ms):
         return _Verdict(seen, False)
     if (seen.moved or not seen.replaced) and _continues(seen, value, t_ms, bounds):
@@ -248,6 +250,29 @@ def _glitch(seen: Seen, doubt: Doubt) -> _Event:
     return name, doubt.since_ms, {"last": old, "read": read}
 
 
+def _plainly_continues(seen: Seen, value: Value, t_ms: int, bounds: Register) -> bool:
+    """Whether whole numbers say so, as they do of nearly every value; False: look closer.
+
+    True only where `_continues` is true and `_turns_unknown` has nothing to tell.
+    """
+    (mantissa, exponent), (was, was_exponent) = value, seen.value
+    rise, per_hour, modulus = mantissa - was, bounds.per_hour, bounds.modulus
+    if exponent != was_exponent or exponent > 0 or rise < 0 or not _is_dated(seen, t_ms):
+        return False
+    if per_hour is None:
+        return True
+    ones, elapsed_ms = 10**-exponent, t_ms - seen.t_ms + seen.held_ms + _REFRESH_MS
+    most = per_hour.numerator * elapsed_ms * _CLASS.numerator * ones  # steps, times `bottom`
+    bottom = per_hour.denominator * 3_600_000 * _CLASS.denominator
+    if (rise - 2) * bottom > most:
+        return False
+    # Two steps, and as many as a float may be out, are a little more yet: far from a whole turn.
+    more = 3 + (abs(mantissa) >> 22)
+    return (
+        modulus is None or most < (modulus.numerator // modulus.denominator * ones - more) * bottom
+    )
+
+
 def _continues(seen: Seen, value: Value, t_ms: int, bounds: Register) -> bool:
     """Is it what this register would show by now?"""
     rise = as_fraction(value) - as_fraction(seen.value)
@@ -266,7 +291,7 @@ def _wraps(seen: Seen, value: Value, t_ms: int, bounds: Register) -> bool:
 
 
 def _held(seen: Seen, value: Value, t_ms: int) -> int:
-    if as_fraction(value) != as_fraction(seen.value):
+    if value != seen.value and as_fraction(value) != as_fraction(seen.value):
         return 0
     return min(seen.held_ms + max(t_ms - seen.t_ms, 0), _HELD_MS)
 

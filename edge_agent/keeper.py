@@ -143,9 +143,9 @@ class Keeper:
 
 def _storable(sample: Sample) -> tuple[Sample, MeterEvent | None]:
     """A sample without numbers no segment can carry, and an event that names those."""
-    wild = {q: str(m) for q, (m, _) in sample.values.items() if abs(m) >= NUMBER_LIMIT}
-    if not wild:
+    if max([abs(m) for m, _ in sample.values.values()], default=0) < NUMBER_LIMIT:
         return sample, None
+    wild = {q: str(m) for q, (m, _) in sample.values.items() if abs(m) >= NUMBER_LIMIT}
     kept = {q: value for q, value in sample.values.items() if q not in wild}
     event = MeterEvent(sample.meter, sample.t_ms, "out_of_range", wild)
     return msgspec.structs.replace(sample, values=kept), event

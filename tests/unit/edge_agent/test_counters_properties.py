@@ -16,6 +16,7 @@ import msgspec
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from edge_agent import counters
 from edge_agent.counters import (
     PATIENCE,
     Register,
@@ -255,3 +256,33 @@ def _first_sure(then: list[Poll]) -> Poll:
             break
         sure = poll
     return sure
+
+
+@given(
+    was=st.integers(-5, 10**9),
+    rise=st.integers(-3, 2000) | st.integers(0, 10**10),
+    exponents=st.tuples(st.integers(-4, 1), st.integers(-4, 1)) | st.just((-3, -3)),
+    elapsed_ms=st.integers(-5000, 10**7) | st.just(1000),
+    seen=st.builds(dict, held_ms=st.integers(0, 10**6), dated=st.booleans(), moved=st.booleans()),
+    bounds=st.builds(
+        Register,
+        st.none() | st.fractions(0, 10**5, max_denominator=1000),
+        st.none() | st.fractions(1, 10**7, max_denominator=1000),
+        st.booleans(),
+    ),
+)
+@settings(max_examples=5 * EXAMPLES, deadline=None)
+def test_what_whole_numbers_say_at_once_the_exact_fractions_say_too(
+    was: int,
+    rise: int,
+    exponents: tuple[int, int],
+    elapsed_ms: int,
+    seen: dict[str, Any],
+    bounds: Register,
+) -> None:
+    before, value = Seen((was, exponents[0]), T0, **seen), (was + rise, exponents[1])
+    t_ms = T0 + elapsed_ms
+    if counters._plainly_continues(before, value, t_ms, bounds):
+        event("at once")
+        assert counters._continues(before, value, t_ms, bounds)
+        assert counters._turns_unknown(before, value, t_ms, bounds) == []
