@@ -16,6 +16,7 @@ from wire.errors import BadData
 MAX_BYTES = 1024 * 1024
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _DIGITS = 40  # more than any meter writes; a longer number would cost memory, not tell more
+_FIRST_MS, _LAST_MS = 946_684_800_000, 7_258_118_400_000  # 2000 and 2200
 
 
 class Missing(BadData):
@@ -69,9 +70,16 @@ def text(document: Any, pointer: str) -> str:
 def time_ms(document: Any, pointer: str, as_: Literal["unix_s", "unix_ms", "iso8601"]) -> int:
     """When the document says it was measured, in UTC ms. Raises Missing, BadData."""
     found = at(document, pointer)
-    if as_ != "iso8601":
-        seconds = _number(found, pointer)
-        return int(seconds if as_ == "unix_ms" else seconds * 1000)
+    if as_ == "iso8601":
+        t_ms = _moment_ms(found, pointer)
+    else:
+        t_ms = int(_number(found, pointer) * (1 if as_ == "unix_ms" else 1000))
+    if not _FIRST_MS <= t_ms < _LAST_MS:
+        raise BadData(f"{pointer}: {found!r} is no time of this age")
+    return t_ms
+
+
+def _moment_ms(found: Any, pointer: str) -> int:
     try:
         moment = datetime.fromisoformat(found)
     except (TypeError, ValueError) as exc:

@@ -43,14 +43,21 @@ def test_what_is_no_number_a_meter_would_write_is_bad_data(written: str) -> None
 
 
 def test_times_need_their_offset() -> None:
-    document = json.parse(b'{"u": 1707930973, "m": 1707930973123, "i": "2024-02-15T01:16:13+08:00", "l": "2024-02-15T01:16:13", "n": 5.5}')  # fmt: skip
+    document = json.parse(b'{"u": 1707930973, "m": 1707930973123, "i": "2024-02-15T01:16:13+08:00", "l": "2024-02-15T01:16:13", "n": 1707930973.5}')  # fmt: skip
     assert json.time_ms(document, "/u", "unix_s") == 1_707_930_973_000
     assert json.time_ms(document, "/m", "unix_ms") == 1_707_930_973_123
-    assert json.time_ms(document, "/n", "unix_s") == 5_500
+    assert json.time_ms(document, "/n", "unix_s") == 1_707_930_973_500
     assert json.time_ms(document, "/i", "iso8601") == 1_707_930_973_000
     for place in ("/l", "/u"):
         with pytest.raises(BadData, match=place):
             json.time_ms(document, place, "iso8601")
+
+
+@pytest.mark.parametrize("written", ["0", "-1e30", "1e30", "1e13", '"9999-12-31T00:00:00Z"'])
+def test_a_time_of_another_age_is_bad_data(written: str) -> None:
+    document = json.parse(f'{{"t": {written}}}'.encode())
+    with pytest.raises(BadData, match="no time of this age"):
+        json.time_ms(document, "/t", "iso8601" if "-12-" in written else "unix_s")
 
 
 @pytest.mark.parametrize(
