@@ -40,6 +40,7 @@ class Decoder:
     value: Callable[[Any], Any] = lambda found: found
     is_told: Callable[[bytes, Any], bool] = lambda data, taken: False  # noqa: ARG005
     alphabet: bytes = b""  # what its bytes are; empty: anything
+    in_pieces: bool = True  # whether they come one after the other, as on a line
     says: dict[bytes, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,6 +51,7 @@ class Decoder:
 
     def take(self, data: bytes, cut: int) -> Any:
         """What is taken of `data` that comes in two pieces; None: nothing. Raises BadData."""
+        cut = cut if self.in_pieces else len(data)
         found, used = self.find(data[:cut])
         if found is None and cut < len(data):
             found, _ = self.find(data[used:])
@@ -182,11 +184,11 @@ def _iec62056(random: Random) -> Decoder:
         [block(text.encode()) for text in texts],
         iec62056_21.find_readout,
         lambda data: block(bytes(byte & 0x7F for byte in data[1:-2])),
-        lambda frame: range(1, len(frame) - 2),
+        lambda frame: _between(iec62056_21.seven_bits(frame), b"1.8.0(", b"*kWh"),
         burst=8,
         odds=2**-8,
         value=_counters,
-        alphabet=bytes(range(0x20, 0x7F)) + b"\r\n",
+        alphabet=b"0123456789" * 4 + bytes(range(0x20, 0x7F)) + b"\r\n",
     )
 
 
@@ -216,15 +218,22 @@ def _json(random: Random) -> Decoder:
         [document() for _ in range(_SOUND)],
         lambda data: (data, len(data)),
         lambda data: data,
-        lambda frame: range(1, len(frame) - 1),
+        lambda frame: _between(frame, b'"total_act":', b"}"),
         burst=0,
         odds=1,
         value=lambda data: (
             (answer := meter.answer(data, 0)).values and (answer.t_ms, answer.values)
         ),
         is_told=lambda data, taken: True,  # noqa: ARG005  nothing in a document guards its digits
-        alphabet=b'0123456789.eE+-"{}[],: \\u/truefalsn',
+        alphabet=b"0123456789" * 4 + b'.eE+-"{}[],: \\u/truefalsn',
+        in_pieces=False,
     )
+
+
+def _between(frame: bytes, before: bytes, after: bytes) -> range:
+    """Where the text between the two stands."""
+    start = frame.index(before) + len(before)
+    return range(start, frame.index(after, start))
 
 
 def _digits(random: Random, count: int) -> bytes:
