@@ -20,17 +20,20 @@ from wire.messages import Value
 _STRUCT = {"u16": ">H", "i16": ">h", "u32": ">I", "i32": ">i", "u64": ">Q", "i64": ">q"}
 _FLOAT = {"f32": ">f", "f64": ">d"}
 _END = {"big": ">", "little": "<"}
+_PLAIN = {kind: struct.Struct(code) for kind, code in {**_STRUCT, **_FLOAT}.items()}
 
 
 @dataclass(frozen=True)
 class Field:
     """One quantity inside a block: its register, the parts added up with their factors, and what
-    the sum means."""
+    the sum means. `plain`: how to take a number that is written the usual way from the bytes."""
 
     quantity: str
     register: Register
     parts: tuple[tuple[Register, Fraction], ...]
     scaling: Scaling
+    plain: struct.Struct | None
+    sentinel: bytes | None
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,13 @@ def decode(block: Block, words: Sequence[int]) -> dict[str, Value | None]:
 
     Raises BadData for digits that are none.
     """
-    return {f.quantity: _value(block, f, words) for f in block.fields}
+    data, first = struct.pack(f">{len(words)}H", *words), block.address
+    return {
+        f.quantity: _value(block, f, words)
+        if f.plain is None
+        else _plain_value(f, f.plain, data, 2 * (f.register.at - first))
+        for f in block.fields
+    }
 
 
 def raw_words(block: Block, item: Field, words: Sequence[int]) -> list[tuple[int, ...]]:
@@ -129,7 +138,11 @@ def _field(profile: Profile, quantity: str, ct: Fraction, pt: Fraction) -> Field
         raise ProfileError(f"{profile.vendor} {profile.model}: no {quantity}; it has {has}")
     factors = (ONE, *(Fraction(part.scale) for part in register.plus))
     parts = tuple(zip(register.places(), factors, strict=True))
-    return Field(quantity, register, parts, scaling(quantity, register, ct, pt))
+    usual = register.words == register.bytes == "big" and not register.plus
+    plain = _PLAIN.get(register.as_) if usual else None
+    sentinel = bytes.fromhex(register.sentinel) if register.sentinel is not None else None
+    meaning = scaling(quantity, register, ct, pt)
+    return Field(quantity, register, parts, meaning, plain, sentinel)
 
 
 def _span(start: int, size: int) -> range:
@@ -153,6 +166,14 @@ def _joined(profile: Profile, fields: Sequence[Field]) -> Block:
     if profile.limits.even:
         count += count % 2
     return Block(fields[0].register.fc, first, count, tuple(fields))
+
+
+def _plain_value(item: Field, plain: struct.Struct, data: bytes, at: int) -> Value | None:
+    """The same as `_value`, which takes the parts of a number one by one."""
+    if item.sentinel is not None and data[at : at + plain.size] == item.sentinel:
+        return None
+    (number,) = plain.unpack_from(data, at)
+    return item.scaling.ratio(*number.as_integer_ratio()) if math.isfinite(number) else None
 
 
 def _value(block: Block, item: Field, words: Sequence[int]) -> Value | None:
