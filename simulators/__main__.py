@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,7 +19,7 @@ from wire.errors import ConfigError, WattprintError
 from wire.journal import open_reader
 
 try:
-    from simulators import config, judge, live, plant, replay, site_model, truth
+    from simulators import config, fleet, judge, live, plant, replay, site_model, truth
     from simulators.scenario import Scenario
 except ModuleNotFoundError as exc:
     package = (exc.name or "wire").partition(".")[0]
@@ -28,6 +28,7 @@ except ModuleNotFoundError as exc:
     print(f"plant-sim: {package} is not installed here; install wattprint[sim]", file=sys.stderr)
     sys.exit(2)
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _EXAMPLES = """examples:
@@ -96,6 +97,14 @@ def _parser() -> argparse.ArgumentParser:
     replayed = commands.add_parser("replay", help=text, **_texts(text, *lines))
     replay.add_arguments(replayed)
     replayed.set_defaults(command=_replay)
+    text = "send what many gateways would send; exit 1 if anything was not signed for"
+    lines = (
+        "plant-sim fleet --gateways 200 --enrol",
+        "plant-sim fleet --gateways 200 --meters 20 --backlog 7d --receipt-key receipt.key.pub",
+    )
+    loaded = commands.add_parser("fleet", help=text, **_texts(text, *lines))
+    fleet.add_arguments(loaded)
+    loaded.set_defaults(command=_fleet)
     return parser
 
 
@@ -128,22 +137,40 @@ def _replay(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _serve(work: Coroutine[Any, Any, None]) -> None:
-    """Until it ends or is stopped. Raises ConfigError."""
+def _fleet(arguments: argparse.Namespace) -> int:
+    if arguments.enrol:
+        keys = fleet.enrol(arguments)
+        where = arguments.state / "gateways.toml"
+        print(f"{len(keys)} keys in {arguments.state}; add {where} to the ingestor's configuration")
+        return 0
+    logs.setup("plant-sim", level="ERROR")
+    tally = _serve(fleet.run(arguments, _now_ms))
+    if tally is None:
+        return 1
+    if arguments.json:
+        print(json.dumps(tally.figures()))
+    else:
+        print("\n".join(tally.lines()))
+    return 0 if tally.is_good else 1
+
+
+def _serve(work: Coroutine[Any, Any, T]) -> T | None:
+    """What it gave when it ended, or None when it was stopped. Raises ConfigError."""
     try:
-        asyncio.run(_until_stopped(work))
+        return asyncio.run(_until_stopped(work))
     except* ConfigError as group:
         raise group.exceptions[0] from None
 
 
-async def _until_stopped(coroutine: Coroutine[Any, Any, None]) -> None:
+async def _until_stopped(coroutine: Coroutine[Any, Any, T]) -> T | None:
     work = asyncio.ensure_future(coroutine)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     try:
-        await work
+        return await work
     except asyncio.CancelledError:
         log.info("stopped")
+        return None
 
 
 def _check(arguments: argparse.Namespace) -> int:
