@@ -220,14 +220,28 @@ def _totals(column: Column, swaps: Sequence[Swap]) -> Totals:
         closing, opening = (m * 10 ** (e - exponent) for m, e in (swap.closing, swap.opening))
         at_totals.append(closing + before[-1])
         before.append(before[-1] + closing - opening)
-    wide = add(marks, ints(before)[np.searchsorted(at_times, times, "left")])
-    keep = ~np.isin(times, at_times)
-    all_times = np.concatenate([times[keep], at_times])
-    totals = np.concatenate([wide[keep], ints(at_totals)])
-    order = np.argsort(all_times, kind="stable")
-    all_times, totals = all_times[order], totals[order]
-    keep = np.concatenate([[True], np.diff(all_times) != 0])
-    return Totals(all_times[keep], narrow(totals[keep]), exponent)
+    ends = np.searchsorted(times, at_times, "right")
+    rows = np.diff(np.concatenate([[0], ends, [times.size]]))
+    totals = add(marks, np.repeat(ints(before), rows))
+    first = np.concatenate([[True], np.diff(at_times) != 0])
+    return _insert(times, totals, exponent, at_times[first], ints(at_totals)[first])
+
+
+def _insert(times: Rows, totals: Whole, exponent: int, at_times: Rows, at_totals: Whole) -> Totals:
+    """With these totals at these times, each once; of two at one time the inserted one stands."""
+    if at_totals.dtype == object:
+        totals = totals.astype(object)
+    at = np.searchsorted(times, at_times, "left")
+    known = np.zeros(at.size, dtype=np.bool_)
+    inside = at < times.size
+    known[inside] = times[at[inside]] == at_times[inside]
+    totals[at[known]] = at_totals[known]
+    new = ~known
+    return Totals(
+        np.insert(times, at[new], at_times[new]),
+        narrow(np.insert(totals, at[new], at_totals[new])),
+        exponent,
+    )
 
 
 def _order(times: Rows, marks: Whole) -> Rows:
