@@ -86,7 +86,8 @@ class Lasts:
         self._quantities: dict[Key, int] = {}
 
     def get(self, key: Key) -> int | None:
-        return self._quantities.get(key, self._meters.get(key[0]))
+        last_ms = self._quantities.get(key)
+        return self._meters.get(key[0]) if last_ms is None else last_ms
 
     def update(self, fresh: Mapping[Key, int]) -> None:
         self._quantities.update(fresh)
@@ -129,12 +130,15 @@ class Dated:
 
     def _in_order(self, sample: Sample, quality: str) -> Sample:
         keys = [(sample.meter, quantity) for quantity in sample.values]
-        last_ms = max((last for key in keys if (last := self._last(key)) is not None), default=None)
-        if last_ms is not None and sample.t_ms <= last_ms:
+        known = [last for last in map(self._last, keys) if last is not None]
+        last_ms = max(known, default=None)
+        if last_ms is None or sample.t_ms > last_ms:
+            self.fresh.update(dict.fromkeys(keys, sample.t_ms))
+        else:
             quality = quality or "suspect"
             self._tell_behind(sample.t_ms, last_ms)
-        for key in keys:
-            self.fresh[key] = max(sample.t_ms, self._last(key) or sample.t_ms)
+            for key in keys:
+                self.fresh[key] = max(sample.t_ms, self._last(key) or sample.t_ms)
         if not quality or sample.quality not in BOOKED:
             return sample
         return msgspec.structs.replace(sample, quality=quality)
@@ -149,7 +153,8 @@ class Dated:
         return msgspec.structs.replace(event, t_ms=last_ms + 1)
 
     def _last(self, key: Key) -> int | None:
-        last_ms = self.fresh.get(key, self._lasts.get(key))
+        last_ms = self.fresh.get(key)
+        last_ms = self._lasts.get(key) if last_ms is None else last_ms
         return last_ms if last_ms is not None and last_ms <= self._latest_ms else None
 
     def _tell_behind(self, t_ms: int, until_ms: int) -> None:
