@@ -14,7 +14,7 @@ try:
     from edge_agent import agent, config
     from edge_agent.clock import Clock, system_clock
     from edge_agent.config import Plan
-    from edge_agent.field import check, profiles, read, scan, status
+    from edge_agent.field import check, profiles, read, report, scan, status
     from edge_agent.store import Disk, Store, open_store
     from edge_agent.systemd import Systemd
     from wire.signing import SigningKey
@@ -30,6 +30,7 @@ _EXAMPLES = """examples:
   edge-agent run --config agent.toml
   edge-agent scan --device /dev/ttyUSB0       name the meters on a line
   edge-agent read m-press-1 --config agent.toml
+  edge-agent report --config agent.toml --out report
   edge-agent profiles show eastron_sdm630
 
 exit codes: 0 done; 1 a meter, line or host did not do its part; 2 a file or the words must change
@@ -60,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_arguments(words.add_parser("check", help="say what is wrong, open no connection"))
     status.add_arguments(words.add_parser("status", help="how the running agent does"))
     scan.add_arguments(words.add_parser("scan", help="name what answers on a line or in a network"))
-    read.add_arguments(words.add_parser("read", help="read one meter once"))
+    read.add_arguments(words.add_parser("read", help="read one meter, once or again and again"))
+    report.add_arguments(words.add_parser("report", help="write down how every meter was found"))
     profiles.add_arguments(words.add_parser("profiles", help="list and show meter profiles"))
     return parser
 
@@ -84,6 +86,8 @@ def main() -> int:
                 return scan.run(arguments)
             case "read":
                 return read.run(arguments)
+            case "report":
+                return report.run(arguments)
             case _:
                 return profiles.run(arguments)
     except ConfigError as exc:

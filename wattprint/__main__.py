@@ -22,7 +22,8 @@ WORDS = {
     "project": ("ingestor", "write the journal's readings into a database again"),
     "reconcile": ("ingestor", "compare the journal with the database"),
     "scan": ("edge_agent", "name the meters on a serial line or in a network"),
-    "read": ("edge_agent", "read one meter once, with raw words and judgement"),
+    "read": ("edge_agent", "read one meter, with raw words and judgement"),
+    "report": ("edge_agent", "write down how every meter of a gateway was found"),
     "profiles": ("edge_agent", "list and show meter profiles"),
     "judge": ("simulators", "compare results with an independent computation and the true plant"),
 }

@@ -13,7 +13,7 @@ import msgspec
 from edge_agent import line
 from edge_agent.config import Metered, Plan
 from edge_agent.drivers import Driver
-from edge_agent.field.words import Text, say
+from edge_agent.field.words import Language, Text, say
 
 FULL, COMFORTABLE = 1.0, 0.9
 _BAUDS = (2400, 4800, 9600, 19200, 38400, 57600, 115200)
@@ -67,7 +67,7 @@ class Budget(NamedTuple):
         most = max(share.interval_s for share in self.shares)
         return f"{least:g}" if least == most else f"{least:g}-{most:g}"
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self, language: Language = "en") -> dict[str, object]:
         """For programs."""
         return {
             "bus": self.bus,
@@ -77,7 +77,7 @@ class Budget(NamedTuple):
             "interval_s": self.every,
             "used_percent": round(100 * self.used, 1),
             "holds": self.holds,
-            "says": str(self.verdict),
+            "says": self.verdict.told(language),
         }
 
     @property

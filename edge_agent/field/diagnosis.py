@@ -21,7 +21,8 @@ _MOST_ASKED = 5  # neighbours; a dead line costs a timeout for each
 async def explain(
     plan: Plan, metered: Metered, bus: Bus, exc: TransientError | BadData, by_id: Path = ports.BY_ID
 ) -> Text:
-    """The error in one line, with what the bus's other meters and the profiles say to it."""
+    """What is wrong, without the meter's name: with what the bus's other meters and the profiles
+    say to it."""
     name, (_, settings) = metered.wanted.name, plan.buses[metered.bus]
     if isinstance(exc, LinkLost):
         return say("{error}", error=f"{exc}{missing_port(exc, by_id)}")
@@ -31,7 +32,7 @@ async def explain(
             "bytes came but no valid frame: speed or parity?{setting}",
             setting=_set(metered, settings),
         )
-        return say("{meter}: {error}; {more}", meter=name, error=error, more=more)
+        return say("{error}; {more}", error=error, more=more)
     if isinstance(exc, NoAnswer):
         told = (
             _silence(metered, settings, exc)
@@ -39,18 +40,18 @@ async def explain(
             else say("{error}", error=error)
         )
         more = await _alive(plan, metered, bus)
-        return say("{meter}: {error}; {more}", meter=name, error=told, more=more)
+        return say("{error}; {more}", error=told, more=more)
     known, model = known_profiles(plan, metered), metered.wanted.profile
     found = await what_is_there(bus, metered, known)
     if found is None or not found.profiles or known[found.profiles[0]] == model:
-        return say("{meter}: {error}", meter=name, error=error)
+        return say("{error}", error=error)
     more = say(
         "it answers, but not as {model}: it looks like {others} ({why})",
         model=f"{model.vendor} {model.model}",
         others=" / ".join(found.profiles),
         why=f"{found.sure}: {found.why}",
     )
-    return say("{meter}: {error}; {more}", meter=name, error=error, more=more)
+    return say("{error}; {more}", error=error, more=more)
 
 
 def missing_port(exc: LinkLost, by_id: Path = ports.BY_ID) -> str:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from edge_agent.config import Metered
 from edge_agent.drivers import Wanted
-from edge_agent.field.words import Text, say
+from edge_agent.field.words import Language, Text, say
 from edge_agent.plausible import is_plausible, range_of
 from wire.quantities import QUANTITIES
 
@@ -31,9 +31,10 @@ class Check(NamedTuple):
     level: Level
     text: Text
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self, language: Language = "en") -> dict[str, object]:
         """For programs."""
-        return {"check": self.name, "ok": self.level == "ok", "says": str(self.text)}
+        says = self.text.told(language)
+        return {"check": self.name, "ok": self.level == "ok", "says": says}
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def judge(quantity: str, number: Fraction | None, site: Site) -> Text:
             low=f"{float(low):g}",
             high=f"{float(high):g}",
         )
-    if unit in ("W", "VA") and site.rated_w is not None and abs(number) > site.rated_w:
+    if unit == "W" and site.rated_w is not None and abs(number) > site.rated_w:
         share = f"{float(100 * abs(number) / site.rated_w):.0f}"
         return say("above rated_power_w ({share} %): its rating, or ct and pt?", share=share)
     if quantity in site.secondary and unit in ("W", "A", "VA", "var"):

@@ -11,7 +11,7 @@ from random import Random
 
 from edge_agent import config
 from edge_agent.config import Metered, Plan
-from edge_agent.drivers import Bus, Meter, NoAnswer, Wanted
+from edge_agent.drivers import Bus, LinkLost, Meter, NoAnswer, Wanted
 from edge_agent.field import diagnosis, judgement, rounds
 from edge_agent.field.judgement import Site
 from edge_agent.field.shown import AsJson, AsTable
@@ -115,6 +115,9 @@ async def _explained(
     plan: Plan, metered: Metered, bus: Bus, exc: TransientError | BadData
 ) -> TransientError | BadData:
     told = str(await diagnosis.explain(plan, metered, bus, exc))
+    if isinstance(exc, LinkLost):
+        return TransientError(told)
+    told = f"{metered.wanted.name}: {told}"
     return BadData(told) if isinstance(exc, BadData) else TransientError(told)
 
 

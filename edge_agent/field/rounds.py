@@ -8,7 +8,7 @@ from edge_agent.exact import as_decimal, as_fraction
 from edge_agent.field import judgement
 from edge_agent.field.judgement import Check, Site
 from edge_agent.field.order import exchanged
-from edge_agent.field.words import Text, say
+from edge_agent.field.words import Language, Text, say
 from edge_agent.plausible import is_plausible
 from wire.quantities import QUANTITIES
 
@@ -33,7 +33,7 @@ class Row:
         unit = QUANTITIES[self.quantity].unit
         return as_decimal(self.number) + (f" {unit}" if unit != "1" else "")
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self, language: Language = "en") -> dict[str, object]:
         """For programs; the value is an exact decimal in quotes."""
         return {
             "quantity": self.quantity,
@@ -42,7 +42,7 @@ class Row:
             "t_ms": self.t_ms,
             "where": self.where,
             "raw": self.raw,
-            "judgement": str(self.judgement),
+            "judgement": self.judgement.told(language),
             "ok": not self.odd,
         }
 

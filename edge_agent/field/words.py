@@ -6,7 +6,9 @@ A sentence is written where it is said, in English; `chinese.py` has the same in
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from edge_agent.field import chinese
 from edge_agent.field.chinese import CHINESE
+from wire.quantities import QUANTITIES
 
 Language = Literal["en", "zh"]
 
@@ -22,7 +24,7 @@ class Text(NamedTuple):
 
     def told(self, language: Language) -> str:
         """In that language."""
-        template = CHINESE[self.template] if language == "zh" else self.template
+        template = _CHINESE[self.template] if language == "zh" else self.template
         inner = {
             key: part.told(language) if isinstance(part, Text) else part
             for key, part in self.parts.items()
@@ -34,3 +36,12 @@ def say(template: str, /, **parts: "str | int | Text") -> Text:
     """A sentence; its parts are texts already, or need no translation."""
     told = {key: part if isinstance(part, Text) else str(part) for key, part in parts.items()}
     return Text(template, told)
+
+
+def quantity(name: str) -> Text:
+    """What a person calls a quantity."""
+    words = name.replace("_l", " L").replace("_", " ")
+    return Text(words[0].upper() + words[1:], {})
+
+
+_CHINESE = CHINESE | {quantity(name).template: chinese.quantity(name) for name in QUANTITIES}

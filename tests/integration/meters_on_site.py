@@ -21,16 +21,17 @@ _SHOWN = {
     "current": "5",
     "frequency": "50.01",
     "power": "0.95",
-    "apparent": "3453",
-    "reactive": "1078",
 }
+_OF_A_PHASE = {"active": "1093.45", "apparent": "1151", "reactive": "359.4"}
+_PHASES = ("_l1", "_l2", "_l3")
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a meter measures: three phases of 5 A at power factor 0.95, unless told otherwise."""
+    """What a meter measures: so many phases of 5 A at power factor 0.95, unless told otherwise."""
 
     serial: int = 4711
+    phases: int = 3
     other: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, quantity: str, _t_ms: int) -> Fraction:
@@ -42,8 +43,8 @@ class Load:
             return Fraction("12345.6")
         if kind == "voltage" and rest.count("_l"):
             return Fraction("398.7")
-        if kind == "active":
-            return Fraction("1093.45") * (1 if rest.endswith(("_l1", "_l2", "_l3")) else 3)
+        if kind in _OF_A_PHASE:
+            return Fraction(_OF_A_PHASE[kind]) * (1 if rest[-3:] in _PHASES else self.phases)
         return Fraction(_SHOWN.get(kind, "1"))
 
 
