@@ -171,6 +171,7 @@ def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
         if table.get("bus") in buses or table.get("bus") not in found.buses:
             with told:
                 meters[name] = _metered(told, buses, models, name, table)
+    _intervals(told, meters, 1000 * found.boundary_s)
     _places(told, meters)
     if told.list or key_ is None:
         return None, told.list
@@ -261,6 +262,16 @@ def _wrong_quantities(meter: Meter, profile: Profile) -> Iterator[tuple[str, str
             yield "quantities", f"unknown {quantity!r}"
         elif quantity not in profile.meanings:
             yield "quantities", f"profile {meter.profile or 'inputs'} has no {quantity}"
+
+
+def _intervals(told: _Problems, meters: Mapping[str, Metered], boundary_ms: int) -> None:
+    """A register must be read often enough for its turns to be told from falls."""
+    for name, metered in meters.items():
+        for quantity, register in metered.bounds.items():
+            longest_ms = counters.longest_ms(register)
+            if longest_ms is not None and min(metered.interval_ms, boundary_ms) > longest_ms:
+                problem = f"must be {longest_ms // 1000} at most: {quantity} starts again so soon"
+                told.add(f"meters.{name}.interval_s", problem)
 
 
 def _places(told: _Problems, meters: Mapping[str, Metered]) -> None:

@@ -166,6 +166,14 @@ def undated(state: State) -> State:
     }
 
 
+def longest_ms(bounds: Register) -> int | None:
+    """The longest interval at which a turn of the register is still told from a fall; None: any."""
+    if bounds.modulus is None or not bounds.per_hour:
+        return None
+    turn_ms = bounds.modulus / (bounds.per_hour * _CLASS) * 3_600_000
+    return int((turn_ms - _REFRESH_MS) / (PATIENCE + 1))
+
+
 def _judge_one(seen: Seen | None, value: Value, t_ms: int, bounds: Register) -> _Verdict:
     if seen is None or (value, t_ms) == (seen.value, seen.t_ms):
         return _Verdict(seen or Seen(value, t_ms), True)

@@ -70,6 +70,19 @@ def test_a_problem_names_its_key(sample, tmp_path, old, new, problem):
         config.load(tmp_path / "agent.toml")
 
 
+def test_a_counter_that_starts_again_sooner_than_it_is_read_is_refused(sample, tmp_path):
+    pulses = (
+        "[meters.m-press-1.inputs.active_energy_import]\n"
+        'at = 0\nas = "u16"\npulse = "0.0001"\nunit = "kWh"\n'
+    )
+    # 6.5536 kWh at 48 kW, two per cent fast, are 481 s; four readings must fit in.
+    text = sample.replace('profile = "eastron_sdm630"\n', "") + pulses
+    assert told(tmp_path, text) == []
+    assert told(tmp_path, text.replace("interval_s = 1", "interval_s = 120")) == [
+        "meters.m-press-1.interval_s: must be 119 at most: active_energy_import starts again so soon"
+    ]
+
+
 def test_all_problems_are_told_at_once(sample, tmp_path):
     bad = sample.replace("interval_s = 1", "interval_s = 0").replace("= 48000", "= 0")
     assert len(told(tmp_path, bad)) == 2
