@@ -155,7 +155,7 @@ def _spoil(fault: Fault, turn: Turn, heard: bytes, draw: _Draw) -> list[Said]:
         "refusal": lambda: [Said(turn.other("refusal"))],
         "flip": lambda: [Said(_flip(right, _bits(fault, 8 * len(right), draw)))],
         "blind": lambda: [Said(_blind(turn, draw))],
-        "truncated": lambda: [Said(right[: 1 + draw.below(len(right) - 1, "cut")])],
+        "truncated": lambda: [Said(right[: 1 + draw.below(max(1, len(right) - 1), "cut")])],
         "noise": lambda: [Said(_stray(fault, draw) + right)],
         "noise_after": lambda: [Said(right + _stray(fault, draw))],
         "echo": lambda: [Said(heard, is_echo=True), Said(right)],

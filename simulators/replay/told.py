@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent.profiles import Meaning, Profile, factor, modbus
-from simulators.parties import digits
+from simulators.parties import address
 from simulators.replay.recording import Recording
 from simulators.replay.tape import steepest
 from simulators.slaves.modbus import step
@@ -74,8 +74,8 @@ def agent_toml(
         for number, meter in cable.meters.items():
             name, profile = models[meter]
             lines += ["", f"[meters.{_quoted(meter)}]", f'bus = "{cable.name}"']
-            is_modbus = isinstance(profile, modbus.Profile)
-            lines.append(f"unit_id = {number}" if is_modbus else f'address = "{digits(number)}"')
+            where = address(profile.protocol, number)
+            lines += [f"{key} = {_quoted(value)}" for key, value in where.items()]
             lines.append(f"profile = {_quoted(name)}")
             lines += _about(recording, meter, profile, speed)
     return "\n".join(lines) + "\n"
