@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import re
 import sys
 import time
@@ -11,9 +12,9 @@ from random import Random
 
 from edge_agent import config
 from edge_agent.config import Metered, Plan
-from edge_agent.drivers import Bus, LinkLost, Meter, NoAnswer, Wanted
+from edge_agent.drivers import Bus, KnowsRatios, LinkLost, Meter, NoAnswer, Wanted
 from edge_agent.field import diagnosis, judgement, rounds
-from edge_agent.field.judgement import Site
+from edge_agent.field.judgement import Check, Site
 from edge_agent.field.shown import AsJson, AsTable
 from wire.errors import BadData, ConfigError, TransientError
 
@@ -88,6 +89,8 @@ async def _rounds(
             try:
                 identity = await _identity(meter) if done == 0 else {}
                 taken = await rounds.take(wanted, meter, site)
+                if done == 0:
+                    taken = replace(taken, checks=(*await _ratios(meter, site), *taken.checks))
             except (TransientError, BadData) as exc:
                 if done == 0:
                     raise await _explained(plan, metered, bus, exc) from exc
@@ -109,6 +112,15 @@ async def _identity(meter: Meter) -> dict[str, str]:
         return await meter.identify()
     except NoAnswer:
         return {}
+
+
+async def _ratios(meter: Meter, site: Site) -> tuple[Check, ...]:
+    """The transformers' ratios the meter was told, against the configuration's."""
+    if not isinstance(meter, KnowsRatios):
+        return ()
+    with contextlib.suppress(NoAnswer):
+        return tuple(judgement.ratios(await meter.ratios(), site))
+    return ()
 
 
 async def _explained(

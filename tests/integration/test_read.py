@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyModbusTCP.server import DataBank, ModbusServer
 
 from edge_agent import __main__ as program
 from edge_agent.field import diagnosis, ports
 from edge_agent.line import LinkLost
 from simulators.serial_bus import Wire
 from tests.integration.meters_on_site import Load, configuration, line, line_a, model
+from tests.integration.servers import free_port
 from tests.integration.test_modbus_line import Line
 
 Read = Callable[..., tuple[int, str, str]]
@@ -55,6 +57,19 @@ def test_power_beyond_the_rating_is_told(read: Read, tmp_path: Path) -> None:
     with line(tmp_path / "line", meters):
         _, out, _ = read(config, "press")
     assert "40000 W      above rated_power_w (400 %): its rating, or ct and pt?" in out
+
+
+def test_the_ratio_set_in_the_meter_is_shown_beside_the_sites(read: Read, tmp_path: Path) -> None:
+    bank, port = DataBank(), free_port()
+    server = ModbusServer(host="127.0.0.1", port=port, no_block=True, data_bank=bank)
+    server.start()
+    bank.set_holding_registers(141, [1, 60])  # PT and CT: Acrel ADL400
+    bus = f'[buses.line-a]\ndriver = "modbus"\ntransport = "tcp"\nhost = "127.0.0.1"\nport = {port}'
+    meter = 'unit_id = 1\nprofile = "acrel_adl400"\nct = "40"\nrated_power_w = 100000'
+    _, out, _ = read(configuration(tmp_path, bus, lathe=meter), "lathe")
+    server.stop()
+    assert "look: the meter is set to ct 60, the configuration says 40\n" in out
+    assert "ok: the meter and the configuration say pt 1\n" in out
 
 
 def test_rounds_are_repeated_and_a_counter_tells_its_rise(read: Read, tmp_path: Path) -> None:
