@@ -11,7 +11,7 @@ from wattprint.watch import LatencyWatch, ask
 from wire.config import read_secret
 from wire.errors import TransientError
 
-_JUDGE_S = 120.0
+_JUDGE_S = 600.0  # about a fifth of the time judged
 
 
 def collect(place: Place, latency: LatencyWatch) -> dict[str, Any]:
