@@ -10,19 +10,22 @@ import pytest
 from tests.system import System, running
 
 ROOT = Path(__file__).parent.parent
-# marker -> program it needs; scripts/test installs Debian's packages of them.
+# marker -> program or file it needs; scripts/test installs Debian's packages of them.
 _PROGRAMS = {
     "mosquitto": "mosquitto",
     "influxdb": "influxd",
     "chromium": "chromium",
     "mbpoll": "mbpoll",
     "tshark": "tshark",
+    "libmodbus": "/usr/include/modbus/modbus.h",
     "systemd": "systemd-analyze",
 }
 
 
 def find_program(name: str) -> str | None:
-    """Where a server's program is, also off a user's PATH."""
+    """Where a server's program is, also off a user's PATH; or a file, if `name` is its path."""
+    if Path(name).is_absolute():
+        return name if Path(name).exists() else None
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
     return shutil.which(name, path=path)
 
