@@ -59,6 +59,12 @@ class Operation:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
+    def private_mb(self) -> float:
+        """What of that nobody else has."""
+        rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        parts = ("Private_Clean:", "Private_Dirty:")
+        return sum(int(rollup.partition(part)[2].split()[0]) for part in parts) / 1024
+
     def met(self, first_s: int, last_s: int) -> float:
         """The part of the slots of one second from `first_s` on and before `last_s`, all meters
         together, of which a whole reading is in the journal."""
