@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import Any
 
-from simulators.faults import Faults
+from simulators.faults import Faults, Said
 from simulators.slaves import Party
 
 
@@ -54,9 +54,18 @@ class TcpPort:
     async def _answer(self, request: Any, heard: bytes, writer: asyncio.StreamWriter) -> None:
         now_ms = self._now_ms()
         for turn in self._party.turns(request, now_ms):
-            waited_ms = 0
             for said in self._faults.replies(turn, heard, now_ms):
-                await asyncio.sleep((said.delay_ms - waited_ms) / 1000)
-                waited_ms = said.delay_ms
-                writer.write(said.data)
-                await writer.drain()
+                if said.delay_ms and self._conversations is not None:
+                    self._conversations.create_task(_say_later(said, writer))
+                else:
+                    writer.write(said.data)
+                    await writer.drain()
+
+
+async def _say_later(said: Said, writer: asyncio.StreamWriter) -> None:
+    """What is late does not hold up the answers to other requests."""
+    await asyncio.sleep(said.delay_ms / 1000)
+    if not writer.is_closing():
+        with suppress(ConnectionError):
+            writer.write(said.data)
+            await writer.drain()

@@ -135,9 +135,10 @@ class SerialLine:
         asking = Passage(begin, begin + len(data) * self._wire.character_s, data, is_answer=False)
         self._asking = asking
         self._occupy(asking)
+        self._is_whole = bool(self._speaking)
         if self._speaking:
             self._collide(asking, *self._speaking)
-        self._is_whole = False
+            return
         for party, waiting in self._parties:
             waiting += data
             while True:

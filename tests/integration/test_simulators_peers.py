@@ -135,6 +135,22 @@ async def test_requests_in_one_packet_or_in_crumbs_are_all_answered(port, pause)
     writer.close()
 
 
+async def test_a_late_answer_over_tcp_comes_behind_those_to_later_requests(meters):
+    late = Faults([Fault("m-press-1", "late", every=1, delay_ms=200)])
+    gate = TcpPort(party(meters, "tcp"), lambda: NOW_MS, late)
+    number = await gate.listen("127.0.0.1", 0)
+    serving = asyncio.create_task(gate.serve())
+    await asyncio.sleep(0.05)  # it listens once it serves
+    reader, writer = await asyncio.open_connection("127.0.0.1", number)
+    for transaction, unit in ((1, 11), (2, 12)):
+        writer.write(request_frame(Request(unit, 4, 0, 2, transaction), "tcp"))
+    frames = [await asyncio.wait_for(reader.readexactly(13), 5) for _ in range(2)]
+    assert [(frame[1], frame[6]) for frame in frames] == [(2, 12), (1, 11)]
+    writer.close()
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
 class TestMbpoll:
     pytestmark = needs_mbpoll
 
