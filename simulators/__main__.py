@@ -37,6 +37,7 @@ _EXAMPLES = """examples:
   plant-sim describe --config plant.toml
   plant-sim truth    --state .demo/plant --from 1800000000000 --to 1800000060000
   plant-sim replay   readings.jsonl --speed 60 --loop > agent.toml
+  plant-sim fleet    --gateways 200 --backlog 7d --receipt-key receipt.key.pub
   plant-sim judge    --state .demo/plant --journal journal.db --site demo --results closed.json
 """
 
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     lines = (
         "plant-sim replay readings.jsonl --speed 60 --loop > agent.toml",
         "plant-sim replay readings.csv --profile eastron_sdm630 --line /tmp/line-a",
+        "wattprint plant-sim replay readings.csv --tcp 127.0.0.1:5020",
     )
     replayed = commands.add_parser("replay", help=text, **_texts(text, *lines))
     replay.add_arguments(replayed)
@@ -101,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     lines = (
         "plant-sim fleet --gateways 200 --enrol",
         "plant-sim fleet --gateways 200 --meters 20 --backlog 7d --receipt-key receipt.key.pub",
+        "wattprint plant-sim fleet --gateways 10 --for 60s --json --receipt-key receipt.key.pub",
     )
     loaded = commands.add_parser("fleet", help=text, **_texts(text, *lines))
     fleet.add_arguments(loaded)
