@@ -20,7 +20,7 @@ from wire.errors import BadData
 from wire.journal import Record
 from wire.messages import MeterEvent, ProductionEvent
 from wire.quantities import QUANTITIES, register_id
-from wire.segment import Column, Segment, Table, open_segment
+from wire.segment import Column, Numbers, Run, Segment, Table, open_segment
 from wire.units import UNITS, UnitError, convert
 
 # Events that end one register and start the next; their detail holds closing and opening.
@@ -59,8 +59,26 @@ def decode(record: Record, units: Mapping[str, str]) -> Decoded:
 
 def numbers(column: Column) -> Rows:
     """A column's integers as int64."""
-    steps = np.frombuffer(column.deltas, dtype=f"<i{column.width}")
-    return np.cumsum(steps, dtype=np.int64) + column.first
+    return column.numbers.made(_unpacked)[column.begin : column.begin + column.rows]
+
+
+def _unpacked(packed: Numbers) -> Rows:
+    """All numbers of a segment, see `wire/segment/numbers.py`; read only, because they are shared."""
+    rows = np.array(packed.rows, np.int64)
+    steps = _integers(packed.steps)
+    rises = _integers(packed.rests)
+    rises += np.repeat(steps, rows)
+    rises[np.cumsum(rows) - rows] += _integers(packed.jumps) - steps
+    whole = np.cumsum(rises, out=rises)
+    whole.flags.writeable = False
+    return whole
+
+
+def _integers(run: Run) -> Rows:
+    size, plain = run.unsigned()
+    unsigned = np.frombuffer(plain, f"<u{size}")
+    signed = (unsigned >> 1).view(f"<i{size}") ^ -(unsigned & 1).view(f"<i{size}")
+    return np.asarray(signed, np.int64)
 
 
 def _segment(record: Record, units: Mapping[str, str]) -> Decoded:

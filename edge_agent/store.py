@@ -23,7 +23,7 @@ from edge_agent.clock import NOT_BEFORE_MS, Instant
 from edge_agent.dating import Boot, Cycle, Dated, Dating, Lasts, datings
 from wire.errors import ConfigError, TransientError
 from wire.messages import MeterEvent, Sample
-from wire.segment import GENESIS, Place, seal
+from wire.segment import GENESIS, Place, TooMuch, seal
 from wire.signing import SigningKey
 
 P = ParamSpec("P")
@@ -146,9 +146,13 @@ class Store:
         )
         while True:
             dated = self._dated(rows, now)
-            data = seal(place, dated.samples, dated.events, self._key)
-            if len(data) <= MOST_BYTES or len(rows) == 1:
-                break
+            try:
+                data = seal(place, dated.samples, dated.events, self._key)
+                if len(data) <= MOST_BYTES or len(rows) == 1:
+                    break
+            except TooMuch:
+                if len(rows) == 1:
+                    raise
             # Too much for one message: half of it now, the rest in the next segment.
             rows = rows[: len(rows) // 2]
         digest = hashlib.sha256(data).hexdigest()

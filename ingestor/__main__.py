@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from wire.errors import BadData, ConfigError, TransientError
 
 try:
     from ingestor import commands, config, doctor, receipts, service
+    from ingestor.commands import segment as segment_command
 except ModuleNotFoundError as exc:
     package = (exc.name or "wire").partition(".")[0]
     if package in ("ingestor", "wire"):
@@ -67,6 +69,7 @@ _OF_WORD = {
     ),
     "segment": (
         "ingestor segment show packet.seg",
+        "mosquitto_sub -C 1 -N -t 'wp/v1/+/+/seg' | ingestor segment show - --json",
         "wattprint segment show --config .demo/ingestor.toml --offset 120",
     ),
 }
@@ -104,17 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = "print what a sealed segment holds: one in a file, or one in the journal"
     segment = words.add_parser("segment", help=what, **_texts("segment", what))
-    segment.add_argument("action", choices=("show",))
-    segment.add_argument(
-        "file", type=Path, nargs="?", metavar="FILE", help="a sealed segment, as it was sent"
-    )
-    segment.add_argument(
-        "--config", type=Path, metavar="FILE", help="look into the journal this one names"
-    )
-    segment.add_argument(
-        "--offset", type=int, metavar="N", help="of the segment's record in the journal"
-    )
-    segment.add_argument("--site", metavar="SITE", help="needed where the journal holds several")
+    segment_command.add_arguments(segment)
     return parser
 
 
@@ -142,9 +135,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.word == "quarantine" and arguments.action == "show" and len(arguments.id) != 1:
         parser.error("quarantine show wants one ID")
-    if arguments.word == "segment" and (
-        (arguments.file is None) == (arguments.config is None or arguments.offset is None)
-    ):
+    if arguments.word == "segment" and segment_command.is_wrong(arguments):
         parser.error("segment show wants FILE, or --config and --offset")
     try:
         return _run(arguments)
@@ -158,7 +149,7 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.word == "segment":
-        return _segment(arguments)
+        return _piped(lambda: segment_command.show(arguments))
     if arguments.word == "check":
         return _check(arguments.config)
     plan = config.load(arguments.config)
@@ -184,17 +175,15 @@ def _run(arguments: argparse.Namespace) -> int:
             return commands.show_journal(plan, arguments.site, arguments.after, arguments.limit)
 
 
-def _segment(arguments: argparse.Namespace) -> int:
+def _piped(show: Callable[[], int]) -> int:
+    """Print, and take it well when nobody listens any more: `segment show … | head`."""
     try:
-        if arguments.file is not None:
-            commands.show_segment(arguments.file)
-        else:
-            plan = config.load(arguments.config)
-            commands.show_journalled_segment(plan, arguments.offset, arguments.site)
+        code = show()
         sys.stdout.flush()
-    except BrokenPipeError:  # `segment show … | head` has seen enough
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return 0
+    return code
 
 
 def _check(path: Path) -> int:

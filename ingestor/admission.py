@@ -8,18 +8,17 @@ import hashlib
 import re
 from collections.abc import Callable
 
-from ingestor.columns import integers
+from ingestor.columns import matrix
 from ingestor.keys import Keys
 from ingestor.streams import Candidate
 from wire.errors import BadData
-from wire.segment import Column, Segment, open_segment, read_header
+from wire.segment import NUMBER_LIMIT, Segment, open_segment, read_header
 from wire.topics import is_id, parse_gateway
 
 DAY_MS = 86_400_000
 # No reading is older than this program; an earlier date is a clock that was never set.
 NOT_BEFORE_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
 _METER = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_MOST = 1 << 62
 _MOST_REASON = 200  # every receipt repeats it
 
 
@@ -51,11 +50,12 @@ def implausible(segment: Segment, latest_ms: int) -> str:
     """Why the content cannot be true; "" if it can."""
     times = [event.t_ms for event in segment.events]
     for table in segment.tables:
-        for column in (table.times_ms, *table.columns):
-            if not _fits(column):
-                return f"meter {table.meter}: a number does not fit 62 bits"
-        rows = integers(table.times_ms)
-        times += [int(rows.min()), int(rows.max())]
+        numbers = matrix(table)
+        if numbers.max() >= NUMBER_LIMIT or numbers.min() <= -NUMBER_LIMIT:
+            return f"meter {table.meter}: a number does not fit 62 bits"
+        if (numbers[0, 1:] < numbers[0, :-1]).any():
+            return f"meter {table.meter}: rows are not in order of time"
+        times += [int(numbers[0, 0]), int(numbers[0, -1])]
     for name in (*(t.meter for t in segment.tables), *(e.meter for e in segment.events)):
         if not _METER.fullmatch(name):
             return f"meter id {name!r} is not letters, digits, . _ and -"
@@ -66,15 +66,3 @@ def implausible(segment: Segment, latest_ms: int) -> str:
     if times and (min(times), max(times)) != (segment.header.t_first_ms, segment.header.t_last_ms):
         return "the times in its header are not those of its content"
     return ""
-
-
-def _fits(column: Column) -> bool:
-    """Whether no value leaves 62 bits; narrow steps cannot get there within a segment's size."""
-    if abs(column.first) >= _MOST:
-        return False
-    if column.width < 8:
-        return True
-    try:
-        return max(map(abs, column.values())) < _MOST
-    except BadData:
-        return False

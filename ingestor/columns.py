@@ -2,12 +2,33 @@
 
 import numpy as np
 
-from wire.segment import Column
+from wire.segment import Numbers, Run, Table
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 
-def integers(column: Column) -> Ints:
-    """The column's integers, int64, shape (rows,)."""
-    steps = np.frombuffer(column.deltas, f"<i{column.width}")
-    return np.asarray(column.first + np.cumsum(steps, dtype=np.int64), dtype=np.int64)
+def matrix(table: Table) -> Matrix:
+    """Times in ms, then the mantissas of each quantity: int64, shape (1 + quantities, rows)."""
+    shape = 1 + len(table.quantities), table.rows
+    whole = table.numbers.made(_unpacked)
+    return np.ndarray(shape, np.int64, whole.data, 8 * table.begin, (8 * table.stride, 8))
+
+
+def _unpacked(numbers: Numbers) -> Ints:
+    """All numbers of a segment, see `wire/segment/numbers.py`; read only, because they are shared."""
+    rows = np.array(numbers.rows, np.int64)
+    steps = _integers(numbers.steps)
+    rises = _integers(numbers.rests)
+    rises += np.repeat(steps, rows)
+    rises[np.cumsum(rows) - rows] += _integers(numbers.jumps) - steps
+    whole = np.cumsum(rises, out=rises)
+    whole.flags.writeable = False
+    return whole
+
+
+def _integers(run: Run) -> Ints:
+    size, plain = run.unsigned()
+    unsigned = np.frombuffer(plain, f"<u{size}")
+    signed = (unsigned >> 1).view(f"<i{size}") ^ -(unsigned & 1).view(f"<i{size}")
+    return np.asarray(signed, np.int64)

@@ -6,11 +6,13 @@ of a whole matrix, and one join weaves them between the constant parts. The same
 the same bytes, so a repeated write changes nothing.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import orjson
 
-from ingestor.columns import integers
+from ingestor.columns import Matrix, matrix
 from wire.messages import MeterEvent
 from wire.quantities import QUANTITIES
 from wire.segment import Segment, Table
@@ -31,14 +33,15 @@ def lines_of(segment: Segment) -> bytes:
 
 def table_lines(site: str, table: Table) -> bytes:
     """One line for each row of `table`."""
-    rows, fields = table.rows, len(table.columns)
+    rows, fields = table.rows, len(table.quantities)
+    numbers = matrix(table)
     # name and space before, comma between: the pieces that are the same in every row
     head = _head(site, table)
     constant = [f"{head} {table.quantities[0]}=".encode()]
     constant += [f",{quantity}=".encode() for quantity in table.quantities[1:]]
-    numbers = orjson.dumps(_matrix(table).ravel(), option=orjson.OPT_SERIALIZE_NUMPY)
-    values = numbers[1:-1].split(b",")
-    times = orjson.dumps(integers(table.times_ms), option=orjson.OPT_SERIALIZE_NUMPY)
+    floats = _floats(numbers[1:], table.exponents).ravel()
+    values = orjson.dumps(floats, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    times = orjson.dumps(numbers[0].copy(), option=orjson.OPT_SERIALIZE_NUMPY)
     stride = 2 * fields + 3
     woven: list[bytes] = [b""] * (rows * stride)
     for field in range(fields):
@@ -69,14 +72,15 @@ def carrier_of(table: Table) -> str:
     return "electricity" if electric else ""
 
 
-def _matrix(table: Table) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+def _floats(
+    mantissas: Matrix, exponents: Sequence[int]
+) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     """Values as floats, shape (rows, fields); a double is the nearest to each exact value."""
-    matrix = np.empty((table.rows, len(table.columns)))
-    for at, (column, exponent) in enumerate(zip(table.columns, table.exponents, strict=True)):
-        mantissas = integers(column)
+    floats = np.empty(mantissas.shape[::-1])
+    for at, exponent in enumerate(exponents):
         scale = 10.0 ** abs(exponent)
-        matrix[:, at] = mantissas / scale if exponent < 0 else mantissas * scale
-    return matrix
+        floats[:, at] = mantissas[at] / scale if exponent < 0 else mantissas[at] * scale
+    return floats
 
 
 def _head(site: str, table: Table) -> str:

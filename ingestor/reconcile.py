@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingestor.columns import Ints, integers
+from ingestor.columns import Ints, matrix
 from ingestor.projector import segments_of
 from ingestor.sinks import Sink
 from wire.journal import Reader
@@ -63,7 +63,7 @@ def expected_counts(segments: Iterable[Segment]) -> dict[tuple[str, int], int]:
     times: dict[tuple[str, str, str], list[Ints]] = {}
     for segment in segments:
         for table in segment.tables:
-            column = integers(table.times_ms)
+            column = matrix(table)[0]
             for quantity in table.quantities:
                 times.setdefault((table.meter, table.quality, quantity), []).append(column)
     counts: dict[tuple[str, int], int] = {}

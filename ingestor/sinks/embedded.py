@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from ingestor.columns import Ints, integers
+from ingestor.columns import Ints, Matrix, matrix
 from ingestor.sinks import Rejected
 from wire.errors import ConfigError, TransientError
 from wire.segment import Segment, Table
@@ -63,8 +63,7 @@ class Series(msgspec.Struct, frozen=True):
     values: dict[str, Ints]
 
 
-# (1 + quantities, rows): times in ms, then mantissas
-Columns = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+Columns = Matrix  # (1 + quantities, rows): times in ms, then mantissas
 Kind = tuple[str, tuple[str, ...], tuple[int, ...]]
 
 
@@ -197,7 +196,7 @@ def open_sink(settings: Settings, directory: Path) -> History:  # noqa: ARG001  
 
 def _by_hour(table: Table) -> Iterator[tuple[int, Columns]]:
     """(hour, columns) for each hour the table touches; times are the first row."""
-    columns = np.stack([integers(column) for column in (table.times_ms, *table.columns)])
+    columns = matrix(table)
     hours = columns[0] - columns[0] % HOUR_MS
     if hours[0] == hours[-1]:  # rows are in order of time
         yield int(hours[0]), columns

@@ -14,7 +14,7 @@ PLANTED = [
     ("edge_agent/store.py", "import ingestor.pipeline", "services meet"),
     ("ingestor/pipeline.py", "import calc_stream.core", "services meet"),
     ("calc_stream/web/app.py", "import ingestor.api", "services meet"),
-    ("wire/segment.py", "import edge_agent.store", "services meet"),
+    ("wire/segment/body.py", "import edge_agent.store", "services meet"),
     ("simulators/scenario.py", "import edge_agent.store", "simulators read"),
     ("simulators/scenario.py", "import calc_stream.core", "simulators read"),
     ("wattprint/up.py", "import edge_agent.config", "umbrella"),

@@ -9,7 +9,7 @@ from edge_agent.clock import NOT_BEFORE_MS, Instant
 from edge_agent.store import MOST_BYTES, Disk, open_store
 from wire.errors import ConfigError, TransientError
 from wire.messages import MeterEvent, Sample
-from wire.segment import GENESIS, open_segment
+from wire.segment import GENESIS, body, open_segment
 from wire.signing import SigningKey
 
 KEY = SigningKey(bytes(range(32)))
@@ -158,6 +158,19 @@ def test_too_much_for_one_message_becomes_several(store):
     assert all(len(store.segment(stream, seq).data) <= MOST_BYTES for seq in sealed)
     found = [sample for seq in sealed for sample in samples_of(opened(store, seq))]
     assert sorted(found, key=key) == sorted(written, key=key)
+
+
+def test_more_numbers_than_a_segment_holds_become_several(store, monkeypatch):
+    """They would compress into few bytes: a hundred idle meters, read for hours without a link."""
+    monkeypatch.setattr(body, "MOST_NUMBERS", 1000)
+    for cycle in range(40):
+        samples = [Sample(f"m{m}", T0 + cycle, {"active_power": (0, 0)}) for m in range(100)]
+        store.commit(samples, [], at(T0 + cycle), {})
+    sealed = []
+    while seq := store.seal(at(T0 + 99), "assumed"):
+        sealed.append(seq)
+    assert len(sealed) > 1
+    assert sum(len(samples_of(opened(store, seq))) for seq in sealed) == 4000
 
 
 def key(sample):

@@ -15,6 +15,7 @@ from tests.unit.ingestor.gateway import NOW_MS, Gateway
 from wire.errors import BadData, TransientError
 from wire.journal import verify_chain
 from wire.messages import Sample
+from wire.segment.body import Contents, unfold
 from wire.signing import SigningKey
 
 DAY_MS = 86_400_000
@@ -180,26 +181,26 @@ def test_poison_is_kept_with_its_reason_and_stops_nobody(
 
 def test_numbers_beyond_62_bits_are_refused_and_not_a_crash(cloud: Cloud, gateway: Gateway) -> None:
     data = gateway.seal()
-    forged = with_first_value(data, 1 << 70, gateway.key)
+    forged = with_jumps(data, 1 << 62, gateway.key)
     receipt = receipt_in(cloud.send(gateway, forged))
     assert "62 bits" in receipt.refused[0].reason
     assert cloud.segments() == []
 
 
-def with_first_value(data: bytes, value: int, key: SigningKey) -> bytes:
-    """The segment with another first value in its first table, sealed as its gateway would."""
-    line, _, body = data.split(b"\n", 2)
-    plain = zlib.decompress(body)
-    (length,) = struct.unpack_from("<I", plain)
-    contents = msgspec.json.decode(plain[4 : 4 + length])
-    contents["tables"][0]["firsts"][1] = value
-    text = msgspec.json.encode(contents)
-    body = zlib.compress(struct.pack("<I", len(text)) + text + plain[4 + length :])
+def with_jumps(data: bytes, jump: int, key: SigningKey) -> bytes:
+    """The segment with other jumps into each column, sealed as its gateway would."""
+    line, _, inside = data.split(b"\n", 2)
+    contents, packed = unfold(memoryview(inside), Contents)
+    columns = sum(len(sheet.rows) * (1 + len(sheet.quantities)) for sheet in contents.sheets)
+    planes = b"".join(bytes([byte]) * columns for byte in (2 * jump).to_bytes(8, "little"))
+    after = packed[columns * contents.widths[0] :]
+    text = msgspec.json.encode(msgspec.structs.replace(contents, widths=(8, *contents.widths[1:])))
+    inside = zlib.compress(struct.pack("<I", len(text)) + text + planes + after)
     header = msgspec.json.decode(line)
-    header["body"] = hashlib.sha256(body).hexdigest()
+    header["body"] = hashlib.sha256(inside).hexdigest()
     line = msgspec.json.encode(header)
     signature = base64.b64encode(key.sign(b"wattprint segment 1\n" + line))
-    return b"\n".join((line, signature, body))
+    return b"\n".join((line, signature, inside))
 
 
 def test_a_restart_finds_everything_as_it_was(cloud: Cloud, gateway: Gateway) -> None:

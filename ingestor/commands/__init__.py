@@ -4,8 +4,6 @@ import argparse
 import json
 import sys
 from contextlib import closing
-from decimal import Decimal
-from pathlib import Path
 
 import msgspec
 
@@ -20,46 +18,6 @@ from ingestor.streams import RefusedSegment
 from wire.errors import BadData, ConfigError
 from wire.journal import Reader, Record, open_reader, verify_chain
 from wire.segment import open_segment
-
-
-def show_segment(path: Path) -> int:
-    """Print the segment in a file."""
-    try:
-        data = path.read_bytes()
-    except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
-    return _show(data)
-
-
-def show_journalled_segment(plan: Plan, offset: int, site: str | None) -> int:
-    """Print the segment at an offset of the journal; `site` where the journal holds several."""
-    with closing(open_reader(plan.config.journal)) as journal:
-        sites = journal.sites()
-        if site is None and len(sites) != 1:
-            raise ConfigError(f"--site: name one of: {', '.join(sites) or '(none yet)'}")
-        records = journal.read(site or sites[0], offset - 1, 1)
-    if not records or records[0].offset != offset:
-        raise ConfigError(f"--offset: the journal of {site or sites[0]} has no record {offset}")
-    if records[0].kind != "segment":
-        raise ConfigError(f"--offset: record {offset} is no segment but of kind {records[0].kind}")
-    return _show(records[0].data)
-
-
-def _show(data: bytes) -> int:
-    """Header, readings (as decimals of each quantity's unit) and events: one JSON object a line."""
-    segment = open_segment(data)
-    _print(segment.header)
-    for table in segment.tables:
-        for sample in table.samples():
-            told = msgspec.to_builtins(sample)
-            told["values"] = {
-                quantity: format(Decimal(mantissa).scaleb(exponent), "f")
-                for quantity, (mantissa, exponent) in sample.values.items()
-            }
-            _print(told)
-    for event in segment.events:
-        _print(event)
-    return 0
 
 
 def verify_journal(plan: Plan) -> int:
