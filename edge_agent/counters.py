@@ -175,8 +175,8 @@ def longest_ms(bounds: Register) -> int | None:
 
 
 def _judge_one(seen: Seen | None, value: Value, t_ms: int, bounds: Register) -> _Verdict:
-    if seen is None or (value, t_ms) == (seen.value, seen.t_ms):
-        return _Verdict(seen or Seen(value, t_ms), True)
+    if seen is None:
+        return _Verdict(Seen(value, t_ms), True)
     doubt = seen.doubt
     if doubt is None and not seen.replaced and _plainly_continues(seen, value, t_ms, bounds):
         return _Verdict(Seen(value, t_ms, _held(seen, value, t_ms), moved=seen.moved), True)
@@ -184,7 +184,7 @@ def _judge_one(seen: Seen | None, value: Value, t_ms: int, bounds: Register) -> 
         return _Verdict(seen, False)
     if (seen.moved or not seen.replaced) and _continues(seen, value, t_ms, bounds):
         events = [_glitch(seen, doubt)] if doubt and not doubt.told else []
-        events += _turns_unknown(seen, value, t_ms, bounds)
+        events += _turns_unknown(seen, value, t_ms, bounds, 0)
         held_ms = _held(seen, value, t_ms)
         moved = seen.moved and not seen.replaced
         return _Verdict(Seen(value, t_ms, held_ms, moved=moved), True, events)
@@ -232,12 +232,12 @@ def _resolved(seen: Seen, doubt: Doubt, bounds: Register) -> _Verdict | None:
         return None
     if not _is_dated(seen, t_ms) and _continues(_long_ago(seen, t_ms), doubt.last, t_ms, bounds):
         wrong = [_glitch(seen, doubt)] if doubt.values > doubt.agreeing and not doubt.told else []
-        more = _turns_unknown(seen, doubt.last, t_ms, bounds)
+        more = _turns_unknown(seen, doubt.last, t_ms, bounds, 0)
         return _Verdict(believed, True, [*wrong, *more])
     if doubt.wraps:
-        ends["closing"] = new + (1 + doubt.turns) * modulus
-        rollover = ("rollover", t_ms, ends)
-        more = _turns_unknown(seen, doubt.last, t_ms, bounds)
+        turns = 1 + doubt.turns
+        rollover = ("rollover", t_ms, {**ends, "closing": new + turns * modulus})
+        more = _turns_unknown(seen, doubt.last, t_ms, bounds, turns)
         return _Verdict(believed, True, [rollover, *more])
     reset = ("reset", t_ms, {**ends, "last": old, "read": first})
     return _Verdict(moved, True, [reset])
@@ -304,15 +304,16 @@ def _held(seen: Seen, value: Value, t_ms: int) -> int:
     return min(seen.held_ms + max(t_ms - seen.t_ms, 0), _HELD_MS)
 
 
-def _turns_unknown(seen: Seen, value: Value, t_ms: int, bounds: Register) -> list[_Event]:
-    """An event if there was time enough for a whole turn more than the register shows."""
+def _turns_unknown(
+    seen: Seen, value: Value, t_ms: int, bounds: Register, turns: int
+) -> list[_Event]:
+    """An event if there was time enough for a whole turn more than is known of."""
     if bounds.modulus is None or bounds.per_hour is None:
         return []
     if not _is_dated(seen, t_ms):
         seen = _long_ago(seen, t_ms)
     old, new = as_fraction(seen.value), as_fraction(value)
-    least = (new - old) % bounds.modulus
-    if least + bounds.modulus > _most(seen, value, t_ms, bounds):
+    if new - old + (turns + 1) * bounds.modulus > _most(seen, value, t_ms, bounds):
         return []
     return [("turns_unknown", t_ms, {"last": old, "read": new})]
 

@@ -146,6 +146,12 @@ def test_a_small_counter_is_followed_turn_after_turn() -> None:
     assert booked(told) == Fraction(150 * 29, 1000)
 
 
+def test_turns_among_the_agreeing_values_are_counted() -> None:
+    pulses = Register(per_hour=Fraction(10), modulus=Fraction(1))
+    told = feed([900, 733, 566, 399], pulses, every_ms=5 * 60_000)
+    assert [(e.event, e.detail["closing"]) for e in events(told)] == [("rollover", "3.399")]
+
+
 def test_turns_that_nobody_can_have_seen_are_named_and_the_least_is_booked() -> None:
     pulses = Register(per_hour=Fraction(10), modulus=Fraction(1))
     told = feed([100, 300], pulses, every_ms=3_600_000)
@@ -206,6 +212,7 @@ def test_an_exchange_that_was_seen_as_a_reset_before_is_not_told_twice() -> None
     assert [e.event for e in events(told)] == ["reset"]
     after = judge(replaced(told[-1].state), sample(50, T0 + 5 * 60_000), {KWH: TEN_KW})
     assert (after.events, qualities([after])) == ([], ["good"])
+    assert [e.event for e in events(exchanged([60, 61, 62], after.state))] == ["swap"], "another"
     same = confirmed(told[-1].state)
     later = exchanged([3, 3, 3], same)
     assert [e.event for e in events(later)] == ["swap"]
