@@ -31,16 +31,14 @@ def serial_port(
     by_id: Path = ports.BY_ID,
 ) -> list[Target]:
     """One target a setting; those of the factories where none is given, the most frequent first."""
-    lasting = ports.lasting(device, by_id)
+    lasting, keys = ports.lasting(device, by_id), _keys(driver)
     found = []
     for setting in _given(bauds, parities) or _factory(known):
         table: dict[str, object] = {"driver": driver}
-        if "transport" in drivers.load(driver).Settings.__struct_fields__:
+        if "transport" in keys:
             table["transport"] = "rtu"
         table |= {"device": lasting, **setting}
-        _, settings = drivers.configure({**table, **_timeout(timeout_ms)}, "scan", "bus")
-        if not isinstance(settings, line.Settings):
-            raise ConfigError(f"scan: --driver: {driver} has no serial line")
+        settings = _settings(table, timeout_ms)
         table |= {"baud": settings.baud, "parity": settings.parity}
         where = f"{diagnosis.setting(settings)} on {lasting}"
         found.append(Target(where, "line-1", table, settings, (units or _ON_A_LINE,)))
@@ -56,7 +54,7 @@ def network(
     timeout_ms: int | None,
 ) -> list[Target]:
     """One target a host."""
-    has_transport = "transport" in drivers.load(driver).Settings.__struct_fields__
+    has_transport = "transport" in _keys(driver)
     table: dict[str, object] = {"driver": driver}
     if has_transport:
         table["transport"] = transport or "tcp"
@@ -70,9 +68,7 @@ def network(
     found = []
     for host in _hosts(hosts):
         mine = {**table, "host": host}
-        _, settings = drivers.configure({**mine, **_timeout(timeout_ms)}, "scan", "bus")
-        if not isinstance(settings, line.Settings):
-            raise ConfigError(f"scan: --driver: {driver} has no host and port")
+        settings = _settings(mine, timeout_ms)
         mine["port"] = settings.port
         name = paste.bus_name(host)
         one = free and units is None
@@ -91,6 +87,23 @@ def configured(plan: Plan, bus: str, units: Units | None) -> Target:
     where = f"{setting} on {bus}" if setting else bus
     ranges = (units or _ON_A_LINE,)
     return Target(where, bus, {}, settings, ranges, configured=True, meters=meters)
+
+
+def _keys(driver: str) -> Sequence[str]:
+    """What a bus of this driver can be told. Raises ConfigError if it has no line to search."""
+    settings = drivers.load(driver).Settings
+    if not issubclass(settings, line.Settings):
+        raise ConfigError(f"scan: --driver: {driver} has no line; its meters speak for themselves")
+    return settings.__struct_fields__
+
+
+def _settings(table: Mapping[str, object], timeout_ms: int | None) -> line.Settings:
+    """The bus of this table. Raises ConfigError."""
+    patience = {"timeout_ms": timeout_ms} if timeout_ms else {}
+    _, settings = drivers.configure({**table, **patience}, "scan", "bus")
+    if not isinstance(settings, line.Settings):
+        raise ConfigError(f"scan: --driver: {table['driver']} has no line")
+    return settings
 
 
 def _given(bauds: Sequence[int], parities: Sequence[str]) -> list[dict[str, object]]:
@@ -113,10 +126,6 @@ def _factory(known: Mapping[str, Profile]) -> list[dict[str, object]]:
         for (baud, parity, stop), _ in counted.most_common()
     ]
     return found or [{}]
-
-
-def _timeout(timeout_ms: int | None) -> dict[str, object]:
-    return {"timeout_ms": timeout_ms} if timeout_ms else {}
 
 
 def _hosts(text: str) -> list[str]:
