@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TextIO
 
 from edge_agent import config
-from edge_agent.field import budget, table
+from edge_agent.config import Plan
+from edge_agent.field import budget, judgement, table
 from edge_agent.field.budget import Budget
 from wire.errors import ConfigError
 
@@ -34,14 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit code as the command's help has it."""
     problems = config.problems(args.config)
-    found = [] if problems else budget.budgets(config.load(args.config))
+    plan = None if problems else config.load(args.config)
+    found = budget.budgets(plan) if plan is not None else []
+    notes = _notes(plan) if plan is not None else []
     if args.json:
-        print(json.dumps(_as_json(args.config, problems, found), indent=2), file=sys.stdout)
+        told = _as_json(args.config, problems, found, notes)
+        print(json.dumps(told, indent=2), file=sys.stdout)
     else:
         for problem in problems:
             print(f"edge-agent: {problem}", file=sys.stderr)
-        if not problems:
+        if plan is not None:
             show(args.config, found, sys.stdout, sys.stderr)
+            for note in notes:
+                print(f"edge-agent: {args.config}: {note}", file=sys.stderr)
     if problems:
         return 2
     return 0 if all(each.holds for each in found) else 1
@@ -74,15 +80,29 @@ def show(path: Path, found: Sequence[Budget], out: TextIO, err: TextIO) -> None:
             print(f"\n{each.verdict}", file=out)
 
 
+def _notes(plan: Plan) -> list[str]:
+    """What cannot be meant, though it can be run."""
+    return [
+        f"meters.{name}: {check.text}"
+        for name, metered in plan.meters.items()
+        for check in judgement.checks({}, judgement.site_of(metered))
+        if check.level == "look"
+    ]
+
+
 def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}{'es' if what.endswith('s') else 's'}"
 
 
 def _as_json(
-    path: Path, problems: Sequence[ConfigError], found: Sequence[Budget]
+    path: Path,
+    problems: Sequence[ConfigError],
+    found: Sequence[Budget],
+    notes: Sequence[str],
 ) -> dict[str, object]:
     return {
         "config": str(path),
         "problems": [str(problem) for problem in problems],
         "buses": [each.as_json() for each in found],
+        "notes": list(notes),
     }

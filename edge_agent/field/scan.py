@@ -19,6 +19,11 @@ from edge_agent.profiles import Profile
 from wire.errors import ConfigError, TransientError
 
 _MANY = 1024
+_OF = {  # what else may be said with it
+    "device": {"baud", "parity", "timeout_ms"},
+    "network": {"port", "transport", "timeout_ms"},
+    "bus": {"config"},
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,8 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 if a meter was found, else 1. Raises ConfigError or TransientError."""
-    if not (args.device or args.network or args.bus):
-        raise ConfigError(f"scan: say --device, --network or --bus; {ports.plugged_in()}")
+    _refuse_what_means_nothing(args)
     plan = config.load(args.config) if args.bus else None
     known = _profiles(args, plan)
     tried = _targets(args, plan, known)
@@ -87,6 +91,16 @@ def run(args: argparse.Namespace) -> int:
         told.interrupted(str(exc))
     told.end(sweep, tried)
     return 0 if told.hits else 1
+
+
+def _refuse_what_means_nothing(args: argparse.Namespace) -> None:
+    where = next((name for name in _OF if getattr(args, name)), None)
+    if where is None:
+        raise ConfigError(f"scan: say --device, --network or --bus; {ports.plugged_in()}")
+    for name in ("baud", "parity", "port", "transport", "timeout_ms"):
+        if getattr(args, name) and name not in _OF[where]:
+            word = name.replace("_", "-")
+            raise ConfigError(f"scan: --{word}: means nothing with --{where}")
 
 
 def _driver(args: argparse.Namespace, plan: Plan | None) -> drivers.Driver:

@@ -215,6 +215,8 @@ def test_on_a_configured_bus_only_strangers_are_pasted(scan: Scan, tmp_path: Pat
         ((), "scan: say --device, --network or --bus; "),
         (("--network", "10.0.0.0/33"), "scan: --network: 10.0.0.0/33 is no network, as "),
         (("--network", "10.0.0.0/8"), "scan: --network: 10.0.0.0/8 has more than 65536 addresses"),
+        (("--network", "h", "--baud", "9600"), "scan: --baud: means nothing with --network"),
+        (("--device", "x", "--port", "502"), "scan: --port: means nothing with --device"),
         (("--device", "x", "--driver", "nothing"), "there is no driver 'nothing'; known: "),
         (("--device", "x", "--driver", "http_json"), "scan: --driver: http_json has no line; "),
         (("--network", "h", "--driver", "dlt645"), "scan: bus: port must be 1 to 65535"),

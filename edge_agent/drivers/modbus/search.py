@@ -16,6 +16,7 @@ from edge_agent.line import LinkLost, NoAnswer
 from edge_agent.profiles import Profile
 from edge_agent.profiles.modbus import Profile as ModbusProfile
 
+_LAST = 255
 _HASTE_MS = 300
 _LATE = 3  # units that may still answer
 _MOST_RUBBLE = 8  # a line that is never quiet is not asked patiently for ever
@@ -38,6 +39,7 @@ async def search(
     probe: Probe, read: ReadSome, profiles: Mapping[str, Profile], first: int, last: int
 ) -> AsyncIterator[Looked]:
     """See edge_agent.drivers.Searchable. The first unit that finds no link ends it."""
+    last = min(last, _LAST)
     models = {name: p for name, p in profiles.items() if isinstance(p, ModbusProfile)}
     silent = deque[int](maxlen=_LATE)
     of, lost, rubble = last - first + 1, 0, 0

@@ -51,7 +51,7 @@ def checked(
         meters: int,
         *words: str,
         baud: int = 9600,
-        every: float = 1,
+        every: object = 1,
         profile: str = "eastron_sdm630",
     ) -> tuple[int, str, str]:
         tables = [METER.format(n=n + 1, every=every, profile=profile) for n in range(meters)]
@@ -114,6 +114,15 @@ def test_a_wrong_configuration_is_json_too(checked: Checked) -> None:
     assert (code, said) == (2, "")
     assert json.loads(out)["buses"] == []
     assert "no such profile" in json.loads(out)["problems"][0]
+
+
+def test_a_ratio_that_does_nothing_is_told(checked: Checked) -> None:
+    code, _, said = checked(1, every='1\nct = "40"')
+    assert code == 0
+    assert said == (
+        "edge-agent: agent.toml: meters.m-1: ct and pt have no effect: this model shows values of the"
+        " primary side itself\n"
+    )
 
 
 def meter(n: int, every_s: float, profile: Profile | None = None) -> Metered:
