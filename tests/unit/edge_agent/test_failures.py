@@ -1,5 +1,6 @@
 """What a person reads when a line fails: the system's own errors, raised by the system."""
 
+import errno
 import os
 import pty
 import socket
@@ -90,6 +91,19 @@ def test_a_port_one_may_not_open(root: Path) -> None:
     os.close(master)
     os.close(slave)
     assert done.stdout.strip().endswith("no permission; the user must be in the group dialout")
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.EHOSTUNREACH, "nobody has that address; is the meter powered"),
+        (errno.ENETUNREACH, "there is no way there; is the network up"),
+        (errno.EBUSY, "the line is in use, perhaps by the running agent"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_what_the_system_says_is_said_in_words(number: int, says: str) -> None:
+    assert failures.why(OSError(number, "x")).startswith(says)
 
 
 def test_an_echo_is_called_one() -> None:
