@@ -166,6 +166,46 @@ def test_an_open_closure_and_a_silent_meter_raise_alarms(open_page, demo: System
     expect(alarms).to_contain_text(f"Meter {silent} is silent since")
 
 
+@pytest.mark.parametrize(
+    ("locale", "alarms", "notice", "events"),
+    [
+        (
+            "en",
+            ["in doubt since", "went on from another place at", "clock of gateway gw-1 is behind"],
+            "register reset",
+            ["m-1 register reset", "gw-1 clock was set", "closing 50.1", "quantity energy drawn"],
+        ),
+        (
+            "zh-CN",
+            ["起存疑", "从别处重新开始", "网关 gw-1 的时钟落后"],
+            "表底数重置",
+            ["m-1 表底数重置", "gw-1 时钟被调整", "止码 50.1", "用电量"],
+        ),
+    ],
+)
+def test_what_registers_and_clocks_did_is_said_in_words(
+    open_page, demo: System, locale: str, alarms: list[str], notice: str, events: list[str]
+) -> None:
+    snapshot = demo.api("/v1/snapshot")
+    t_ms = snapshot["now_ms"] - 1000
+    detail = {"quantity": "active_energy_import", "closing": "50.1", "opening": "0"}
+    reset = {"t_ms": t_ms, "kind": "meter", "event": "reset", "meter": "m-1", "detail": detail}
+    step = {"event": "clock_step", "meter": "gw-1", "detail": {"by_ms": "-3600000"}}
+    snapshot["events"] = [reset, reset | step]
+    snapshot["meters"][0] |= {"quality": "suspect", "notice": reset}
+    snapshot["alarms"] = [
+        {"kind": kind, "about": about, "text": "", "t_ms": t_ms}
+        for kind, about in (("doubt", "m-1"), ("reset", "m-1"), ("clock", "gw-1"))
+    ]
+    page = open_page(snapshot, locale=locale)
+    row = page.locator(f'tr[data-meter="{snapshot["meters"][0]["meter"]}"]')
+    expect(row.locator('[data-event="reset"]')).to_contain_text(notice)
+    for text in alarms:
+        expect(page.get_by_role("status")).to_contain_text(text)
+    for text in events:
+        expect(page.locator("#events")).to_contain_text(text)
+
+
 def test_names_from_outside_stay_text(open_page, demo: System) -> None:
     snapshot = demo.api("/v1/snapshot")
     evil = "<img src=x onerror=document.title='evil'>"
