@@ -44,16 +44,17 @@ from edge_agent.profiles import Profile
 from wire import config
 from wire.errors import BadData, ConfigError, ProfileError
 from wire.mqtt import Broker
-from wire.quantities import QUANTITIES
+from wire.quantities import QUANTITIES, register_id
 from wire.signing import PublicKey
 from wire.topics import is_id
 
-# Read where the configuration names nothing: what accounts stand on, and what a page shows.
-USUAL_QUANTITIES = (
-    *("active_energy_import", "active_power"),
-    *("gas_volume", "gas_normal_volume", "water_volume", "air_volume", "air_normal_volume"),
-    *("steam_mass", "heat_energy", "cooling_energy", "fuel_volume", "flow", "mass_flow"),
+# Read where the configuration names nothing: the counter accounts stand on, the first its model
+# has, and what a page shows beside it.
+USUAL_COUNTERS = (
+    *("active_energy_import", "heat_energy", "cooling_energy", "gas_normal_volume", "gas_volume"),
+    *("air_normal_volume", "air_volume", "steam_mass", "fuel_volume", "water_volume"),
 )
+USUAL_BESIDE = ("active_power", "flow", "mass_flow")
 
 
 class Meter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,8 +139,10 @@ def problems(path: Path) -> list[ConfigError]:
 
 def quantities(meter: Meter, profile: Profile) -> tuple[str, ...]:
     """What is read of a meter: what its table names, else the usual ones its model has."""
-    named = meter.quantities or tuple(meter.inputs)
-    return named or tuple(q for q in USUAL_QUANTITIES if q in profile.meanings)
+    if named := meter.quantities or tuple(meter.inputs):
+        return named
+    counters_ = [q for q in USUAL_COUNTERS if q in profile.meanings]
+    return (*counters_[:1], *(q for q in USUAL_BESIDE if q in profile.meanings))
 
 
 def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
@@ -262,6 +265,15 @@ def _wrong_quantities(meter: Meter, profile: Profile) -> Iterator[tuple[str, str
             yield "quantities", f"unknown {quantity!r}"
         elif quantity not in profile.meanings:
             yield "quantities", f"profile {meter.profile or 'inputs'} has no {quantity}"
+    booked: dict[str, str] = {}
+    for quantity in meter.quantities or meter.inputs:
+        if quantity in QUANTITIES and (id_ := register_id("", quantity)) is not None:
+            other = booked.setdefault(id_, quantity)
+            if other != quantity:
+                yield (
+                    "quantities",
+                    f"{other} and {quantity} would be one register of the site; name one",
+                )
 
 
 def _intervals(told: _Problems, meters: Mapping[str, Metered], boundary_ms: int) -> None:

@@ -6,11 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
+import nacl.exceptions
+import nacl.signing
 
 from wire.errors import BadData, ConfigError
 
@@ -23,7 +20,7 @@ class PublicKey:
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.id = hashlib.sha256(raw).hexdigest()[:16]
-        self._key = Ed25519PublicKey.from_public_bytes(raw)
+        self._key = nacl.signing.VerifyKey(raw)
 
     @classmethod
     def parse(cls, text: str) -> "PublicKey":
@@ -42,8 +39,8 @@ class PublicKey:
     def verify(self, signature: bytes, message: bytes) -> None:
         """Raises BadData if `signature` is not this key's signature of `message`."""
         try:
-            self._key.verify(signature, message)
-        except InvalidSignature as exc:
+            self._key.verify(message, signature)
+        except (nacl.exceptions.BadSignatureError, nacl.exceptions.ValueError) as exc:
             raise BadData(f"signature does not match key {self.id}") from exc
 
 
@@ -51,24 +48,24 @@ class SigningKey:
     """A private key; its file holds 32 bytes in base64 and is readable by its owner only."""
 
     def __init__(self, raw: bytes) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(raw)
-        self.public = PublicKey(self._key.public_key().public_bytes_raw())
+        self._key = nacl.signing.SigningKey(raw)
+        self.public = PublicKey(bytes(self._key.verify_key))
 
     @classmethod
     def load_or_create(cls, path: Path) -> "SigningKey":
         """The key in `path`; a new one is made where there is none. Raises ConfigError."""
         try:
             if not path.exists():
-                _write_new(path, Ed25519PrivateKey.generate().private_bytes_raw())
+                _write_new(path, bytes(nacl.signing.SigningKey.generate()))
             return cls(base64.b64decode(path.read_text().strip(), validate=True))
         except OSError as exc:
             raise ConfigError(f"{path}: key file cannot be used: {exc.strerror}") from exc
-        except ValueError as exc:
+        except (ValueError, nacl.exceptions.ValueError) as exc:
             raise ConfigError(f"{path}: is not a key file (32 bytes in base64)") from exc
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes."""
-        return self._key.sign(message)
+        return self._key.sign(message).signature
 
 
 def _write_new(path: Path, raw: bytes) -> None:

@@ -66,7 +66,7 @@ def test_the_agent_runs_with_nothing_but_its_own_extra(gateway, tmp_path):
         'port = 1\n[meters.m]\nbus = "b"\nunit_id = 1\nprofile = "eastron_sdm630"\n'
         "rated_power_w = 1000\n"
     )
-    assert "1 meters" in run(
+    assert "1 meter on 1 bus" in run(
         gateway / "bin/edge-agent", "check", "--config", config, cwd=tmp_path, env=clean
     )
     process = subprocess.Popen(

@@ -6,6 +6,7 @@ import pytest
 
 from edge_agent import config
 from wire.errors import ConfigError
+from wire.quantities import QUANTITIES
 from wire.signing import SigningKey
 
 
@@ -86,6 +87,27 @@ def test_a_counter_that_starts_again_sooner_than_it_is_read_is_refused(sample, t
 def test_all_problems_are_told_at_once(sample, tmp_path):
     bad = sample.replace("interval_s = 1", "interval_s = 0").replace("= 48000", "= 0")
     assert len(told(tmp_path, bad)) == 2
+
+
+def test_of_a_meter_with_several_counters_one_is_booked(sample, tmp_path):
+    gas = """
+[meters.m-gas]
+bus = "line-a"
+unit_id = 5
+profile = "fuxin_gas_corrector"
+allow_unverified = true
+rated_flow_per_h = "160"
+"""
+    path = tmp_path / "agent.toml"
+    path.write_text(sample + gas)
+    wanted = config.load(path).meters["m-gas"].wanted
+    assert [q for q in wanted.quantities if QUANTITIES[q].cumulative] == ["gas_normal_volume"]
+    both = 'quantities = ["gas_volume", "gas_normal_volume"]\n'
+    (found,) = told(tmp_path, sample + gas + both)
+    assert found == (
+        "meters.m-gas.quantities: gas_volume and gas_normal_volume would be one register of the"
+        " site; name one"
+    )
 
 
 def test_two_meters_at_one_address_are_noticed(sample, tmp_path):
