@@ -94,6 +94,8 @@ class Sender:
     def _seal(self, due: Due) -> None:
         now_s = asyncio.get_running_loop().time()
         sealed = self._gateway.seal(due.instants, due.phase, now_s)
+        if not self._waiting:
+            self._progress_s = now_s  # nobody was waited for until now
         self._waiting[sealed.seq] = sealed
         self._tally.note_sealed(sealed, due.late_s)
         self._changed.set()
