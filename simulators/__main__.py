@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     told.set_defaults(command=_truth)
     text = "hold closed results against rules and truth; exit 1 if they are outside the bounds"
     line = "judge --config plant.toml --journal journal.db --site demo --results closed.json"
-    lines = (f"plant-sim {line}", f"wattprint {line}")
+    lines: tuple[str, ...] = (f"plant-sim {line}", f"wattprint {line}")
     held = commands.add_parser("judge", help=text, **_texts(text, *lines))
     _add_run(held)
     held.add_argument("--journal", type=Path, required=True)
