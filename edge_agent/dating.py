@@ -135,8 +135,9 @@ class Dated:
         if last_ms is None or sample.t_ms > last_ms:
             self.fresh.update(dict.fromkeys(keys, sample.t_ms))
         else:
-            quality = quality or "suspect"
-            self._tell_behind(sample.t_ms, last_ms)
+            if not quality:
+                quality = "suspect"
+                self._tell_behind(sample.t_ms, last_ms)
             for key in keys:
                 self.fresh[key] = max(sample.t_ms, self._last(key) or sample.t_ms)
         if not quality or sample.quality not in BOOKED:
