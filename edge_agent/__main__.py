@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import importlib
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from wire import logs
 from wire.errors import BadData, ConfigError, TransientError
@@ -14,7 +16,6 @@ try:
     from edge_agent import agent, config
     from edge_agent.clock import Clock, system_clock
     from edge_agent.config import Plan
-    from edge_agent.field import check, profiles, read, report, scan, status
     from edge_agent.store import Disk, Store, open_store
     from edge_agent.systemd import Systemd
     from wire.signing import SigningKey
@@ -25,9 +26,19 @@ except ModuleNotFoundError as exc:
     print(f"edge-agent: {package} is not installed here; install wattprint[edge]", file=sys.stderr)
     sys.exit(2)
 
+# An installer's commands: each is a file of `field`, imported only where it is typed.
+_FIELD = {
+    "check": "say what is wrong, open no connection",
+    "status": "how the running agent does",
+    "scan": "name what answers on a line or in a network",
+    "read": "read one meter, once or again and again",
+    "report": "write down how every meter was found",
+    "profiles": "list and show meter profiles",
+}
 _EXAMPLES = """examples:
   edge-agent check --config agent.toml        say what is wrong, open no connection
   edge-agent run --config agent.toml
+  edge-agent status --config agent.toml       how the running agent does
   edge-agent scan --device /dev/ttyUSB0       name the meters on a line
   edge-agent read m-press-1 --config agent.toml
   edge-agent report --config agent.toml --out report
@@ -58,12 +69,10 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_argument("--config", type=Path, required=True, metavar="FILE")
-    check.add_arguments(words.add_parser("check", help="say what is wrong, open no connection"))
-    status.add_arguments(words.add_parser("status", help="how the running agent does"))
-    scan.add_arguments(words.add_parser("scan", help="name what answers on a line or in a network"))
-    read.add_arguments(words.add_parser("read", help="read one meter, once or again and again"))
-    report.add_arguments(words.add_parser("report", help="write down how every meter was found"))
-    profiles.add_arguments(words.add_parser("profiles", help="list and show meter profiles"))
+    for word, what in _FIELD.items():
+        command = words.add_parser(word, help=what)
+        if word in sys.argv[1:2]:
+            _field(word).add_arguments(command)
     return parser
 
 
@@ -75,27 +84,22 @@ def main() -> int:
             case "run":
                 logs.setup("edge-agent")
                 return _run(arguments.config)
-            case "check":
-                return check.run(arguments)
-            case "status":
-                return status.run(arguments)
             case "key":
                 print(_key(config.load(arguments.config)).public)
                 return 0
-            case "scan":
-                return scan.run(arguments)
-            case "read":
-                return read.run(arguments)
-            case "report":
-                return report.run(arguments)
-            case _:
-                return profiles.run(arguments)
+            case word:
+                code: int = _field(word).run(arguments)
+                return code
     except ConfigError as exc:
         print(f"edge-agent: {exc}", file=sys.stderr)
         return 2
     except (TransientError, BadData) as exc:
         print(f"edge-agent: {exc}", file=sys.stderr)
         return 1
+
+
+def _field(word: str) -> Any:
+    return importlib.import_module(f"edge_agent.field.{word}")
 
 
 def _key(plan: Plan) -> SigningKey:

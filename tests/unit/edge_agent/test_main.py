@@ -108,7 +108,7 @@ def test_an_unknown_profile_is_answered_with_near_names(typed: Typed) -> None:
     assert re.search(r"did you mean eastron_sdm630 or eastron_sdm\w+ or \w+\?$", said.strip())
 
 
-@pytest.mark.parametrize("word", ["run", "check", "key", "scan", "read", "report", "profiles"])
+@pytest.mark.parametrize("word", ["run", "key", *program._FIELD])
 def test_the_help_of_every_word_shows_how_to_type_it_either_way(
     word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
