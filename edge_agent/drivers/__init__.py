@@ -10,6 +10,9 @@ A driver module has
   at the reads that need it; `random` draws the pause in between, `now_ms` dates the answers;
 - `cost(settings, wanted)`: what one round of a meter takes of the bus, by the protocol alone.
 
+What they give is told in `edge_agent/bus.py`: a bus may also be `Searchable`, which `edge-agent scan`
+needs, and a meter may be one that `Remembers` or `KnowsRatios`.
+
 Its docstring begins a sample configuration with `~~~toml`: the bus's keys, and under `[meter]` a
 meter's. A driver is found by its file's name; a dotted name loads someone else's module. It
 translates its library's errors into those below and raises no others.
