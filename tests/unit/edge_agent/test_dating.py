@@ -246,6 +246,27 @@ def test_two_boots_without_time_stand_one_before_the_other(gateway: Gateway) -> 
     assert [event.event for event in events] == ["undated"] * 2
 
 
+def test_a_boot_without_time_ended_before_the_next_that_had_one_not_before_this(
+    gateway: Gateway,
+) -> None:
+    gateway.reboot(5 * S)
+    gateway.read()
+    gateway.reboot(T0 + HOUR)
+    gateway.read()
+    gateway.reboot(T0 + 2 * HOUR)
+    gateway.seal()
+    rows = gateway.left()[0]
+    assert rows == [(1, T0 + HOUR - 20 * S, "estimated"), (2, T0 + HOUR + S, "good")]
+
+
+def test_a_doubtful_value_stays_doubtful_also_where_its_time_is_not_known(gateway: Gateway) -> None:
+    gateway.reboot(5 * S)
+    gateway.store.commit([Sample("m", 5 * S, {KWH: (1, 0)}, "suspect")], [], gateway.now, {})
+    gateway.reboot(T0)
+    gateway.seal()
+    assert [quality for _, _, quality in gateway.left()[0]] == ["suspect"]
+
+
 def test_a_boot_that_learned_the_time_is_dated_by_it_also_after_the_next(gateway: Gateway) -> None:
     gateway.reboot(5 * S)
     gateway.read()
