@@ -4,6 +4,7 @@ Only the ingestor appends. Others follow by offset: on the same machine from the
 elsewhere over the ingestor's API. A footprint is a pure function of a prefix of it.
 """
 
+from wire.journal.cold import Unreadable
 from wire.journal.record import GENESIS, KINDS, Entry, Record, link, verify_chain
 from wire.journal.sqlite import Reader, Writer, open_reader, open_writer
 
@@ -13,6 +14,7 @@ __all__ = [
     "Entry",
     "Reader",
     "Record",
+    "Unreadable",
     "Writer",
     "link",
     "open_reader",

@@ -7,21 +7,23 @@ import msgspec
 
 from wire.errors import BadData
 
-KINDS = ("segment", "event", "model", "factor", "key", "correction")
+KINDS = ("segment", "event", "model", "factor", "key", "correction", "head")
 GENESIS = "0" * 64  # chain value before a site's first record
 
 
 class Entry(msgspec.Struct, frozen=True):
     """What is to be appended. `key` is unique within its kind and site.
 
-    A model or factor set that comes into force again after another one gets /2, /3 … behind its key.
+    What comes again gets /2, /3 … behind its key: a model or factor set in force once more after
+    another one, a later word about a key, a day lived twice by a clock that was set.
 
     kind     key                          data
     segment  <gateway>/<stream>/<seq>     the sealed bytes, exactly as they came
     event    the event's id               the event as JSON
     model    SHA-256 of data              the site model, TOML
     factor   SHA-256 of data              the factor set in force, JSON
-    key      the key's id                 {site, gateway, public_key, from_ms, until_ms, revoked}
+    key      the key's id                 {site, gateway, public_key, from_ms, until_ms, revoked, holder}
+    head     the UTC day, 2026-11-25      the signed tree head of all records before it, see `heads.py`
     correction  <gateway>/<stream>/<seq>  a refused segment's place: {type: refused, …, hash, reason}
     correction  <source>/<n>              a known event told under another number: {type: renumbered, …}
     """
@@ -45,21 +47,32 @@ class Record(msgspec.Struct, frozen=True):
     data: bytes
 
 
+def chained(record: Record) -> bytes:
+    """What a record's chain value is the hash of, and what its leaf in the tree stands for."""
+    place = (record.site, record.offset, record.kind, record.key)
+    return msgspec.json.encode((*place, record.hash, record.prev, record.t_ms))
+
+
 def link(site: str, offset: int, entry: Entry, prev: str, t_ms: int) -> Record:
     """The record `entry` becomes at `offset`, after the record whose chain value is `prev`."""
     digest = hashlib.sha256(entry.data).hexdigest()
-    chained = msgspec.json.encode((site, offset, entry.kind, entry.key, digest, prev, t_ms))
-    chain = hashlib.sha256(chained).hexdigest()
-    return Record(site, offset, entry.kind, entry.key, digest, prev, chain, t_ms, entry.data)
+    loose = Record(site, offset, entry.kind, entry.key, digest, prev, "", t_ms, entry.data)
+    chain = hashlib.sha256(chained(loose)).hexdigest()
+    return msgspec.structs.replace(loose, chain=chain)
+
+
+def check_link(record: Record, after: int, prev: str) -> None:
+    """Raises BadData unless `record` follows offset `after`, whose chain value is `prev`."""
+    if record.offset != after + 1:
+        raise BadData(f"{record.site}: offset {record.offset} follows {after}")
+    entry = Entry(record.kind, record.key, record.data)
+    if link(record.site, record.offset, entry, prev, record.t_ms) != record:
+        raise BadData(f"{record.site}: record {record.offset} is not what was appended")
 
 
 def verify_chain(records: Iterable[Record], prev: str = GENESIS, after: int = 0) -> tuple[int, str]:
     """Walk records from `after` on; (last offset, its chain value). Raises BadData at a break."""
     for record in records:
-        if record.offset != after + 1:
-            raise BadData(f"{record.site}: offset {record.offset} follows {after}")
-        entry = Entry(record.kind, record.key, record.data)
-        if link(record.site, record.offset, entry, prev, record.t_ms) != record:
-            raise BadData(f"{record.site}: record {record.offset} is not what was appended")
+        check_link(record, after, prev)
         after, prev = record.offset, record.chain
     return after, prev

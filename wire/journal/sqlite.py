@@ -9,10 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from wire.errors import ConfigError, TransientError
+from wire.journal.cold import NOTHING, Cold, Unreadable
+from wire.journal.heads import leaf_of
 from wire.journal.record import GENESIS, Entry, Record, link
 
 _VERSION = 1
+FROZEN_VERSION = 2  # of a journal some of whose data stands in cold files
 _SCHEMA = """
 CREATE TABLE record (
     site TEXT NOT NULL, offset INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
@@ -23,30 +28,66 @@ CREATE TABLE record (
 CREATE UNIQUE INDEX record_key ON record (site, kind, key);
 """
 _COLUMNS = "site, offset, kind, key, hash, prev, chain, t_ms, data"
+_OUTLINE = "site, offset, kind, key, hash, prev, chain, t_ms, x''"
 _BUSY_MS = 5000
 
 
 class Reader:
     """Reads records by offset; sees every append as soon as it is committed.
 
-    Everything raises TransientError when the disk fails; a full one may fail a reader too.
+    Everything raises TransientError when the disk fails; a full one may fail a reader too. Of a
+    damaged journal the sound part is given, then Unreadable is raised, naming the record.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._cold = Cold(db)
 
     def read(self, site: str, after: int, limit: int = 1000) -> list[Record]:
         """At most `limit` records of `site` with offsets above `after`, in order."""
         query = (
             f"SELECT {_COLUMNS} FROM record WHERE site = ? AND offset > ? ORDER BY offset LIMIT ?"
         )
-        return [Record(*row) for row in self._rows(query, site, after, limit)]
+        try:
+            rows = self._rows(query, site, after, limit)
+        except Unreadable as exc:
+            if limit == 1:
+                raise Unreadable(f"{site}: record {after + 1}: {exc}", after + 1) from exc
+            # Its neighbours may be sound; what comes before the damage is.
+            return self.read(site, after, limit // 2)
+        records: list[Record] = []
+        for row in rows:
+            try:
+                records.append(self._filled(Record(*row)))
+            except Unreadable:
+                if not records:
+                    raise
+                break
+        return records
 
     def walk(self, site: str, after: int = 0) -> Iterator[Record]:
         """Every record of `site` above `after`."""
         while records := self.read(site, after):
             yield from records
             after = records[-1].offset
+
+    def leaves(self, site: str, after: int, upto: int) -> Iterator[bytes]:
+        """The leaves (`heads.py`) of the records above `after`, up to `upto`; no cold file is asked."""
+        query = (
+            f"SELECT {_OUTLINE} FROM record WHERE site = ? AND offset > ? AND offset <= ?"
+            " ORDER BY offset LIMIT 1000"
+        )
+        while rows := self._rows(query, site, after, upto):
+            for row in rows:
+                record = Record(*row)
+                yield leaf_of(record)
+                after = record.offset
+
+    def outline(self, site: str, offset: int) -> Record | None:
+        """A record without its data."""
+        query = f"SELECT {_OUTLINE} FROM record WHERE site = ? AND offset = ?"
+        rows = self._rows(query, site, offset)
+        return Record(*rows[0]) if rows else None
 
     def head(self, site: str) -> tuple[int, str]:
         """(last offset, its chain value); (0, GENESIS) for a site without records."""
@@ -59,25 +100,42 @@ class Reader:
         """The record with this key, if there is one."""
         query = f"SELECT {_COLUMNS} FROM record WHERE site = ? AND kind = ? AND key = ?"
         rows = self._rows(query, site, kind, key)
-        return Record(*rows[0]) if rows else None
+        return self._filled(Record(*rows[0])) if rows else None
+
+    def hash_of(self, site: str, kind: str, key: str) -> str | None:
+        """The hash of that record's data, for which no cold file is asked."""
+        query = "SELECT hash FROM record WHERE site = ? AND kind = ? AND key = ?"
+        for (found,) in self._rows(query, site, kind, key):
+            return str(found)
+        return None
 
     def of_kind(self, site: str, kind: str) -> list[Record]:
         """Every record of one kind, in order."""
         query = f"SELECT {_COLUMNS} FROM record WHERE site = ? AND kind = ? ORDER BY offset"
-        return [Record(*row) for row in self._rows(query, site, kind)]
+        return [self._filled(Record(*row)) for row in self._rows(query, site, kind)]
 
     def sites(self) -> list[str]:
         """Every site that has a record."""
         return [site for (site,) in self._rows("SELECT DISTINCT site FROM record ORDER BY 1")]
 
     def close(self) -> None:
+        self._cold.close()
         self._db.close()
+
+    def _filled(self, record: Record) -> Record:
+        """With its data, from a cold file if it moved there."""
+        if record.data or record.hash == NOTHING:
+            return record
+        data = self._cold.data(record.site, record.offset, record.hash)
+        return msgspec.structs.replace(record, data=data)
 
     def _rows(self, query: str, *values: str | int) -> list[Any]:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.OperationalError as exc:
             raise TransientError(f"journal cannot be read: {exc}") from exc
+        except sqlite3.DatabaseError as exc:
+            raise Unreadable(f"journal is damaged: {exc}; `journal verify` says where") from exc
 
 
 class Writer(Reader):
@@ -108,7 +166,9 @@ class Writer(Reader):
                     f"INSERT INTO record ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",
                     [tuple(getattr(r, f) for f in r.__struct_fields__) for r in records],
                 )
-        except sqlite3.OperationalError as exc:
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as exc:
             raise TransientError(f"journal cannot be written: {exc}") from exc
         return records
 
@@ -123,7 +183,7 @@ def open_writer(path: Path, now_ms: Callable[[], int]) -> Writer:
     """Open for appending; made where there is none. Raises ConfigError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        db = _connect(path)
+        db = connect(path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         if not _version(db):
@@ -140,7 +200,7 @@ def open_reader(path: Path) -> Reader:
     if not path.exists():
         raise TransientError(f"{path}: there is no journal yet; the ingestor makes it")
     try:
-        db = _connect(path)
+        db = connect(path)
         db.execute("PRAGMA query_only = ON")
         if not _version(db):
             raise TransientError(f"{path}: the ingestor has not made the journal yet")
@@ -150,7 +210,8 @@ def open_reader(path: Path) -> Reader:
     return Reader(db)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """To an existing journal or a new file. Raises sqlite3.Error."""
     # Autocommit outside explicit transactions: a reader never holds an old snapshot.
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
@@ -162,5 +223,6 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:
-    if (found := _version(db)) != _VERSION:
-        raise ConfigError(f"{path}: journal version {found}, this program knows {_VERSION}")
+    if (found := _version(db)) not in (_VERSION, FROZEN_VERSION):
+        known = f"{_VERSION} and {FROZEN_VERSION}"
+        raise ConfigError(f"{path}: journal version {found}, this program knows {known}")
