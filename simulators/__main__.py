@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     told.set_defaults(command=_truth)
     text = "hold closed results against rules and truth; exit 1 if they are outside the bounds"
     line = "judge --config plant.toml --journal journal.db --site demo --results closed.json"
-    lines: tuple[str, ...] = (f"plant-sim {line}", f"wattprint {line}")
+    lines = (f"plant-sim {line}", f"wattprint {line}")
     held = commands.add_parser("judge", help=text, **_texts(text, *lines))
     _add_run(held)
     held.add_argument("--journal", type=Path, required=True)
@@ -90,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     held.add_argument("--results", type=Path, required=True, help="the calculator's closed results")
     held.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     held.set_defaults(command=_judge)
+    _add_loads(commands)
+    return parser
+
+
+def _add_loads(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Meters and gateways of no plant: what somebody recorded, and what many would send."""
     text = "serve recorded readings as meters; print the agent.toml that reads them"
     lines = (
         "plant-sim replay readings.jsonl --speed 60 --loop > agent.toml",
@@ -108,7 +114,6 @@ def _parser() -> argparse.ArgumentParser:
     loaded = commands.add_parser("fleet", help=text, **_texts(text, *lines))
     fleet.add_arguments(loaded)
     loaded.set_defaults(command=_fleet)
-    return parser
 
 
 def _texts(what: str, *examples: str) -> dict[str, Any]:
