@@ -107,13 +107,24 @@ class Device:
             memory = self._judge(memory, answer, polled, "good")
         return memory, identified_ms, polled
 
-    async def _look_back(self, memory: Memory, polled: Polled) -> Memory:
-        """After a gap, samples `backfilled` from what the meter itself remembers of it."""
+    @property
+    def takes_its_time(self) -> bool:
+        """Whether its next round leaves the line to its neighbours in between: it rests between
+        requests, or many will be for what it remembers of a gap."""
+        return self.meter.rest_ms > 0 or self._gap_since(self._memory) is not None
+
+    def _gap_since(self, memory: Memory) -> int | None:
+        """Since when values are missing that the meter may remember."""
+        if not isinstance(self.meter, Remembers) or self._history_missed >= _HISTORY_TRIES:
+            return None
         known = [seen.last_t_ms for seen in memory.seen.values() if seen.dated]
         since_ms = max([*known, self._answered_ms or 0])
-        if not known or self._now_ms() - since_ms < _GAP_MS:
-            return memory
-        if not isinstance(self.meter, Remembers) or self._history_missed >= _HISTORY_TRIES:
+        return since_ms if known and self._now_ms() - since_ms >= _GAP_MS else None
+
+    async def _look_back(self, memory: Memory, polled: Polled) -> Memory:
+        """After a gap, samples `backfilled` from what the meter itself remembers of it."""
+        since_ms = self._gap_since(memory)
+        if since_ms is None or not isinstance(self.meter, Remembers):
             return memory
         try:
             async for answer in self.meter.history(since_ms):

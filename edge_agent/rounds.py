@@ -1,7 +1,8 @@
 """One bus at work: asks its devices in turn, for ever.
 
-The schedule says whose turn it is. A meter that needs a rest between two requests is asked beside
-its neighbours, so that the line is theirs meanwhile; the bus itself keeps requests apart.
+The schedule says whose turn it is. A meter that needs a rest between two requests, or tells of a
+past gap, is asked beside its neighbours, so that the line is theirs meanwhile; the bus itself keeps
+requests apart.
 """
 
 import asyncio
@@ -100,7 +101,7 @@ class Rounds:
                 elif wait_ms > 0:
                     await asyncio.sleep(min(wait_ms / 1000, _LONGEST_SLEEP_S))
                     self._turns += 1
-                elif not (device := self.devices[due.name]).meter.rest_ms:
+                elif not (device := self.devices[due.name]).takes_its_time:
                     await self._ask(device)
                 else:
                     self.schedule.begun(due.name)

@@ -156,6 +156,23 @@ async def test_the_answer_to_a_cancelled_caller_is_not_taken_for_the_next_reques
             assert await bus.read(1, 3, 200, 1) == (200,)
 
 
+async def test_nobody_is_asked_while_a_meter_still_talks() -> None:
+    def twice(request: bytes, line: Line) -> None:
+        line.say(framed(request, address(request)))
+        if address(request) == 100:
+            for _ in range(10):  # its answer again, slowly
+                time.sleep(0.004)
+                line.say(b"\x01")
+
+    with Line(twice) as line:
+        settings = line.settings(baud=2400)  # 3.5 characters are 16 ms
+        async with connect(settings, Random(1), now_ms) as bus:
+            assert await bus.read(1, 3, 100, 1) == (100,)
+            assert await bus.read(1, 3, 200, 1) == (200,)
+        quiet_s = line.began[1] - line.ended[-2]
+    assert quiet_s >= 0.016
+
+
 def _good(request: bytes) -> bytes:
     return framed(request, 4711)
 

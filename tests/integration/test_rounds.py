@@ -5,17 +5,19 @@ import contextlib
 import itertools
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from edge_agent import profiles
 from edge_agent.config import Metered
+from edge_agent.counters import Seen
 from edge_agent.device import Device, Memory, Polled, bounds
-from edge_agent.drivers import Wanted, modbus
+from edge_agent.drivers import Answer, Wanted, modbus
 from edge_agent.rounds import Rounds
 
 PROFILE = """
@@ -99,3 +101,47 @@ async def test_a_bus_of_resting_meters_alone_goes_round(tmp_path: Path) -> None:
         heard = await run(port, {"m1": meter(1, 50, 100), "m2": meter(2, 50, 100)}, 1.5)
     assert len(heard.rounds["m1"]) >= 5
     assert len(heard.rounds["m2"]) >= 5
+
+
+async def test_a_meter_that_tells_of_its_past_holds_nobody_up() -> None:
+    """Its memory takes a second to read, a request at a time; the other one's slots are kept."""
+
+    class Remembering(modbus.ModbusBus):
+        def meter(self, wanted: Wanted) -> Any:
+            plain = super().meter(wanted)
+            if wanted.name != "m1":
+                return plain
+
+            async def history(after_ms: int) -> AsyncIterator[Answer]:
+                for n in range(20):
+                    await self.read(1, 3, 100, 1)
+                    await asyncio.sleep(0.05)
+                    yield Answer(after_ms + n + 1, {"active_energy_import": (7, 0)})
+
+            plain.history = history  # type: ignore[attr-defined]
+            return plain
+
+    class Heard2(Heard):
+        def memory(self, _meter: str) -> Memory:
+            hour_ago = time.time_ns() // 1_000_000 - 3_600_000
+            return Memory({}, {"active_energy_import": Seen((7, 0), hour_ago)})
+
+    heard = Heard2()
+    async with plant() as (port, _):
+        settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
+
+        class Driver:
+            @staticmethod
+            @asynccontextmanager
+            async def connect(
+                settings: modbus.Settings, random: Random, now_ms: Callable[[], int]
+            ) -> AsyncIterator[Remembering]:
+                yield Remembering(settings, settings.framing, random, now_ms)
+
+        now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
+        meters = {"m1": meter(1, 0, 1000), "m2": meter(2, 0, 50)}
+        rounds = Rounds("bus", Driver, settings, meters, heard, now_ms)  # type: ignore[arg-type]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(rounds.run(Random(1)), 1.5)
+    assert len(heard.rounds["m1"]) >= 1, "the past is told"
+    assert len(heard.rounds["m2"]) >= 22, "30 slots; one second less would leave 10"
