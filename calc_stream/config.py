@@ -137,16 +137,14 @@ def read_text(path: Path) -> str:
 def _doubts(model: SiteModel, factors: FactorSet, rules: Rules) -> list[str]:
     """What can be computed, but not to kg CO2e, or not as the method has it."""
     found = []
-    rows = {name: row for row in factors.rows for name in (row.id, row.series)}
     for name, source in model.sources.items():
         key = f"sources.{name}.factor"
         if source.factor is None:
             found.append(f"{key}: is missing: the source's kg CO2e stay unknown")
-        elif rows[source.factor].kind != rules.method.factor_kind:
+        elif not any(isinstance(row, rules.method.kind) for row in factors.named(source.factor)):
             kind = rules.method.factor_kind
             found.append(f"{key}: {source.factor} is no {kind} factor, as {rules.method.id} wants")
-    for key in ("setup", "idle", "spread"):
-        ours, wanted = getattr(model.policy, key), getattr(rules.method.policy, key)
-        if ours != wanted:
-            found.append(f"policy.{key}: is {ours!r}; {rules.method.id} has {wanted!r}")
+    for difference in rules.method.policy_for(model.policy)[1]:
+        ours, wanted = difference.model, difference.method
+        found.append(f"policy.{difference.key}: is {ours!r}; {rules.method.id} has {wanted!r}")
     return found

@@ -138,10 +138,9 @@ def _footprint(model: SiteModel, readings: Readings, args: argparse.Namespace) -
     if args.method is None:
         return None
     method = load_method(args.method)
-    for key in ("setup", "idle", "spread"):
-        if (own := getattr(model.policy, key)) != (asked := getattr(method.policy, key)):
-            problem = f'is "{own}"; method {method.id} demands "{asked}"'
-            raise refuse(args.model, f"policy.{key}", problem)
+    for difference in method.policy_for(model.policy)[1]:
+        problem = f'is "{difference.model}"; method {method.id} demands "{difference.method}"'
+        raise refuse(args.model, f"policy.{difference.key}", problem)
     chosen: dict[str, Factor] = {}
     for name, source in model.sources.items():
         if source.factor is None or span is None:

@@ -1,6 +1,7 @@
 """`wattprint factors`: which factors there are, where they come from, whether own ones are good."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(rows: list[Factor], *, only_weak: bool) -> list[str]:
+def _lines(rows: Sequence[Factor], *, only_weak: bool) -> list[str]:
     if only_weak:
         return [f"{row.id}: {weak}" for row in rows if (weak := _weakness(row))]
     return [

@@ -5,8 +5,18 @@ footprint; an *inventory factor* (kgCO2, generation only) into an organisation's
 document is no row, and there is no fallback: what no row covers stays unknown.
 """
 
+from calc_stream.factors.factor_set import FactorSet
 from calc_stream.factors.load import SHIPPED, load
 from calc_stream.factors.method import Method, load_method
-from calc_stream.factors.row import Factor, FactorSet
+from calc_stream.factors.row import Factor, InventoryFactor, ProductFactor
 
-__all__ = ["SHIPPED", "Factor", "FactorSet", "Method", "load", "load_method"]
+__all__ = [
+    "SHIPPED",
+    "Factor",
+    "FactorSet",
+    "InventoryFactor",
+    "Method",
+    "ProductFactor",
+    "load",
+    "load_method",
+]

@@ -1,73 +1,64 @@
-"""Reads factor files: `[documents.<id>]` tables, and `[[factors]]` rows that each name one."""
+"""Reads factor files, the shipped ones and a site's own. Their form stands in forms.py."""
 
 import re
+import tomllib
 from collections.abc import Iterator
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-import msgspec
-
-from calc_stream.factors.row import GASES, Factor, FactorSet, Kind, Stage, Status
+from calc_stream.core.toml_lines import line_of
+from calc_stream.factors.factor_set import FactorSet
+from calc_stream.factors.forms import File
+from calc_stream.factors.instruments import Instrument
+from calc_stream.factors.judge import (
+    NAME,
+    Place,
+    check_document,
+    hourly_row,
+    instrument,
+    row,
+    table_rows,
+)
+from calc_stream.factors.row import Row
 from wire import config
 from wire.config import refuse
 from wire.errors import BadData, ConfigError
-from wire.units import UNITS
 
 SHIPPED = Path(__file__).parent
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_HASH = re.compile(r"[0-9a-f]{64}")
-
-
-class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was published: title, date (YYYY-MM-DD), and how to find the same bytes again."""
-
-    publisher: str
-    title: str
-    dated: str
-    url: str = ""
-    sha256: str = ""
-
-
-class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One [[factors]] table."""
-
-    id: str
-    series: str
-    value: str
-    unit: str
-    kind: Kind
-    stage: Stage
-    region: str
-    data_year: int
-    valid_from: datetime
-    document: str
-    status: Status
-    valid_to: datetime | None = None
-
-
-class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One publisher's file."""
-
-    format: int
-    documents: dict[str, Document]
-    factors: list[Row]
+_STEP = re.compile(r"[^.\[\]]+")
 
 
 def load(directory: Path | None = None) -> FactorSet:
     """The shipped factors, and those of `directory` beside them. Raises ConfigError."""
-    rows: dict[str, tuple[Path, Factor]] = {}
+    places: dict[str, Place] = {}
+    rows: list[Row] = []
+    entries: dict[str, tuple[str, ...]] = {}
+    instruments: list[Instrument] = []
     for path in _files(directory):
-        for row in _rows(path):
-            if row.id in rows:
-                where = rows[row.id][0].name
-                raise refuse(path, f"factors.{row.id}.id", f"is already an id in {where}")
-            rows[row.id] = path, row
+        text, file = _read(path)
+        for place, found in _rows(path, text, file):
+            _note(places, place, found.id, "id")
+            rows.append(found)
+        for name, listed in file.entries.items():
+            _note(places, Place(path, text, ("entries",), "entries"), name, name)
+            entries[name] = tuple(listed)
+        for at, form in enumerate(file.instruments):
+            place = Place(path, text, ("instruments", at), f"instruments.{form.id}")
+            _note(places, place, form.id, "id")
+            instruments.append(instrument(place, form, file.documents))
     try:
-        return FactorSet.of(row for _, row in rows.values())
+        return FactorSet.of(rows, entries, instruments)
     except BadData as exc:
-        at = str(exc).partition(":")[0]
-        raise ConfigError(f"{rows[at][0]}: factors.{exc}") from exc
+        name, key, problem = str(exc).split(": ", 2)
+        raise places[name].refuse(name if key == "entries" else key, problem) from exc
+
+
+def _note(places: dict[str, Place], place: Place, name: str, key: str) -> None:
+    """Remembers where a name was given; nowhere else may it be given again."""
+    if name in places:
+        raise place.refuse(key, f"is already an id in {places[name].path.name}")
+    if not NAME.fullmatch(name):
+        raise place.refuse(key, "may hold only a-z 0-9 . _ -")
+    places[name] = place
 
 
 def _files(directory: Path | None) -> Iterator[Path]:
@@ -80,62 +71,32 @@ def _files(directory: Path | None) -> Iterator[Path]:
     yield from own
 
 
-def _rows(path: Path) -> Iterator[Factor]:
-    file = config.load(path, File)
-    if file.format != 1:
-        raise refuse(path, "format", f"{file.format} is not supported; this build reads format 1")
-    for name, document in file.documents.items():
-        if document.sha256 and not _HASH.fullmatch(document.sha256):
-            raise refuse(path, f"documents.{name}.sha256", "is not a SHA-256 in hex")
-        if not document.title or not document.publisher or not document.dated:
-            raise refuse(path, f"documents.{name}", "title, publisher and dated must say something")
-    for number, row in enumerate(file.factors):
-        yield _factor(path, f"factors[{number}]", row, file.documents)
-
-
-def _factor(path: Path, key: str, row: Row, documents: dict[str, Document]) -> Factor:
-    for field in ("id", "series"):
-        if not _NAME.fullmatch(getattr(row, field)):
-            raise refuse(path, f"{key}.{field}", "may hold only a-z 0-9 . _ -")
-    key = f"factors.{row.id}"
-    if row.document not in documents:
-        known = ", ".join(sorted(documents))
-        raise refuse(path, f"{key}.document", f"no [documents.{row.document}] here; known: {known}")
-    if row.unit.partition("/")[2] not in UNITS:
-        raise refuse(path, f"{key}.unit", f"{row.unit!r} is not a mass per a known unit")
-    document = documents[row.document]
-    return Factor(
-        id=row.id,
-        series=row.series,
-        value=_decimal(path, f"{key}.value", row.value),
-        unit=row.unit,
-        kind=row.kind,
-        gases=GASES[row.kind],  # type: ignore[arg-type]  # values of GASES are the literals
-        stage=row.stage,
-        region=row.region,
-        data_year=row.data_year,
-        valid_from_ms=_instant(path, f"{key}.valid_from", row.valid_from),
-        valid_to_ms=_instant(path, f"{key}.valid_to", row.valid_to) if row.valid_to else None,
-        publisher=document.publisher,
-        document=document.title,
-        dated=document.dated,
-        url=document.url,
-        hash=document.sha256,
-        status=row.status,
-    )
-
-
-def _decimal(path: Path, key: str, text: str) -> str:
+def _read(path: Path) -> tuple[str, File]:
+    """The file's text and content, its documents judged."""
     try:
-        value = Decimal(text)
-    except InvalidOperation as exc:
-        raise refuse(path, key, f'{text!r} is not a decimal string such as "0.5777"') from exc
-    if not value.is_finite() or value < 0:
-        raise refuse(path, key, "must be a finite number from 0 up")
-    return text
+        text = path.read_text(encoding="utf-8")
+        file = config.convert(tomllib.loads(text), File, str(path))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigError(f"{path}: is no TOML text: {exc}") from exc
+    except ConfigError as exc:
+        key, _, problem = str(exc).removeprefix(f"{path}: ").partition(": ")
+        steps = tuple(int(s) if s.isdigit() else s for s in _STEP.findall(key))
+        raise refuse(f"{path}:{line_of(text, steps)}", key, problem) from exc
+    if file.format != 1:
+        problem = f"{file.format} is not supported; this build reads format 1"
+        raise Place(path, text, (), "").refuse("format", problem)
+    for name, document in file.documents.items():
+        check_document(Place(path, text, ("documents", name), f"documents.{name}"), document)
+    return text, file
 
 
-def _instant(path: Path, key: str, moment: datetime) -> int:
-    if moment.tzinfo is None:
-        raise refuse(path, key, "needs a zone, such as 2025-10-23T00:00:00+08:00")
-    return round(moment.timestamp() * 1000)
+def _rows(path: Path, text: str, file: File) -> Iterator[tuple[Place, Row]]:
+    for at, form in enumerate(file.factors):
+        place = Place(path, text, ("factors", at), f"factors.{form.id}")
+        yield place, row(place, form, file.documents)
+    for at, table in enumerate(file.tables):
+        place = Place(path, text, ("tables", at), f"tables[{at}]")
+        yield from table_rows(place, table, file.documents)
+    for at, hourly in enumerate(file.hourly):
+        place = Place(path, text, ("hourly", at), f"hourly.{hourly.id}")
+        yield place, hourly_row(place, hourly, file.documents)

@@ -1,12 +1,21 @@
-"""Method profiles: which factors may enter, and how results are rounded. Data, one TOML each."""
+"""Method profiles: which factors may enter, how gases and contracts count, what the policy must be.
 
+Data, one TOML each in methods/. The postings of a site do not depend on the method, unless the method
+demands another policy than the model's: `policy_for` says which.
+"""
+
+from dataclasses import replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from calc_stream.factors.row import Kind
+from calc_stream.core.plant import Policy
+from calc_stream.factors.gwp import GwpSet, load_gwp
+from calc_stream.factors.parts import Metric
+from calc_stream.factors.row import KINDS, InventoryFactor, Kind, ProductFactor
 from wire import config
 from wire.config import refuse
 from wire.errors import ConfigError
@@ -14,24 +23,64 @@ from wire.errors import ConfigError
 _FOLDER = Path(__file__).parent / "methods"
 
 
-class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the method demands of a model's policy; a model that says otherwise is refused."""
+class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The policies a method takes, the one it prefers first; none stated: the model's own."""
 
-    setup: Literal["next", "pool"]
-    idle: Literal["pool"]
-    spread: Literal["none"]
+    setup: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
+    spread: tuple[str, ...] = ()
 
 
-class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`digits`: decimals of kg in results, rounded half-even, once. `gwp`: the metric's set."""
+class Difference(msgspec.Struct, frozen=True):
+    """What a method changes in a model's policy."""
+
+    key: str
+    model: str
+    method: str
+
+
+class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """`gwp` and `c_to_co2`: how gases and carbon count · `electricity`: whether contracts do.
+
+    `digits`: decimals of kg in results, rounded half-even, once. `declared_units`: the method's words
+    for the units it takes; empty takes any.
+    """
 
     id: str
     title: str
     standard: str
     gwp: str
+    c_to_co2: Literal["44/12", "3.664"]
     factor_kind: Kind
+    electricity: Literal["location", "market"]
     digits: int
-    policy: Policy
+    policy: Accepted
+    declared_units: dict[str, str] = {}
+
+    @property
+    def kind(self) -> type[ProductFactor] | type[InventoryFactor]:
+        """The one type of factor that may enter."""
+        return KINDS[self.factor_kind]
+
+    @cached_property
+    def gwp_set(self) -> GwpSet:
+        return load_gwp(self.gwp)
+
+    @cached_property
+    def metric(self) -> Metric:
+        return Metric(Fraction(44, 12) if self.c_to_co2 == "44/12" else Fraction(self.c_to_co2),
+                      self.gwp_set.numbers())  # fmt: skip
+
+    def policy_for(self, policy: Policy) -> tuple[Policy, tuple[Difference, ...]]:
+        """The policy the method computes with, and where it is not the model's."""
+        differences = tuple(
+            Difference(key, own, accepted[0])
+            for key in Accepted.__struct_fields__
+            if (accepted := getattr(self.policy, key))
+            and (own := getattr(policy, key)) not in accepted
+        )
+        chosen = {d.key: d.method for d in differences}
+        return replace(policy, **chosen), differences  # type: ignore[arg-type]  # texts, all of them
 
     def rounded(self, kg: Fraction) -> str:
         """A mass as text with the method's decimals."""
@@ -42,15 +91,45 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{sign}{digits[: -self.digits]}.{digits[-self.digits :]}"
 
 
+class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A method whose rules were not at hand."""
+
+    id: str
+    title: str
+    standard: str
+    missing: tuple[str, ...]
+
+
+def known_methods() -> list[Method | Slot]:
+    """Every profile and every slot, by id. Raises ConfigError."""
+    return [_read(path) for path in sorted(_FOLDER.glob("*.toml"))]
+
+
 def load_method(name: str) -> Method:
-    """The profile of this id. Raises ConfigError naming those there are."""
-    path = _FOLDER / f"{name}.toml"
-    known = sorted(file.stem for file in _FOLDER.glob("*.toml"))
+    """The profile of this id. Raises ConfigError naming those there are, or what a slot lacks."""
+    known = {found.id: found for found in known_methods()}
     if name not in known:
-        raise ConfigError(f"method: {name!r} is not a method profile; known: {', '.join(known)}")
-    method = config.load(path, Method)
-    if method.id != name:
-        raise refuse(path, "id", f"must be the file's name, {name}")
-    if not 0 <= method.digits <= 12:
-        raise refuse(path, "digits", "must be from 0 to 12")
-    return method
+        usable = ", ".join(i for i, found in known.items() if isinstance(found, Method))
+        raise ConfigError(f"method: {name!r} is not a method profile; known: {usable}")
+    found = known[name]
+    if isinstance(found, Slot):
+        lacks = ", ".join(found.missing)
+        raise ConfigError(f"method: {name} cannot be used: missing are {lacks} ({found.standard})")
+    return found
+
+
+def _read(path: Path) -> Method | Slot:
+    table = config.load(path, dict)
+    name = str(path)
+    found = (
+        config.convert(table, Slot, name)
+        if "missing" in table
+        else config.convert(table, Method, name)
+    )
+    if found.id != path.stem:
+        raise refuse(path, "id", f"must be the file's name, {path.stem}")
+    if isinstance(found, Method):
+        if not 0 <= found.digits <= 12:
+            raise refuse(path, "digits", "must be from 0 to 12")
+        load_gwp(found.gwp)
+    return found

@@ -1,37 +1,42 @@
-"""Pure: one factor with where it comes from, and a set of them with lookup by name and time."""
+"""Pure: one emission factor with where it comes from, in two types that never mix.
 
-import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from decimal import Decimal
+A *product footprint factor* (kgCO2e, life cycle) belongs into a product's footprint, an *inventory
+factor* (kgCO2) into an organisation's. What computes takes one of the two types and no mixture.
+"""
+
 from fractions import Fraction
-from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
+from calc_stream.factors.parts import CO2_ONLY, Metric, Parts, number
 from wire.errors import BadData
 from wire.units import UNITS
 
 Kind = Literal["product_footprint", "inventory"]
-Stage = Literal["life_cycle", "direct", "upstream", "td"]
+# life_cycle: all of it · direct: where it is burnt · generation: at the maker of bought energy
+# upstream: what a fuel took before the gate · td: the grid's own and its losses
+Stage = Literal["life_cycle", "direct", "generation", "upstream", "td"]
 # verified: read in the publisher's document · secondary: somebody else's transcription
 Status = Literal["verified", "secondary"]
-GASES: dict[str, str] = {"product_footprint": "CO2e", "inventory": "CO2"}
+HOUR_MS = 3_600_000
 
 
-class Factor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Factor(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind"
+):
     """kg of `gases` for one unit of a carrier, in force from `valid_from_ms` to `valid_to_ms`.
 
-    `series` names rows that succeed each other in time; a model names a row's `id` or a series.
-    `hash` is the document's SHA-256 in hex, "" when the document's bytes were not at hand.
+    `series` names rows that succeed each other in time. `hash` is the document's SHA-256 in hex, ""
+    when the document's bytes were not at hand. `parts`: what `value` was computed from. `hours`: a
+    value for each hour from `valid_from_ms` on; `value` is then their mean, for people only.
+    `u95`: half of the 95 % interval over the value. `primary`: measured at this plant or supplier.
     """
 
     id: str
     series: str
     value: str
     unit: str
-    kind: Kind
     gases: Literal["CO2e", "CO2"]
     stage: Stage
     region: str
@@ -44,6 +49,14 @@ class Factor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str
     hash: str
     status: Status
+    parts: Parts | None = None
+    hours: tuple[str, ...] = ()
+    u95: str = ""
+    primary: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return "inventory" if isinstance(self, InventoryFactor) else "product_footprint"
 
     @property
     def per(self) -> str:
@@ -52,90 +65,62 @@ class Factor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def amount(self) -> Fraction:
-        """The value, exactly."""
-        return Fraction(Decimal(self.value))
+        """The value as it is printed, exactly."""
+        return number(self.value)
+
+    def kg(self, metric: Metric) -> Fraction:
+        """kg for one unit as a method counts them, exactly."""
+        return self.amount if self.parts is None else self.parts.kg(metric)
 
     def holds_at(self, t_ms: int) -> bool:
         return self.valid_from_ms <= t_ms and (self.valid_to_ms is None or t_ms < self.valid_to_ms)
 
+    def check(self) -> None:
+        """Raises BadData naming id and key."""
+        gases = "CO2" if self.kind == "inventory" else "CO2e"
+        found, _, per = self.unit.partition("/")
+        if self.gases != gases or found != f"kg{gases}" or per not in UNITS:
+            known = ", ".join(sorted(UNITS))
+            problem = f"a {self.kind} factor is kg{gases} per a known unit: {known}"
+            raise self.refuse("unit", f"{self.unit!a}: {problem}")
+        if self.valid_to_ms is not None and self.valid_to_ms <= self.valid_from_ms:
+            raise self.refuse("valid_to", "is not after valid_from")
+        if not self.document or not self.publisher:
+            raise self.refuse("document", "a factor without a document is no factor")
+        for key, text in (("value", self.value), ("u95", self.u95 or "0")):
+            try:
+                number(text)
+            except BadData as exc:
+                raise self.refuse(key, str(exc)) from exc
+        if self.parts is not None:
+            for key, problem in self.parts.problems():
+                raise self.refuse(f"parts.{key}", problem)
+            if self.kind == "inventory" and self.parts.gases() - {"CO2"}:
+                raise self.refuse("parts", "an inventory factor counts CO2 and no other gas")
+        if self.hours and (self.valid_to_ms or 0) - self.valid_from_ms != len(self.hours) * HOUR_MS:
+            raise self.refuse("hours", "do not fill the time from valid_from to valid_to")
 
-class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    format: int
-    factors: tuple[Factor, ...]
-
-
-@dataclass(frozen=True)
-class FactorSet:
-    """Rows by id. Equal rows give equal bytes and the same hash."""
-
-    rows: tuple[Factor, ...]
-
-    @classmethod
-    def of(cls, rows: Iterable[Factor]) -> "FactorSet":
-        """Raises BadData naming the row that contradicts itself or another."""
-        ordered = tuple(sorted(rows, key=lambda row: row.id))
-        for row in ordered:
-            _check(row)
-        _check_names(ordered)
-        return cls(ordered)
-
-    @classmethod
-    def decode(cls, data: bytes) -> "FactorSet":
-        """A set from the journal. Raises BadData."""
-        try:
-            document = msgspec.json.decode(data, type=_Document)
-        except msgspec.DecodeError as exc:
-            raise BadData(f"factor set: {exc}") from exc
-        if document.format != 1:
-            raise BadData(f"factor set: format {document.format} is not known here")
-        return cls.of(document.factors)
-
-    def encode(self) -> bytes:
-        return msgspec.json.encode(_Document(1, self.rows))
-
-    @cached_property
-    def hash(self) -> str:
-        """SHA-256 of the encoded set, in hex."""
-        return hashlib.sha256(self.encode()).hexdigest()
-
-    def names(self) -> frozenset[str]:
-        """Everything a model may name: ids and series."""
-        return frozenset(name for row in self.rows for name in (row.id, row.series))
-
-    def find(self, name: str, t_ms: int) -> Factor | None:
-        """The row of this id or series that holds at `t_ms`; None when none does."""
-        for row in self.rows:
-            if name in (row.id, row.series) and row.holds_at(t_ms):
-                return row
-        return None
+    def refuse(self, key: str, problem: str) -> BadData:
+        return BadData(f"{self.id}: {key}: {problem}")
 
 
-def _check(row: Factor) -> None:
-    gases, _, per = row.unit.partition("/")
-    if gases != f"kg{row.gases}" or per not in UNITS:
-        raise BadData(f"{row.id}: unit: {row.unit!r} is not kg{row.gases} per a known unit")
-    if row.gases != GASES[row.kind]:
-        raise BadData(f"{row.id}: gases: a {row.kind} factor counts {GASES[row.kind]}")
-    if row.valid_to_ms is not None and row.valid_to_ms <= row.valid_from_ms:
-        raise BadData(f"{row.id}: valid_to: is not after valid_from")
-    if not row.document or not row.publisher:
-        raise BadData(f"{row.id}: document: a factor without a document is no factor")
+class ProductFactor(Factor, frozen=True, tag="product_footprint"):
+    """kgCO2e over the life cycle, or over a stage of it that is named."""
 
 
-def _check_names(rows: tuple[Factor, ...]) -> None:
-    """An id names one row; a series names at most one row at any time."""
-    ids = [row.id for row in rows]
-    series = {row.series for row in rows}
-    for at, row in enumerate(rows):
-        if ids.count(row.id) > 1:
-            raise BadData(f"{row.id}: id: is the id of another row, too")
-        if row.id in series:
-            raise BadData(f"{row.id}: id: is also the name of a series")
-        for other in rows[at + 1 :]:
-            if row.series == other.series and _overlap(row, other):
-                raise BadData(f"{other.id}: valid_from: overlaps {row.id} of the same series")
+class InventoryFactor(Factor, frozen=True, tag="inventory"):
+    """kgCO2 for an organisation's inventory."""
 
 
-def _overlap(one: Factor, other: Factor) -> bool:
-    first, second = sorted((one, other), key=lambda row: row.valid_from_ms)
-    return first.valid_to_ms is None or second.valid_from_ms < first.valid_to_ms
+Row = ProductFactor | InventoryFactor
+# Of one type throughout: a mixture of the two has none, which mypy says where it is written.
+F = TypeVar("F", ProductFactor, InventoryFactor)
+KINDS: dict[Kind, type[ProductFactor] | type[InventoryFactor]] = {
+    "product_footprint": ProductFactor,
+    "inventory": InventoryFactor,
+}
+
+__all__ = [
+    "CO2_ONLY", "HOUR_MS", "KINDS", "F", "Factor", "InventoryFactor", "Kind", "ProductFactor",
+    "Row", "Stage", "Status",
+]  # fmt: skip
