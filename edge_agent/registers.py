@@ -55,6 +55,13 @@ class Learned:
     absent: frozenset[str] = field(default=frozenset())
 
 
+# The key names the profile by its identity, which the value keeps from being given away again.
+_PLANNED: dict[
+    tuple[int, tuple[str, ...], Learned, Fraction, Fraction], tuple[Profile, list[Block]]
+] = {}
+_MOST_PLANNED = 256
+
+
 def plan(
     profile: Profile,
     quantities: Iterable[str],
@@ -62,21 +69,19 @@ def plan(
     ct: Fraction = ONE,
     pt: Fraction = ONE,
 ) -> list[Block]:
-    """The requests that read `quantities`, by function and address. Raises ProfileError."""
-    fields = [
-        _field(profile, quantity, ct, pt)
-        for quantity in dict.fromkeys(quantities)
-        if quantity not in learned.absent
-    ]
-    fields.sort(key=lambda f: (f.register.fc, min(f.register.starts)))
-    blocks: list[Block] = []
-    for item in fields:
-        apart = item.quantity in learned.alone
-        if blocks and not apart and _fits(profile, blocks[-1], item, learned):
-            blocks[-1] = _joined(profile, [*blocks[-1].fields, item])
-        else:
-            blocks.append(_joined(profile, [item]))
-    return blocks
+    """The requests that read `quantities`, by function and address. Raises ProfileError.
+
+    Meters of one model that are read alike share what was planned.
+    """
+    wanted = tuple(dict.fromkeys(quantities))
+    key = id(profile), wanted, learned, ct, pt
+    planned = _PLANNED.get(key)
+    if planned is None:
+        planned = profile, _plan(profile, wanted, learned, ct, pt)
+        if len(_PLANNED) >= _MOST_PLANNED:
+            _PLANNED.clear()
+        _PLANNED[key] = planned
+    return list(planned[1])
 
 
 def learn(learned: Learned, block: Block) -> Learned | None:
@@ -129,6 +134,21 @@ def read_text(place: Place, words: Sequence[int]) -> str:
     if place.as_ == "bcd":
         return data.hex()
     return str(_number(place, data) or 0)
+
+
+def _plan(
+    profile: Profile, wanted: Iterable[str], learned: Learned, ct: Fraction, pt: Fraction
+) -> list[Block]:
+    fields = [_field(profile, q, ct, pt) for q in wanted if q not in learned.absent]
+    fields.sort(key=lambda f: (f.register.fc, min(f.register.starts)))
+    blocks: list[Block] = []
+    for item in fields:
+        apart = item.quantity in learned.alone
+        if blocks and not apart and _fits(profile, blocks[-1], item, learned):
+            blocks[-1] = _joined(profile, [*blocks[-1].fields, item])
+        else:
+            blocks.append(_joined(profile, [item]))
+    return blocks
 
 
 def _field(profile: Profile, quantity: str, ct: Fraction, pt: Fraction) -> Field:
