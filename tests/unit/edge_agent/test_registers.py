@@ -60,18 +60,6 @@ def made(line: str) -> Profile:
 
 
 @pytest.mark.parametrize("name", [n for n in profiles.names() if is_modbus(n)])
-def test_meters_read_alike_share_their_plan_and_others_do_not() -> None:
-    quantities = ["active_power", "voltage_l1"]
-    (block,) = plan(SDM630, quantities)
-    assert plan(SDM630, quantities)[0] is block
-    assert plan(SDM630, quantities, ct=Fraction(2))[0] is not block
-    assert plan(SDM630, quantities[:1])[0] is not block
-    again = profiles.load_as(Profile, "eastron_sdm630")
-    assert plan(again, quantities)[0] is not block, "its file may have changed"
-    plan(SDM630, quantities).clear()
-    assert plan(SDM630, quantities) == [block], "what a caller does with its list is its own"
-
-
 def test_a_number_written_the_usual_way_is_the_one_its_parts_make(name: str) -> None:
     """With any words: also those that are no number, or a sentinel."""
     profile, dice = profiles.load_as(Profile, name, allow_unverified=True), Random(name)
@@ -296,3 +284,15 @@ def test_no_float_is_off_by_more_than_half_its_resolution(number: float) -> None
 def test_a_value_as_decimal_is_exactly_that_value(mantissa: int, exponent: int) -> None:
     number = as_fraction((mantissa, exponent))
     assert Fraction(as_decimal(number)) == number
+
+
+def test_meters_read_alike_share_their_plan_and_others_do_not() -> None:
+    quantities = ["active_power", "voltage_l1"]
+    (block,) = plan(SDM630, quantities)
+    assert plan(SDM630, quantities)[0] is block
+    assert plan(SDM630, quantities, ct=Fraction(2))[0] is not block
+    assert plan(SDM630, quantities[:1])[0] is not block
+    again = profiles.load_as(Profile, "eastron_sdm630")
+    assert plan(again, quantities)[0] is not block, "its file may have changed"
+    plan(SDM630, quantities).clear()
+    assert plan(SDM630, quantities) == [block], "what a caller does with its list is its own"
