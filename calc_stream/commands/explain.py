@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from calc_stream.commands.explained import Explanation, SourceTrail, tree
+from calc_stream.commands.explained import Explanation, MassTrail, SourceTrail, tree
 from calc_stream.commands.export import site_of
 from calc_stream.config import Config
 from calc_stream.core import SiteState
@@ -21,7 +21,7 @@ from calc_stream.core.decimals import parse_fraction, shortest, significant
 from calc_stream.evidence.told import Told, gather, in_force, model_record
 from calc_stream.evidence.trail import Trail, finer, trail
 from calc_stream.factors import load_method
-from calc_stream.ledger.figures import Basis, factor_of
+from calc_stream.ledger.figures import Basis, rates_of
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.ledger.store import Store, open_store
 from wire import config
@@ -122,15 +122,13 @@ def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Ba
 
 def _sources(row: BatchRow, basis: Basis, found: Trail, until_ms: int) -> Iterator[SourceTrail]:
     from_ms = row.started_ms if row.started_ms is not None else until_ms
+    rates = rates_of(basis, from_ms, row.ended_ms or until_ms)
     for source, amount in row.by_source.items():
         carrier = basis.model.carrier_of(source)
         came = row.inherited.get(source, "0")
         own = parse_fraction(amount) - parse_fraction(came)
         entered = finer(found.entered.get(source, Fraction(0)), carrier)
-        factor = factor_of(basis, source, from_ms, row.ended_ms or until_ms)
-        kg = None
-        if factor is not None:
-            kg = parse_fraction(amount) * convert(carrier.unit, factor.per) * factor.amount
+        weighs = rates.of(source, from_ms) if rates else None
         yield SourceTrail(
             source,
             carrier.unit,
@@ -139,6 +137,14 @@ def _sources(row: BatchRow, basis: Basis, found: Trail, until_ms: int) -> Iterat
             came,
             entered,
             shortest(own - parse_fraction(entered)),
-            factor,
-            None if kg is None else significant(kg, 15),
+            [
+                MassTrail(
+                    column,
+                    rates is not None and rates.counts(column),
+                    factor,
+                    significant(kg / convert(carrier.unit, factor.per)),
+                    significant(parse_fraction(amount) * kg, 15),
+                )
+                for column, kg, factor in weighs or ()
+            ],
         )

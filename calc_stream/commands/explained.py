@@ -13,11 +13,21 @@ from calc_stream.ledger.rows import BatchRow
 Branch = tuple[str, Sequence["Branch"]]
 
 
+class MassTrail(msgspec.Struct, frozen=True):
+    """Into one column: kg = amount x what a unit weighs by this factor; `counted` in the total."""
+
+    column: str
+    counted: bool
+    factor: Factor
+    per_unit: str
+    kg: str
+
+
 class SourceTrail(msgspec.Struct, frozen=True):
     """From a source's meters to kg: own = entered + rounding; amount = own + inherited.
 
     `entered`: the batch's part of what the source's meters counted; `rounding`: what posting in
-    whole quanta, interval by interval, moved between the accounts. `kg`: amount x factor.
+    whole quanta, interval by interval, moved between the accounts. `masses`: none when unknown.
     """
 
     source: str
@@ -27,8 +37,7 @@ class SourceTrail(msgspec.Struct, frozen=True):
     inherited: str
     entered: str
     rounding: str
-    factor: Factor | None
-    kg: str | None
+    masses: list[MassTrail]
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -76,21 +85,31 @@ def _mass(found: Explanation) -> Branch:
     row = found.row
     below: list[Branch] = []
     for source in found.sources:
-        if source.factor is None:
+        if not source.masses:
             below.append((f"{source.source}: {source.amount} {source.unit}: no factor", []))
-            continue
-        f = source.factor
-        words = f"{source.amount} {source.unit} × {f.value} {f.unit} = {source.kg} kg"
-        proof = f", sha256 {f.hash}" if f.hash else ""
-        paper = f"{f.id}: “{f.document}”, {f.publisher}, {f.dated}; {f.status}{proof}"
-        below.append((f"{source.source}: {words}", [(paper, [])]))
-    masses = [Decimal(source.kg) for source in found.sources if source.kg is not None]
-    if row.kg_co2e is not None and masses:
-        below.append((f"sum {sum(masses)} kg, rounded once, half-even: {row.kg_co2e} kg", []))
+        below += [_weighed(source, mass) for mass in source.masses]
+    counted = [m.kg for source in found.sources for m in source.masses if m.counted]
+    if row.kg_co2e is not None and counted:
+        total = sum(map(Decimal, counted))
+        below.append((f"sum {total} kg, rounded once, half-even: {row.kg_co2e} kg", []))
     stands = f"method {row.method}; factor set {row.factor_set or 'none'}; model {row.model}"
     kg = "unknown kg CO2e" if row.kg_co2e is None else f"{row.kg_co2e} kg CO2e"
     good = f" / {row.good} {row.unit} = {row.kg_co2e_per_unit} kg per {row.unit}"
     return kg + (good if row.kg_co2e_per_unit else ""), [*below, (stands, [])]
+
+
+def _weighed(source: SourceTrail, mass: MassTrail) -> Branch:
+    """One factor applied, with the parts it is made of and the document it stands in."""
+    f = mass.factor
+    aside = "" if mass.counted else ", for comparison"
+    words = f"{source.amount} {source.unit} × {mass.per_unit} {f.unit} = {mass.kg} kg"
+    below: list[Branch] = []
+    if f.parts is not None:
+        said = msgspec.to_builtins(f.parts)
+        below.append((", ".join(f"{key} {value}" for key, value in said.items()), []))
+    proof = f", sha256 {f.hash}" if f.hash else ""
+    paper = f"{f.id}: “{f.document}”, {f.publisher}, {f.dated}; {f.status}{proof}"
+    return f"{source.source}: {words} ({mass.column}{aside})", [*below, (paper, [])]
 
 
 def _energy(source: SourceTrail) -> Branch:

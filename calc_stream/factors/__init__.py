@@ -8,6 +8,7 @@ document is no row, and there is no fallback: what no row covers stays unknown.
 from calc_stream.factors.factor_set import FactorSet
 from calc_stream.factors.load import SHIPPED, load
 from calc_stream.factors.method import Method, load_method
+from calc_stream.factors.rates import Mass, Rates, cuts
 from calc_stream.factors.row import Factor, InventoryFactor, ProductFactor
 
 __all__ = [
@@ -15,8 +16,11 @@ __all__ = [
     "Factor",
     "FactorSet",
     "InventoryFactor",
+    "Mass",
     "Method",
     "ProductFactor",
+    "Rates",
+    "cuts",
     "load",
     "load_method",
 ]

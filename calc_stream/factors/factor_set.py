@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from calc_stream.factors.instruments import Instrument, check_instruments
-from calc_stream.factors.row import HOUR_MS, F, Factor, Row
+from calc_stream.factors.row import HOUR_MS, Factor, Row
 from wire.errors import BadData
 
 R = TypeVar("R", bound=Factor)
@@ -85,7 +85,7 @@ class FactorSet:
         listed = self.entries.get(name, (name,))
         return tuple(row for one in listed for row in self._by_name.get(one, ()))
 
-    def at(self, name: str, t_ms: int, kind: type[F]) -> tuple[F, ...]:
+    def at(self, name: str, t_ms: int, kind: type[R]) -> tuple[R, ...]:
         """The rows of this kind that hold at `t_ms`, one a stage; none when nothing is known."""
         rows = [row for row in self.named(name) if isinstance(row, kind) and row.holds_at(t_ms)]
         return tuple(_in_hour(row, t_ms) for row in sorted(rows, key=lambda row: row.stage))

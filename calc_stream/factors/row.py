@@ -5,11 +5,11 @@ factor* (kgCO2) into an organisation's. What computes takes one of the two types
 """
 
 from fractions import Fraction
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
-from calc_stream.factors.parts import CO2_ONLY, Metric, Parts, number
+from calc_stream.factors.parts import Metric, Parts, number
 from wire.errors import BadData
 from wire.units import UNITS
 
@@ -113,14 +113,7 @@ class InventoryFactor(Factor, frozen=True, tag="inventory"):
 
 
 Row = ProductFactor | InventoryFactor
-# Of one type throughout: a mixture of the two has none, which mypy says where it is written.
-F = TypeVar("F", ProductFactor, InventoryFactor)
 KINDS: dict[Kind, type[ProductFactor] | type[InventoryFactor]] = {
     "product_footprint": ProductFactor,
     "inventory": InventoryFactor,
 }
-
-__all__ = [
-    "CO2_ONLY", "HOUR_MS", "KINDS", "F", "Factor", "InventoryFactor", "Kind", "ProductFactor",
-    "Row", "Stage", "Status",
-]  # fmt: skip

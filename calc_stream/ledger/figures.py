@@ -1,18 +1,18 @@
 """Pure: the figures of one batch, from quanta and factors. Rounded once, at the end.
 
-A factor holds for a batch when the same row is in force from its first start to its last stop (or
-so far). Where the row changes in between, or none is named or known, the source is listed as
-unknown and no total of kg is stated: nothing is guessed and nothing counts as zero.
+Factors hold for a batch when the same rows are in force from its first start to its last stop (or
+so far). Where they change in between, or none is named or known, the source is listed as unknown
+and no total of kg is stated: nothing is guessed and nothing counts as zero.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 from calc_stream.core import Batch, SiteModel
 from calc_stream.core.decimals import fixed, shortest, significant
 from calc_stream.core.plant import Carrier
-from calc_stream.factors import Factor, FactorSet, Method
+from calc_stream.factors import Factor, FactorSet, Mass, Method, Rates, cuts
 from calc_stream.ledger.rows import BatchRow
 from wire.units import convert, kind
 
@@ -44,13 +44,6 @@ class Told:
     incomplete: bool
 
 
-@dataclass
-class _Mass:
-    columns: dict[str, Fraction] = field(default_factory=dict)
-    unknown: list[str] = field(default_factory=list)
-    rows: dict[str, Factor] = field(default_factory=dict)
-
-
 def figures(basis: Basis, told: Told, offset: int) -> BatchRow:
     """The row of a batch, as a live one of no revision."""
     batch, model = told.batch, basis.model
@@ -60,7 +53,7 @@ def figures(basis: Basis, told: Told, offset: int) -> BatchRow:
     }
     kwh = sum((in_kwh(model, source, quanta) for source, quanta in burden.items()), Fraction(0))
     mass = _mass(basis, burden, batch.first_start_ms or told.until_ms, told.until_ms)
-    kg = None if mass.unknown else sum(mass.columns.values(), Fraction(0))
+    kg = mass.total
     total = sum(told.own.values())
     interpolated = Fraction(told.gapped, total) if total else Fraction(0)
     return BatchRow(
@@ -122,31 +115,18 @@ def as_text(kwh: Fraction) -> str:
     return fixed(round(kwh * 10**_KWH_DIGITS), 10**_KWH_DIGITS, _KWH_DIGITS)
 
 
-def factor_of(basis: Basis, source: str, from_ms: int, to_ms: int) -> Factor | None:
-    """The one row the model names for a source over this time, fit for method and carrier."""
-    name = basis.model.sources[source].factor
-    if name is None or basis.factors is None:
+def rates_of(basis: Basis, from_ms: int, to_ms: int) -> Rates | None:
+    """What every source's energy weighs, if that stays the same over this time."""
+    if basis.factors is None or cuts(basis.model, basis.factors, from_ms, to_ms):
         return None
-    row = basis.factors.find(name, from_ms)
-    if row is None or row != basis.factors.find(name, to_ms):
-        return None
-    fits = kind(row.per) == kind(basis.model.carrier_of(source).unit)
-    return row if fits and row.kind == basis.method.factor_kind else None
+    return Rates(basis.model, basis.factors, basis.method)
 
 
-def _mass(basis: Basis, burden: Mapping[str, Fraction], from_ms: int, to_ms: int) -> _Mass:
-    mass = _Mass()
-    for source, quanta in burden.items():
-        row = factor_of(basis, source, from_ms, to_ms)
-        if row is None:
-            if quanta:
-                mass.unknown.append(source)
-            continue
-        carrier = basis.model.carrier_of(source)
-        units = quanta / carrier.quanta_per_unit * convert(carrier.unit, row.per)
-        mass.columns[row.stage] = mass.columns.get(row.stage, Fraction(0)) + units * row.amount
-        mass.rows[row.id] = row
-    return mass
+def _mass(basis: Basis, burden: Mapping[str, Fraction], from_ms: int, to_ms: int) -> Mass:
+    rates = rates_of(basis, from_ms, to_ms)
+    if rates is None:
+        return Mass(unknown=[source for source, quanta in burden.items() if quanta])
+    return rates.mass({source: {from_ms: quanta} for source, quanta in burden.items()})
 
 
 def _weakest(rows: Mapping[str, Factor]) -> str:

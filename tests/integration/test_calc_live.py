@@ -250,7 +250,9 @@ def test_explain_walks_back_to_registers_and_segments(plant: Plant, tmp_path: Pa
     assert (source["amount"], source["entered"], source["rounding"]) == (
         *("0.060000", "0.060000000", "0"),
     )
-    assert (source["factor"]["id"], source["kg"]) == ("cn-grid-footprint-2024", "0.034662")
+    (mass,) = source["masses"]
+    assert (mass["factor"]["id"], mass["kg"]) == ("cn-grid-footprint-2024", "0.034662")
+    assert (mass["column"], mass["counted"]) == ("life_cycle", True)
     tree = calculator.command("explain", "P", *config).stdout
     assert "segment gw-1/s1/3" in tree
     assert "0.060000 kWh × 0.5777 kgCO2e/kWh = 0.034662 kg" in tree

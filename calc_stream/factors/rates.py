@@ -1,0 +1,158 @@
+"""Pure: what a source's energy weighs, period by period, in columns. The last step; exact.
+
+Columns: `direct` (scope 1), `upstream`, `td`, and for bought energy by the place it is used at
+`life_cycle` or `scope_2_location`, by contract `life_cycle_market` or `scope_2_market`. A total counts
+one of the two, as the method says. Without contracts they are the same, and products show only one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from calc_stream.core.plant import SiteModel
+from calc_stream.factors.factor_set import FactorSet
+from calc_stream.factors.instruments import Instrument, covered
+from calc_stream.factors.method import Method
+from calc_stream.factors.row import Row, Stage
+from wire.units import UnitError, convert, kind
+
+Quanta = Mapping[str, Mapping[int, int | Fraction]]  # by source and begin of a period, ms
+_BY_PLACE: dict[Stage, str] = {"life_cycle": "life_cycle", "generation": "scope_2_location"}
+_BY_CONTRACT: dict[Stage, str] = {"life_cycle": "life_cycle_market", "generation": "scope_2_market"}
+
+
+class Rate(NamedTuple):
+    """kg into a column for one unit of the source's carrier; the row it stands on."""
+
+    column: str
+    kg: Fraction
+    row: Row
+
+
+@dataclass
+class Mass:
+    """kg by column. `counted`: what the total counts, by row; `unknown`: sources without a factor."""
+
+    columns: dict[str, Fraction] = field(default_factory=dict)
+    counted: dict[str, Fraction] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Fraction | None:
+        """None when a source that gave energy has no factor: nothing is guessed."""
+        return None if self.unknown else sum(self.counted.values(), Fraction(0))
+
+
+def cuts(model: SiteModel, factors: FactorSet, from_ms: int, to_ms: int) -> list[int]:
+    """The times between the two at which a source's energy begins to weigh otherwise."""
+    mine = [one for one in factors.instruments if one.source in model.sources]
+    names = {source.factor for source in model.sources.values() if source.factor is not None}
+    found = set(factors.changes(names | {one.factor for one in mine}, from_ms, to_ms))
+    found |= {t_ms for one in mine for t_ms in one.edges() if from_ms < t_ms < to_ms}
+    return sorted(found)
+
+
+class Rates:
+    """By source and time. `given`: quanta each source gave the site, by period, for contracts."""
+
+    def __init__(
+        self, model: SiteModel, factors: FactorSet, method: Method, given: Quanta | None = None
+    ) -> None:
+        self._model, self._factors, self._method = model, factors, method
+        self._both = bool(factors.instruments) or method.factor_kind == "inventory"
+        self._left_out = _BY_PLACE if method.electricity == "market" else _BY_CONTRACT
+        self._known: dict[tuple[str, int], tuple[Rate, ...] | None] = {}
+        self._covered = {source: self._cover(source, own) for source, own in (given or {}).items()}
+
+    def of(self, source: str, t_ms: int) -> tuple[Rate, ...] | None:
+        """None when the model names no factor, or none of the method's kind is known then."""
+        if (source, t_ms) not in self._known:
+            self._known[source, t_ms] = self._of(source, t_ms)
+        return self._known[source, t_ms]
+
+    def counts(self, column: str) -> bool:
+        """Whether the total counts this column."""
+        return not self._both or column not in self._left_out.values()
+
+    def mass(self, burden: Quanta) -> Mass:
+        """What quanta of several sources and periods weigh together."""
+        mass = Mass()
+        for source, periods in burden.items():
+            carrier = self._model.carrier_of(source)
+            for t_ms, quanta in periods.items():
+                rates = self.of(source, t_ms)
+                if rates is None:
+                    if quanta and source not in mass.unknown:
+                        mass.unknown.append(source)
+                    continue
+                for column, per_unit, row in rates:
+                    kg = per_unit * Fraction(quanta) / carrier.quanta_per_unit
+                    mass.columns[column] = mass.columns.get(column, Fraction(0)) + kg
+                    mass.rows[row.id] = row
+                    if self.counts(column):
+                        mass.counted[row.id] = mass.counted.get(row.id, Fraction(0)) + kg
+        return mass
+
+    def _of(self, source: str, t_ms: int) -> tuple[Rate, ...] | None:
+        name = self._model.sources[source].factor
+        rows = self._rows(source, name, t_ms)
+        parts = self._covered.get(source, {})
+        if rows is None or parts is None:
+            return None
+        rates: list[Rate] = []
+        for row, kg in rows:
+            if row.stage not in _BY_PLACE:
+                rates.append(Rate(row.stage, kg, row))
+                continue
+            rates.append(Rate(_BY_PLACE[row.stage], kg, row))
+            if self._both:
+                found = self._by_contract(source, row, kg, parts.get(t_ms, []), t_ms)
+                if found is None:
+                    return None
+                rates += found
+        return tuple(rates)
+
+    def _by_contract(
+        self,
+        source: str,
+        row: Row,
+        kg: Fraction,
+        parts: list[tuple[Instrument, Fraction]],
+        t_ms: int,
+    ) -> list[Rate] | None:
+        """What contracts cover, each by its own row of the same stage; the rest as by place."""
+        column, rates = _BY_CONTRACT[row.stage], []
+        for instrument, part in parts:
+            own = self._rows(source, instrument.factor, t_ms) or ()
+            same = [(other, its) for other, its in own if other.stage == row.stage]
+            if not same:
+                return None
+            rates += [Rate(column, its * part, other) for other, its in same]
+        rest = 1 - sum((part for _, part in parts), Fraction(0))
+        return [*rates, Rate(column, kg * rest, row)] if rest else rates
+
+    def _rows(
+        self, source: str, name: str | None, t_ms: int
+    ) -> tuple[tuple[Row, Fraction], ...] | None:
+        """The rows of a name with kg for one unit of the source's carrier; None when none fit."""
+        unit = self._model.carrier_of(source).unit
+        rows: tuple[Row, ...] = ()
+        if name is not None:
+            rows = self._factors.at(name, t_ms, self._method.kind)
+        if not rows or any(kind(row.per) != kind(unit) for row in rows):
+            return None
+        metric = self._method.metric
+        return tuple((row, row.kg(metric) * convert(unit, row.per)) for row in rows)
+
+    def _cover(
+        self, source: str, periods: Mapping[int, int | Fraction]
+    ) -> dict[int, list[tuple[Instrument, Fraction]]] | None:
+        carrier = self._model.carrier_of(source)
+        amounts = {t_ms: Fraction(q) / carrier.quanta_per_unit for t_ms, q in periods.items()}
+        own = [one for one in self._factors.instruments if one.source == source]
+        try:
+            return covered(own, carrier.unit, amounts)
+        except UnitError:  # a contract in kg covers no kWh: what it would cover is unknown
+            return None
