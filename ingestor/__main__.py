@@ -14,6 +14,7 @@ from wire.errors import BadData, ConfigError, TransientError
 
 try:
     from ingestor import commands, config, doctor, receipts, service
+    from ingestor.commands import journal as journal_command
     from ingestor.commands import segment as segment_command
 except ModuleNotFoundError as exc:
     package = (exc.name or "wire").partition(".")[0]
@@ -56,11 +57,7 @@ _OF_WORD = {
         "ingestor reconcile --config ingestor.toml",
         "wattprint reconcile --sink influxdb --config ingestor.toml",
     ),
-    "journal": (
-        "ingestor journal verify --config ingestor.toml",
-        "ingestor journal show --after 100 --limit 5 --config ingestor.toml",
-        "wattprint journal show --site cq-wheel --config ingestor.toml",
-    ),
+    "journal": journal_command.EXAMPLES,
     "quarantine": (
         "ingestor quarantine list --config ingestor.toml",
         "ingestor quarantine show 7 --config ingestor.toml > packet.seg",
@@ -99,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     for command in (project, compare):
         command.add_argument("--sink", metavar="NAME", help="default: all")
         command.add_argument("--site", metavar="SITE", help="default: all")
-    _add_journal(word("journal", "verify or show the journal"))
+    what = "verify, show, prove or freeze the journal"
+    journal_command.add_arguments(words.add_parser("journal", help=what, **_texts("journal", what)))
     quarantine = word("quarantine", "what could not be used, and why")
     quarantine.add_argument("action", choices=("list", "show", "replay"))
     quarantine.add_argument(
@@ -117,16 +115,6 @@ def _texts(word: str, what: str) -> dict[str, Any]:
         "epilog": "\n  ".join(("examples:", *_OF_WORD[word])),
         "formatter_class": argparse.RawDescriptionHelpFormatter,
     }
-
-
-def _add_journal(journal: argparse.ArgumentParser) -> None:
-    journal.add_argument("action", choices=("verify", "show"))
-    show = journal.add_argument_group("of show")
-    show.add_argument("--site", metavar="SITE", help="may be left out if the journal has one site")
-    show.add_argument(
-        "--after", type=int, default=0, metavar="OFFSET", help="records after this one; default 0"
-    )
-    show.add_argument("--limit", type=int, default=100, metavar="N", help="default 100")
 
 
 def main() -> int:
@@ -150,6 +138,8 @@ def main() -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.word == "segment":
         return _piped(lambda: segment_command.show(arguments))
+    if arguments.word == "journal":
+        return _piped(lambda: journal_command.run(arguments))
     if arguments.word == "check":
         return _check(arguments.config)
     plan = config.load(arguments.config)
@@ -167,12 +157,8 @@ def _run(arguments: argparse.Namespace) -> int:
             return commands.rewind(plan, arguments.offset, arguments.sink, arguments.site)
         case "reconcile":
             return commands.compare(plan, arguments.sink, arguments.site)
-        case "quarantine":
-            return commands.quarantine(plan, arguments)
         case _:
-            if arguments.action == "verify":
-                return commands.verify_journal(plan)
-            return commands.show_journal(plan, arguments.site, arguments.after, arguments.limit)
+            return commands.quarantine(plan, arguments)
 
 
 def _piped(show: Callable[[], int]) -> int:

@@ -103,7 +103,10 @@ def build(
         begin, limit = _whole(request, "from", 1), _whole(request, "limit", 100)
         if begin < 1 or not 1 <= limit <= _MOST_RECORDS:
             raise Problem(422, "bad data", f"from counts from 1, limit goes to {_MOST_RECORDS}")
-        records = await off_loop(stored.records, site, begin - 1, limit)
+        try:
+            records = await off_loop(stored.records, site, begin - 1, limit)
+        except TransientError as exc:  # a cold file that is not there: it says which
+            raise Problem(503, "not now", str(exc), exc.retry_after_s or 5) from exc
         return _json({"records": _fitting(records)})
 
     @app.get("/v1/{site}/readings", dependencies=guard)

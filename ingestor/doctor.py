@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ingestor.config import Plan
+from ingestor.keys import KeyRecord
 from wire.errors import BadData, ConfigError, TransientError
 from wire.journal import Reader, open_reader, verify_chain
 from wire.mqtt import Client
@@ -83,7 +86,8 @@ def _unconfigured_keys(plan: Plan, journal: Reader) -> Iterator[Finding]:
     configured = {(site, public.id) for site, _, public in plan.gateways}
     for site in journal.sites():
         for record in journal.of_kind(site, "key"):
-            if (site, record.key) not in configured:
+            is_gateways = msgspec.json.decode(record.data, type=KeyRecord).holder == "gateway"
+            if is_gateways and (site, record.key.partition("/")[0]) not in configured:
                 yield Finding(
                     f"key {record.key} of {site}",
                     "stands in the journal, not in the configuration, and is still honoured",

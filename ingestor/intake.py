@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from ingestor import admission, events, receipts
+from ingestor.days import Days
 from ingestor.group import Group
 from ingestor.keys import Keys
 from ingestor.quarantine import Poison, Quarantine
@@ -81,6 +82,7 @@ class Intake:
         standings: dict[str, Standing],
         keys: Keys,
         receipts_: Receipts,
+        days: Days,
         quarantine: Quarantine,
         now_ms: Callable[[], int],
     ) -> None:
@@ -93,6 +95,7 @@ class Intake:
         self._journal = journal
         self._keys = keys
         self._receipts = receipts_
+        self._days = days
         self._quarantine = quarantine
         self._now_ms = now_ms
         self._asked_ms: dict[tuple[str, str, str], int] = {}
@@ -109,8 +112,7 @@ class Intake:
         self._forked |= group.forked
         placed: dict[tuple[str, str, str], Record] = {}
         for site, entries in group.entries.items():
-            for record in self._journal.append(site, entries):
-                self.standings[site].absorb(record)
+            for record in self._days.append(self.standings[site], entries):
                 placed[site, record.kind, record.key] = record
         for stream in group.streams.values():
             self.held.forget((stream.site, stream.gateway, stream.stream), stream.upto)
@@ -120,6 +122,11 @@ class Intake:
             for one in judged
         ]
         return Taken(results, self._sayings(group))
+
+    def close_days(self) -> None:
+        """Sign for what a day brought once it is over, also where nothing comes any more."""
+        for standing in self.standings.values():
+            self._days.close(standing)
 
     def greetings(self) -> list[Saying]:
         """Every current receipt, for a broker that may have lost what it retained."""
@@ -227,8 +234,10 @@ class Intake:
 
     def _known_hash(self, group: Group, stream: Stream, seq: int) -> str | None:
         key = segment_key(stream.gateway, stream.stream, seq)
-        if data := self._known_data(group, stream.site, "segment", key):
-            return hashlib.sha256(data).hexdigest()
+        if added := group.added.get((stream.site, "segment", key)):
+            return hashlib.sha256(added.data).hexdigest()
+        if known := self._journal.hash_of(stream.site, "segment", key):
+            return known
         if data := self._known_data(group, stream.site, "correction", key):
             return msgspec.json.decode(data, type=RefusedSegment).hash
         return None

@@ -1,17 +1,23 @@
 """Whose signature counts: public keys of gateways, each a record in its site's journal."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
 from wire.errors import BadData, ConfigError
 from wire.journal import Entry, Record
+from wire.journal.heads import TreeHead, check_head
 from wire.segment import Header
 from wire.signing import PublicKey
 
 
 class KeyRecord(msgspec.Struct, frozen=True):
-    """What the journal says of a key. It covers readings from `from_ms` on, before `until_ms`."""
+    """What the journal says of a key, from that record on.
+
+    A gateway's covers readings from `from_ms` on, before `until_ms`; an ingestor's, with which it
+    signs receipts and tree heads, what it signed then, and its `gateway` is empty.
+    """
 
     site: str
     gateway: str
@@ -19,6 +25,7 @@ class KeyRecord(msgspec.Struct, frozen=True):
     from_ms: int = 0
     until_ms: int | None = None
     revoked: bool = False
+    holder: Literal["gateway", "ingestor"] = "gateway"
 
 
 class Keys:
@@ -53,11 +60,30 @@ class Keys:
         if known is None:
             raise BadData(f"key {header.key} is not known for site {header.site}")
         told, public = known
-        if told.gateway != header.gateway:
-            raise BadData(f"key {header.key} belongs to {told.gateway}, not to {header.gateway}")
+        if (told.holder, told.gateway) != ("gateway", header.gateway):
+            holder = told.gateway or "the ingestor"
+            raise BadData(f"key {header.key} belongs to {holder}, not to {header.gateway}")
         public.verify(signature, signed)
-        if told.revoked:
-            raise BadData(f"key {header.key} is revoked")
-        ended = told.until_ms is not None and header.t_last_ms >= told.until_ms
-        if ended or header.t_first_ms < told.from_ms:
+        if not _covers(told, header.t_first_ms, header.t_last_ms):
             raise BadData(f"key {header.key} is not valid at the time of these readings")
+
+    def is_ingestors(self, site: str, key_id: str) -> bool:
+        """Whether the journal has this key as its ingestor's own."""
+        known = self._known.get((site, key_id))
+        return known is not None and known[0].holder == "ingestor"
+
+    def check_head(self, head: TreeHead) -> None:
+        """Raises BadData unless a valid key of the site's ingestor signed it."""
+        known = self._known.get((head.site, head.key))
+        if known is None or known[0].holder != "ingestor":
+            raise BadData(f"key {head.key} is not known as a key of the ingestor of {head.site}")
+        check_head(head, known[1])
+        if not _covers(known[0], head.time_ms, head.time_ms):
+            raise BadData(f"key {head.key} is not valid at {head.time_ms}")
+
+
+def _covers(told: KeyRecord, first_ms: int, last_ms: int) -> bool:
+    """Raises BadData for a revoked key."""
+    if told.revoked:
+        raise BadData(f"key {PublicKey.parse(told.public_key).id} is revoked")
+    return told.from_ms <= first_ms and (told.until_ms is None or last_ms < told.until_ms)

@@ -47,8 +47,8 @@ def in_journal(journal: Reader, item: Item) -> bool:
         if item.origin.endswith("/seg"):
             header, _, _ = read_header(item.data)
             key = segment_key(header.gateway, header.stream, header.seq)
-            record = journal.find(header.site, "segment", key)
-            return record is not None and record.hash == hashlib.sha256(item.data).hexdigest()
+            known = journal.hash_of(header.site, "segment", key)
+            return known == hashlib.sha256(item.data).hexdigest()
         told = events.read_message(item.data)
         if isinstance(told, Heartbeat):
             return False

@@ -12,6 +12,7 @@ from typing import Any
 
 from ingestor import api, receipts, standing
 from ingestor.config import Api, Plan
+from ingestor.days import Days
 from ingestor.intake import Intake
 from ingestor.keys import Keys
 from ingestor.pipeline import Pipeline
@@ -74,7 +75,9 @@ class Service:
         self._standings = standing.restore(self._checkpoint, self._journal)
         self._intake = Intake(
             *(self._journal, self._standings, keys),
-            *(Receipts(receipt_key, now_ms), self._quarantine, now_ms),
+            Receipts(receipt_key, now_ms),
+            Days(self._journal, keys, receipt_key, now_ms),
+            *(self._quarantine, now_ms),
         )
         self._projectors = {each.name: self._projector(each) for each in plan.sinks}
         source = Source(config.broker, config.client_id)
@@ -83,7 +86,7 @@ class Service:
             source,
             self._journal_thread,
             self._wake_projectors,
-            lambda: standing.save(self._checkpoint, self._standings),
+            self._each_minute,
         )
         self._stored = Stored(
             self._intake,
@@ -131,6 +134,10 @@ class Service:
         journal = open_reader(self._plan.config.journal)
         own = random.Random()
         return Projector(configured.name, sink, journal, self._cursors, self._quarantine, own)
+
+    def _each_minute(self) -> None:
+        self._intake.close_days()
+        standing.save(self._checkpoint, self._standings)
 
     def _wake_projectors(self) -> None:
         for projector in self._projectors.values():

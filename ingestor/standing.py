@@ -13,6 +13,8 @@ import msgspec
 from ingestor.streams import RefusedSegment, Stream
 from wire.errors import BadData
 from wire.journal import GENESIS, Reader, Record
+from wire.journal.heads import leaf_of
+from wire.journal.merkle import grown
 from wire.messages import ProductionEvent
 
 log = logging.getLogger(__name__)
@@ -72,12 +74,18 @@ class _HeaderPart(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct):
-    """One site, up to `offset`. `newest_ms` is the latest time at which a record was appended."""
+    """One site, up to `offset`.
+
+    `last_ms`: when its last record was appended; `newest_ms`: the latest time of any record;
+    `peaks`: of its Merkle tree (`wire/journal/merkle.py`).
+    """
 
     site: str
     offset: int = 0
     chain: str = GENESIS
     newest_ms: int = 0
+    last_ms: int = 0
+    peaks: tuple[bytes, ...] = ()
     segments: int = 0
     readings: int = 0
     events: int = 0
@@ -112,8 +120,9 @@ class Standing(msgspec.Struct):
             case "model" | "factor":
                 self.latest[record.kind] = (record.offset, record.hash)
             case _:
-                pass  # keys are looked up where they are used
-        self.offset, self.chain = record.offset, record.chain
+                pass  # keys and tree heads are looked up where they are used
+        self.peaks = grown(self.peaks, self.offset, leaf_of(record))
+        self.offset, self.chain, self.last_ms = record.offset, record.chain, record.t_ms
         self.newest_ms = max(self.newest_ms, record.t_ms)
 
     def _count(self, source: str, n: int) -> None:
@@ -161,9 +170,13 @@ def _read(checkpoint: Path) -> dict[str, Standing]:
 
 
 def _proved(standing: Standing, journal: Reader) -> bool:
-    """Whether the journal has the very record the checkpoint ends with."""
-    records = journal.read(standing.site, standing.offset - 1, 1)
-    return bool(records) and records[0].chain == standing.chain
+    """Whether the journal has the very record the checkpoint ends with.
+
+    One of an earlier program has no peaks, and is no use.
+    """
+    record = journal.outline(standing.site, standing.offset)
+    is_complete = len(standing.peaks) == standing.offset.bit_count()
+    return record is not None and record.chain == standing.chain and is_complete
 
 
 def check_site(standings: dict[str, Standing], site: str) -> Standing:

@@ -271,7 +271,7 @@ def test_a_segment_that_explain_names_can_be_shown(plant: Plant, tmp_path: Path)
         command = [sys.executable, "-m", "ingestor", "segment", "show", *words]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    shown = show("--config", str(config), "--offset", "9")
+    shown = show("--config", str(config), "--offset", "9", "--json")
     assert shown.returncode == 0, shown.stderr
     header, *answers = map(json.loads, shown.stdout.splitlines())
     assert (header["stream"], header["seq"], header["readings"]) == ("s1", 1, 8)
@@ -280,7 +280,7 @@ def test_a_segment_that_explain_names_can_be_shown(plant: Plant, tmp_path: Path)
     ]
     packet = tmp_path / "packet.seg"
     packet.write_bytes(plant.writer.read(SITE, 8, 1)[0].data)
-    assert show(str(packet)).stdout == shown.stdout
+    assert show(str(packet), "--json").stdout == shown.stdout
     for words, problem in (
         (("--offset", "3"), "no segment but of kind event"),
         (("--offset", "99"), "no record 99"),

@@ -34,7 +34,7 @@ class TreeHead(msgspec.Struct, frozen=True):
     chain: str
     time_ms: int
     peaks: tuple[str, ...]
-    key: str
+    key: str = ""
     sig: str = ""
 
 
@@ -54,17 +54,11 @@ class Consistency(msgspec.Struct, frozen=True, tag_field="proof", tag="consisten
     path: tuple[str, ...]
 
 
-def signed_head(
-    last: Record, day: str, peaks: Sequence[bytes], time_ms: int, key: SigningKey
-) -> TreeHead:
-    """The head over all records up to `last`, whose tree has these `peaks`."""
-    head = TreeHead(
-        *(last.site, day, last.offset, merkle.root(peaks).hex(), last.chain, time_ms),
-        peaks=tuple(peak.hex() for peak in peaks),
-        key=key.public.id,
-    )
-    signature = base64.b64encode(key.sign(_text(head))).decode()
-    return msgspec.structs.replace(head, sig=signature)
+def sign_head(head: TreeHead, key: SigningKey) -> TreeHead:
+    """The head as `key` signs it; its `key` and `sig` are filled in."""
+    named = msgspec.structs.replace(head, key=key.public.id)
+    signature = base64.b64encode(key.sign(_text(named))).decode()
+    return msgspec.structs.replace(named, sig=signature)
 
 
 def check_head(head: TreeHead, key: PublicKey) -> None:

@@ -66,6 +66,15 @@ class Tree:
         """Of the first `size` leaves."""
         return self._node(0, size) if size else EMPTY
 
+    def peaks(self, size: int) -> list[bytes]:
+        """Of the first `size` leaves."""
+        begin, found = 0, []
+        while begin < size:
+            end = begin + (1 << ((size - begin).bit_length() - 1))
+            found.append(self._node(begin, end))
+            begin = end
+        return found
+
     def _path(self, index: int, begin: int, end: int) -> list[bytes]:
         if end - begin == 1:
             return []

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from ingestor import standing
+from ingestor.days import Days
 from ingestor.intake import Intake, Packet, Placed, Post, Taken
 from ingestor.keys import KeyRecord, Keys
 from ingestor.quarantine import Quarantine
@@ -39,9 +40,11 @@ class Cloud:
         for site in journal.sites():
             keys.add(journal.of_kind(site, "key"))
         quarantine = Quarantine(directory / "quarantine.db", now_ms)
-        receipts = Receipts(SigningKey.load_or_create(directory / "receipt.key"), now_ms)
+        key = SigningKey.load_or_create(directory / "receipt.key")
         standings = standing.restore(directory / "standing.json", journal)
-        intake = Intake(journal, standings, keys, receipts, quarantine, now_ms)
+        days = Days(journal, keys, key, now_ms)
+        receipts = Receipts(key, now_ms)
+        intake = Intake(journal, standings, keys, receipts, days, quarantine, now_ms)
         cloud = cls(directory, journal, quarantine, intake, clock)
         cloud.keys = keys
         return cloud

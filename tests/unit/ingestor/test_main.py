@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingestor import __main__ as program
-from ingestor import commands, config
 from tests.unit.ingestor.test_config import sample
-from wire.errors import ConfigError
-from wire.journal import Entry, open_writer
 
 WORDS = (
     "run",
@@ -48,37 +45,6 @@ def test_a_good_configuration_is_said_to_be_good(
     path = sample(tmp_path)
     assert typed(monkeypatch, "check", "--config", str(path)) == 0
     assert capsys.readouterr().out == f"{path}: good: 1 gateways; sinks: embedded\n"
-
-
-def journal_of(directory: Path, *sites: str) -> config.Plan:
-    path = sample(directory)
-    text = path.read_text().replace('"journal.db"', f'"{directory}/journal.db"')
-    path.write_text(text)
-    writer = open_writer(directory / "journal.db", lambda: 0)
-    for site in sites:
-        writer.append(site, [Entry("model", "m", b"format = 1")])
-    writer.close()
-    return config.load(path)
-
-
-def test_the_only_site_of_a_journal_need_not_be_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plan = journal_of(tmp_path, "cq")
-    assert commands.show_journal(plan, None, 0, 10) == 0
-    assert '"site": "cq"' in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("sites", "asked", "known"),
-    [(("cq", "hz"), None, "cq, hz"), (("cq",), "cp", "cq"), ((), None, "no site yet")],
-)
-def test_a_site_that_must_be_named_is_asked_for(
-    tmp_path: Path, sites: tuple[str, ...], asked: str | None, known: str
-) -> None:
-    plan = journal_of(tmp_path, *sites)
-    with pytest.raises(ConfigError, match=f"^--site: name one .*: {known}$"):
-        commands.show_journal(plan, asked, 0, 10)
 
 
 @pytest.mark.parametrize("program", ["ingestor", "simulators", "edge_agent"])

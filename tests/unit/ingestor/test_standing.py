@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ingestor import standing
@@ -31,11 +32,20 @@ def test_a_checkpoint_of_another_journal_is_not_believed(cloud: Cloud, gateway: 
     path = cloud.directory / "kept.json"
     for chain, upto in ((kept.chain, 99), ("f" * 64, 1)):
         # A mark in the checkpoint shows whether it was used.
-        marked = standing.Standing("s1", kept.offset, chain, streams=dict(kept.streams))
+        marked = msgspec.structs.replace(kept, chain=chain, streams=dict(kept.streams))
         marked.streams["gw-1/aa"] = kept.streams["gw-1/aa"].after(99, "x")
         standing.save(path, {"s1": marked})
         restored = standing.restore(path, cloud.journal)["s1"]
         assert restored.streams["gw-1/aa"].upto == upto
+
+
+def test_a_checkpoint_without_a_tree_is_not_believed(cloud: Cloud, gateway: Gateway) -> None:
+    """As an earlier program left it."""
+    cloud.send(gateway, gateway.seal())
+    kept = cloud.intake.standings["s1"]
+    path = cloud.directory / "kept.json"
+    standing.save(path, {"s1": msgspec.structs.replace(kept, peaks=(), segments=99)})
+    assert standing.restore(path, cloud.journal)["s1"] == kept
 
 
 def test_a_torn_checkpoint_is_only_a_slower_start(cloud: Cloud, gateway: Gateway) -> None:
