@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from calc_stream.commands import compute, explain, export, factors
+from calc_stream.commands import compute, explain, export, factors, methods
 from calc_stream.config import Plan, load_plan
 from calc_stream.service import run as serve
 from wire import logs
@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   calc-stream export  --ledger calc --format csv --what products --out factors.csv
   calc-stream explain B-0007 --config calc.toml
   calc-stream factors list
+  calc-stream methods show gbt24067
 """
 
 
@@ -70,7 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         ("compute", "footprints from files: model, events, readings", compute),
         ("export", "closed batches and product factors for accounting", export),
         ("explain", "from a batch's footprint back to meters, registers and segments", explain),
-        ("factors", "list, show and check emission factors", factors),
+        ("factors", "list, show, check and import emission factors", factors),
+        ("methods", "list and show method profiles", methods),
     ):
         # The umbrella command hands these words on, and is installed wherever this package is.
         prog = f"wattprint {name}"
