@@ -50,6 +50,7 @@ class Device:
         memory: Memory = _BLANK,
     ) -> None:
         self.name, self.meter = name, meter
+        self._remembers = meter if isinstance(meter, Remembers) else None
         self._now_ms = now_ms
         self._bounds = bounds
         self._memory = memory
@@ -115,7 +116,7 @@ class Device:
 
     def _gap_since(self, memory: Memory) -> int | None:
         """Since when values are missing that the meter may remember."""
-        if not isinstance(self.meter, Remembers) or self._history_missed >= _HISTORY_TRIES:
+        if self._remembers is None or self._history_missed >= _HISTORY_TRIES:
             return None
         known = [seen.last_t_ms for seen in memory.seen.values() if seen.dated]
         since_ms = max([*known, self._answered_ms or 0])
@@ -124,10 +125,10 @@ class Device:
     async def _look_back(self, memory: Memory, polled: Polled) -> Memory:
         """After a gap, samples `backfilled` from what the meter itself remembers of it."""
         since_ms = self._gap_since(memory)
-        if since_ms is None or not isinstance(self.meter, Remembers):
+        if since_ms is None or self._remembers is None:
             return memory
         try:
-            async for answer in self.meter.history(since_ms):
+            async for answer in self._remembers.history(since_ms):
                 memory = self._judge(memory, answer, polled, "backfilled")
         except NoAnswer:
             self._history_missed += 1

@@ -54,8 +54,10 @@ class Heard:
 async def plant() -> AsyncIterator[tuple[int, list[tuple[float, int]]]]:
     """Meters that answer every unit at once; (port, (time, unit) of each request)."""
     asked: list[tuple[float, int]] = []
+    talks: list[asyncio.Task[None] | None] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.current_task())
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while request := await reader.readexactly(12):
                 asked.append((time.monotonic(), request[6]))
@@ -65,6 +67,7 @@ async def plant() -> AsyncIterator[tuple[int, list[tuple[float, int]]]]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1], asked
+        await asyncio.wait_for(asyncio.gather(*filter(None, talks)), 5)
 
 
 def meter(unit: int, gap_ms: int, interval_ms: int) -> Metered:
@@ -136,7 +139,11 @@ async def test_a_meter_that_tells_of_its_past_holds_nobody_up() -> None:
             async def connect(
                 settings: modbus.Settings, random: Random, now_ms: Callable[[], int]
             ) -> AsyncIterator[Remembering]:
-                yield Remembering(settings, settings.framing, random, now_ms)
+                bus = Remembering(settings, settings.framing, random, now_ms)
+                try:
+                    yield bus
+                finally:
+                    bus.drop()
 
         now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
         meters = {"m1": meter(1, 0, 1000), "m2": meter(2, 0, 50)}
