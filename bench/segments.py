@@ -1,6 +1,6 @@
 """What a segment costs: bytes, and time beside the least that any such format takes.
 
-`python -m bench.segments [--runs 15] [--json]`
+`python -m bench.segments [--runs 30] [--json]`
 
 Ten meters, twenty registers, sixty seconds and some shapes beside. `bytes`: of a whole sealed
 segment for a reading, signature and all; in brackets the same readings as columns of JSON in zlib.
@@ -114,7 +114,7 @@ def _json_columns(samples: Sequence[Sample]) -> bytes:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     met = True

@@ -13,7 +13,7 @@ import msgspec
 from ingestor.config import Plan
 from ingestor.keys import KeyRecord
 from wire.errors import BadData, ConfigError, TransientError
-from wire.journal import Reader, open_reader, verify_chain
+from wire.journal import Reader, Unreadable, open_reader, verify_chain
 from wire.mqtt import Client
 
 _LEAST_FREE = 1024**3
@@ -76,7 +76,7 @@ def _journal(plan: Plan) -> Iterator[Finding]:
 def _chain(journal: Reader, site: str) -> Finding:
     try:
         offset, _ = verify_chain(journal.walk(site))
-    except BadData as exc:
+    except (BadData, Unreadable) as exc:
         cure = "the file was changed: keep a copy as evidence, restore the last backup"
         return Finding(f"journal of {site}", str(exc), cure)
     return Finding(f"journal of {site}", f"{offset} records, the chain is whole")

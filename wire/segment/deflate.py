@@ -8,15 +8,15 @@ its own pays. Pure.
 import math
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 _LEVEL = 6
 _MEMORY = 9  # the most: zlib begins a table by itself after 32,768 symbols
 _TABLE_BITS = 480  # about what a table costs
-_LEAST_BYTES = 400  # fewer are not worth looking at
+_LEAST_BYTES, _LEAST_WHOLE = 400, 4000  # of a piece, of all: fewer are not worth looking at
 
 
-def deflate(pieces: Iterable[bytes]) -> bytes:
+def deflate(pieces: Sequence[bytes]) -> bytes:
     """All pieces, one after the other, compressed."""
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 15, _MEMORY, zlib.Z_FILTERED)
     packed: list[bytes] = []
@@ -34,14 +34,16 @@ def deflate(pieces: Iterable[bytes]) -> bytes:
     return b"".join((*packed, packer.flush()))
 
 
-def _worthwhile(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Small pieces taken together."""
+def _worthwhile(pieces: Sequence[bytes]) -> Iterator[bytes]:
+    """Small pieces taken together; where there is little at all, everything behind the first."""
+    least = _LEAST_BYTES if sum(map(len, pieces)) >= _LEAST_WHOLE else _LEAST_WHOLE
+    yield pieces[0]
     waiting: list[bytes] = []
     size = 0
-    for piece in pieces:
+    for piece in pieces[1:]:
         waiting.append(piece)
         size += len(piece)
-        if size >= _LEAST_BYTES:
+        if size >= least:
             yield b"".join(waiting)
             waiting, size = [], 0
     yield b"".join(waiting)
