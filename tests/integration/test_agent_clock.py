@@ -96,9 +96,8 @@ async def test_boot_in_1970_then_set_then_set_back_and_every_reading_leaves_once
     later = [s.t_ms for s in samples if s.quality == "suspect"]
     assert len(later) > 5
     assert all(turned - HOUR_MS < t_ms < turned - HOUR_MS + 5_000 for t_ms in later)
-    assert [each.event for each in events if each.meter == "gw"] == [
-        *("clock_step", "clock_step", "clock_behind"),
-    ]
+    told = sorted(each.event for each in events if each.meter == "gw")
+    assert told == ["clock_behind", "clock_step", "clock_step"]
     registers = [s.values[KWH] for s in sorted(good, key=lambda s: s.t_ms)]
     assert registers == sorted(registers), "no reading counts backwards"
     store.close()
