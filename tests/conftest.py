@@ -2,12 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.system import System, running
 
 ROOT = Path(__file__).parent.parent
 # marker -> program or file it needs; scripts/test installs Debian's packages of them.
@@ -53,14 +50,6 @@ def _missing_program(request: pytest.FixtureRequest) -> None:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [n for n in os.environ if n.startswith("WATTPRINT_")]:
         monkeypatch.delenv(name)
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The whole system with its simulated plant, running for the browser to look at."""
-    with running(tmp_path_factory.mktemp("demo") / "state") as system:
-        system.wait_up()
-        yield system
 
 
 @pytest.fixture
