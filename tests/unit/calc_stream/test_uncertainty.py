@@ -3,8 +3,6 @@
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date
 from fractions import Fraction
 from statistics import fmean, stdev
 
@@ -14,159 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calc_stream.core import Readings, SiteModel, parse_events, parse_model, recompute
-from calc_stream.core.edges import edges_within, extra_cuts, span_of
-from calc_stream.core.events import Event, in_force
-from calc_stream.core.plant import Meter
+from calc_stream.core import Readings, parse_events, parse_model
 from calc_stream.core.sensitivity import Sensitivity
-from calc_stream.core.timeline import timelines
-from calc_stream.core.uncertainty import (
-    Uncertainty,
-    bias_of,
-    certified_until,
-    covariance,
-    residual_of,
-    traceable_share,
-    uncertainty_of,
-)
-
-T0 = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-KG = {"grid": 0.6, "pv": 0.05}  # kg for a kWh
-HEAD = """
-format = 1
-site = "p"
-slot_s = 60
-[carriers.electricity]
-unit = "kWh"
-quanta_per_unit = 1_000_000_000
-[carriers.air]
-unit = "m3"
-quanta_per_unit = 1_000_000_000
-[sources.grid]
-carrier = "electricity"
-[sources.pv]
-carrier = "electricity"
-[buses.main]
-carrier = "electricity"
-residual = "{residual}"
-[buses.air]
-carrier = "air"
-residual = "spread"
-[utilities.compressor]
-[nodes.n1]
-[nodes.n2]
-[nodes.office]
-kind = "overhead"
-"""
-# Grid, PV and compressed air: (id, from, to, unit, what it counts in a minute).
-SIMPLE = [
-    ("m-grid", "grid", "main", "kWh", 100),
-    ("m-pv", "pv", "main", "kWh", 40),
-    ("m-n1", "main", "n1", "kWh", 60),
-    ("m-n2", "main", "n2", "kWh", 30),
-    ("m-comp", "main", "compressor", "kWh", 25),
-    ("m-air-n1", "air", "n1", "m3", 150),
-    ("m-air-n2", "air", "n2", "m3", 60),
-]
-# A second board, cold that cools the compressor that feeds the chiller, and a feed-in.
-MORE = """
-[buses.sub]
-carrier = "electricity"
-[buses.cold]
-carrier = "air"
-[utilities.chiller]
-[exports.feed-in]
-"""
-LOOP = [
-    *SIMPLE,
-    ("m-pv-2", "pv", "sub", "kWh", 5),
-    ("m-sub", "main", "sub", "kWh", 9),
-    ("m-back", "sub", "main", "kWh", 3),
-    ("m-sub-n2", "sub", "n2", "kWh", 7),
-    ("m-air-chill", "air", "chiller", "m3", 20),
-    ("m-chill", "main", "chiller", "kWh", 6),
-    ("m-cold-comp", "cold", "compressor", "m3", 30),
-    ("m-cold-n2", "cold", "n2", "m3", 9),
-    ("m-feed", "main", "feed-in", "kWh", 4),
-]
-EVENTS = [
-    ("00:01:00", "start", "n1", "A"),
-    ("00:02:00", "start", "n2", "B"),
-    ("00:03:30", "start", "n1", "B"),
-    ("00:05:00", "stop", "n1", "A"),
-]
-
-
-@dataclass
-class Case:
-    """A plant with its records, and the core's view of it."""
-
-    model: SiteModel
-    events: list[Event]
-    readings: Readings
-
-    def __post_init__(self) -> None:
-        standing, _ = in_force(self.events)
-        self.nodes, _ = timelines(self.model, standing)
-        cuts = extra_cuts(self.model, self.readings, standing)
-        self.edges = edges_within(span_of(self.model, self.readings), self.model.slot_ms, cuts)
-
-    def sensitivity(self, *accounts: str, kg: bool = False, edges=None) -> Sensitivity:
-        edges = self.edges if edges is None else edges
-        rows = edges.size - 1
-        weights = {
-            source: np.full(rows, (KG[source] if kg else 1.0) / 1e9)
-            for source in self.model.sources
-        }
-        wanted = dict.fromkeys(accounts, 1.0)
-        return Sensitivity(wanted, self.model, self.nodes, self.readings, edges, weights)
-
-    def uncertainty(self, *accounts: str, kg: bool = False) -> Uncertainty:
-        biases = {meter.id: bias_of(meter) for meter in self.model.meters}
-        known = {name: bias for name, bias in biases.items() if bias is not None}
-        return uncertainty_of(self.sensitivity(*accounts, kg=kg), known, self.readings)
-
-    def truth(self, scales: Mapping[str, Fraction] | None = None) -> dict[str, tuple[float, float]]:
-        """(kWh, kg) by account from the real recompute, each meter's register times its scale."""
-        scales = scales or {}
-        model = replace(
-            self.model,
-            meters=tuple(
-                replace(m, scale=m.scale * scales.get(m.id, Fraction(1))) for m in self.model.meters
-            ),
-        )
-        totals = recompute(model, self.events, self.readings).totals()
-        return {
-            account: (
-                sum(quanta / 1e9 for quanta in sums.values()),
-                sum(KG[source] * quanta / 1e9 for source, quanta in sums.items()),
-            )
-            for account, sums in totals.items()
-        }
-
-
-def case(edges, residual: str = "account", facts: str = 'class = "1"') -> Case:
-    text = HEAD.format(residual=residual) + (MORE if edges is LOOP else "")
-    links = [("compressor", "air", "1")]
-    if edges is LOOP:
-        links += [("chiller", "office", "1"), ("chiller", "cold", "2")]
-    if residual == "links":
-        links += [("main", "office", "3"), ("main", "n1", "1")]
-    for name, start, end, unit, _ in edges:
-        text += f'[[meters]]\nid = "{name}"\nfrom = "{start}"\nto = "{end}"\n'
-        text += f'unit = "{unit}"\n{facts}\n'
-    for start, end, share in links:
-        text += f'[[links]]\nfrom = "{start}"\nto = "{end}"\nshare = "{share}"\n'
-    told = [
-        f'{{"id":"e{at}","t":"2026-01-01T{t}Z","type":"{what}","node":"{node}","batch":"{batch}"}}'
-        for at, (t, what, node, batch) in enumerate(EVENTS)
-    ]
-    rng, readings = random.Random(1), Readings()
-    for name, _, _, _, rate in edges:
-        steps = [round(rate * 1000 * rng.uniform(0.7, 1.3)) for _ in range(10)]
-        times = T0 + np.arange(11, dtype=np.int64) * 60_000
-        readings.add(name, times, np.cumsum([0, *steps]), -3)
-    return Case(parse_model(text, "m"), list(parse_events("\n".join(told), "e")), readings)
+from calc_stream.core.uncertainty import covariance
+from tests.unit.calc_stream.metered import KG, LOOP, SIMPLE, T0, Case, case
 
 
 def jacobian(found: Sensitivity) -> dict[str, float]:
@@ -273,45 +122,6 @@ def test_another_engine_gives_the_same_uncertainty_and_correlation() -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("facts", "percent"),
-    [
-        ({"class": "1"}, 1 / math.sqrt(3)),
-        ({"class": 1}, 1 / math.sqrt(3)),
-        ({"class": "0.5S", "ct_class": "0.5"}, math.sqrt(0.25 + 0.25) / math.sqrt(3)),
-        ({"class": "B"}, 1 / math.sqrt(3)),
-        ({"class": "C", "certificate_u_percent": "0.3"}, 0.15),
-        ({"certificate_u_percent": "0.3", "certificate_k": 3}, 0.1),
-        ({"class": "good"}, None),
-        ({"class": "1", "ct_class": "?"}, None),
-        ({"ct_class": "0.5"}, None),
-        ({}, None),
-    ],
-)
-def test_a_bias_comes_from_the_certificate_or_else_from_the_classes(facts, percent) -> None:
-    meter = Meter("m", "grid", "n1", "kWh", "electricity", Fraction(1), facts=facts)
-    bias = bias_of(meter)
-    if percent is None:
-        assert bias is None
-    else:
-        assert bias is not None
-        assert bias.u * 100 == pytest.approx(percent)
-
-
-def test_a_meter_without_class_leaves_the_figure_without_uncertainty() -> None:
-    plant = case(SIMPLE, facts="")
-    found = plant.uncertainty("batch:A")
-    assert "m-grid" in found.unknown
-    assert (found.u, found.u95) == (None, None)
-
-
-def test_u95_joins_meters_split_and_factors() -> None:
-    found = Uncertainty(100.0, {"a": 3.0, "b": -4.0}, split=12.0, factors=84.0)
-    assert found.meters == 5
-    assert found.u == pytest.approx(85)
-    assert found.u95 == pytest.approx(170)
-
-
 ONE_METER = """
 format = 1
 site = "s"
@@ -382,46 +192,3 @@ def test_no_meter_that_fits_the_readings_moves_a_batch_beyond_the_bound(first, s
     for batch in ("batch:P", "batch:Q"):
         moved = fine.truth().get(batch, (0.0, 0.0))[0] - coarse.truth()[batch][0]
         assert abs(moved) <= coarse.uncertainty(batch).split_bound + 1e-9
-
-
-def test_the_traceable_share_is_what_passed_certified_meters_only() -> None:
-    plant = case(SIMPLE)
-    certified = {"certificate": "L-7", "certificate_due": "2027-01-01"}
-    without_pv = tuple(
-        m if m.id == "m-pv" else replace(m, facts=certified) for m in plant.model.meters
-    )
-    partly = Case(replace(plant.model, meters=without_pv), plant.events, plant.readings)
-    found = partly.sensitivity("batch:A")
-    entered = {s.meter.id: s.flow for s in found.slopes() if s.meter.start in KG}
-    own = found._parts["main"]
-    from_grid = float((entered["m-grid"] * own).sum()) / 1e9
-    assert traceable_share(found, partly.model) == pytest.approx(from_grid / found.value())
-    assert traceable_share(plant.sensitivity("batch:A"), plant.model) == 0
-    everything = tuple(replace(m, facts=certified) for m in plant.model.meters)
-    whole = Case(replace(plant.model, meters=everything), plant.events, plant.readings)
-    assert traceable_share(whole.sensitivity("batch:A"), whole.model) == pytest.approx(1)
-
-
-def test_a_certificate_holds_to_the_end_of_its_day_and_not_beyond() -> None:
-    meter = Meter("m", "grid", "n1", "kWh", "electricity", Fraction(1))
-    due = {"certificate": "L-7", "certificate_due": date(2025, 12, 31)}
-    assert certified_until(replace(meter, facts=due)) == T0
-    assert certified_until(replace(meter, facts={"certificate_due": "2025-12-31"})) is None
-    assert certified_until(replace(meter, facts={**due, "certificate_due": "soon"})) is None
-    plant = case(SIMPLE)
-    expired = tuple(replace(m, facts=due) for m in plant.model.meters)
-    late = Case(replace(plant.model, meters=expired), plant.events, plant.readings)
-    assert traceable_share(late.sensitivity("batch:A"), late.model) == 0
-
-
-def test_a_residual_below_zero_is_judged_by_the_meters_of_its_bus() -> None:
-    model = case(SIMPLE).model
-    biases = {m.id: bias for m in model.meters if (bias := bias_of(m)) is not None}
-    counted = {"m-grid": 1000, "m-pv": 0, "m-n1": 700, "m-n2": 310, "m-comp": 0}
-    found = residual_of("main", model, counted, biases)
-    assert found.value == -10
-    u = 0.01 / math.sqrt(3) * math.sqrt(1000**2 + 700**2 + 310**2)
-    assert found.u95 == pytest.approx(2 * u)
-    assert found.u95 is not None
-    assert found.value + found.u95 > 0  # no news: meters of class 1 differ by this
-    assert residual_of("main", model, counted, {}).u95 is None
