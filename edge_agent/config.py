@@ -80,6 +80,7 @@ class Meter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `agent.toml`.
 
+    `quota_mb` bounds the store, `keep_days` how long it keeps what was signed for (see `room`).
     `self_metrics_s`: how often the gateway sends readings of itself, under its own name; 0: never.
     `metrics_file` and `metrics_socket` (a Unix socket): where Prometheus finds the same and more.
     """
@@ -95,6 +96,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     publish_interval_s: float = 1.0
     commit_interval_s: float = 0.25
     keep_days: float = 7.0
+    quota_mb: int = 512
     self_metrics_s: int = 60
     metrics_file: Path | None = None
     metrics_socket: Path | None = None
@@ -162,6 +164,8 @@ def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
         told.add(f"meters.{found.gateway}", "is the gateway's own name, for readings of itself")
     if found.self_metrics_s != 0 and found.self_metrics_s < 10:
         told.add("self_metrics_s", "must be 0 (never), or 10 at least")
+    if found.quota_mb < 4:
+        told.add("quota_mb", "must be 4 at least; 150 hold a month of 20 meters read every 10 s")
     if found.boundary_s < 1 or 86_400 % found.boundary_s:
         told.add("boundary_s", "must divide a day, as 900 does")
     buses: dict[str, tuple[Driver, Any]] = {}

@@ -11,6 +11,8 @@ is booked with the first reading that is later. An event that ends a register is
 or it would end another one.
 """
 
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
@@ -18,6 +20,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from edge_agent.clock import Instant
+from wire.errors import BadData
 from wire.messages import BOOKED, MeterEvent, Sample
 
 T = TypeVar("T", Sample, MeterEvent)
@@ -26,6 +29,8 @@ Key = tuple[str, str]  # meter, quantity
 
 # The cloud refuses readings that are a day in its future; they are in nobody's way.
 _FUTURE_MS = 86_400_000
+_MARK = b"\x01"  # no cycle without a checksum begins so
+_CHECKED = struct.Struct("<cI")
 
 
 class Cycle(msgspec.Struct, frozen=True, array_like=True):
@@ -33,6 +38,25 @@ class Cycle(msgspec.Struct, frozen=True, array_like=True):
 
     samples: list[Sample]
     events: list[MeterEvent]
+
+
+def pack(cycle: Cycle) -> bytes:
+    """Bytes that notice when they rot."""
+    data = msgspec.msgpack.encode(cycle)
+    return _CHECKED.pack(_MARK, zlib.crc32(data)) + data
+
+
+def unpack(data: bytes) -> Cycle:
+    """Raises BadData. Cycles of the store's first version have no checksum."""
+    if data[:1] == _MARK and len(data) >= _CHECKED.size:
+        _, crc = _CHECKED.unpack_from(data)
+        data = data[_CHECKED.size :]
+        if zlib.crc32(data) != crc:
+            raise BadData("a cycle is not what was committed")
+    try:
+        return msgspec.msgpack.decode(data, type=Cycle)
+    except msgspec.DecodeError as exc:
+        raise BadData(f"a cycle: {exc}") from exc
 
 
 class Boot(NamedTuple):

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from edge_agent.room import LEVELS
 from edge_agent.status import MeterStatus, Status, StoreStatus
 from edge_agent.store import Store
 from wire.messages import Sample, Value
-from wire.segment import read_header
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -26,14 +26,17 @@ def resident_bytes() -> int:
 
 def store_status(store: Store, folder: Path) -> StoreStatus:
     """What waits in the store, and how much room there is. For the disk's thread."""
-    segments, oldest_ms = 0, None
-    for stream in store.streams():
-        for sealed in store.unreceipted(stream.stream, stream.receipted, 1):
-            segments += stream.last_seq - sealed.seq + 1
-            first_ms = read_header(sealed.data)[0].t_first_ms
-            oldest_ms = min(first_ms, oldest_ms or first_ms)
+    found = store.standing()
     size_bytes = sum(file.stat().st_size for file in folder.glob("store.db*"))
-    return StoreStatus(segments, oldest_ms, size_bytes, shutil.disk_usage(folder).free)
+    return StoreStatus(
+        segments=found.numbered + found.behind,
+        oldest_ms=found.oldest_ms,
+        size_bytes=size_bytes,
+        free_bytes=shutil.disk_usage(folder).free,
+        level=LEVELS[store.room.level],
+        lost=store.room.lost,
+        thinned=store.room.thinned,
+    )
 
 
 def sample(before: Status | None, now: Status) -> Sample:
@@ -57,6 +60,8 @@ def sample(before: Status | None, now: Status) -> Sample:
         "segments_waiting": now.store.segments,
         "store_size": now.store.size_bytes,
         "disk_free": now.store.free_bytes,
+        "readings_thinned": _since(before.store.thinned if before else 0, now.store.thinned),
+        "readings_lost": _since(before.store.lost if before else 0, now.store.lost),
         "cpu_time": _since(before.cpu_ms if before else 0, now.cpu_ms),
         "resident_memory": now.resident_bytes,
     }

@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
+import shutil
 
 import msgspec
 
-from edge_agent import counters
-from edge_agent.clock import NOT_BEFORE_MS, Clock
+from edge_agent import counters, room
+from edge_agent.clock import NOT_BEFORE_MS, Clock, Instant
 from edge_agent.config import AgentConfig
 from edge_agent.dating import shifted
 from edge_agent.device import Device, Memory, Polled
-from edge_agent.store import Disk, Store
+from edge_agent.store import MOST_CYCLE_BYTES, Disk, Store
 from edge_agent.uplink import Uplink
 from wire.errors import TransientError
 from wire.messages import MeterEvent, Sample
@@ -18,11 +19,14 @@ from wire.segment import NUMBER_LIMIT
 
 log = logging.getLogger(__name__)
 
-# Without a link, readings are sealed in bigger packets: fewer bytes on disk for a long outage.
-_OFFLINE_SEAL_S = 60.0
+# While nobody takes them, readings are sealed in bigger packets: fewer bytes on disk in a long outage.
+_OFFLINE_SEAL_S = 600.0
 _PRUNE_EVERY_S = 3600.0
 _SEALS_A_TURN = 4  # a long backlog must not keep what is read meanwhile from the disk
-_MOST_IN_MEMORY = 100_000  # samples that wait while the disk is full; the oldest go first
+_MOST_IN_MEMORY = 400_000  # readings that wait while the disk takes none
+_THINNED_EVERY_MS = 900_000
+_MB = 1024 * 1024
+_SPARE_BYTES = 16 * _MB  # of the disk, for SQLite's log and the status
 _DAY_MS = 86_400_000
 
 
@@ -43,10 +47,16 @@ class Keeper:
         self._events: list[MeterEvent] = []
         self._changed: dict[str, Device] = {}
         self._memories: dict[str, bytes] = {}
+        self._lost = room.Loss()
+        self._thinning = room.Thinning()
+        self._thinned_ms = 0
 
     async def begin(self) -> None:
         """Recall what the meters' devices remembered last."""
-        self._memories = await self._disk(self._store.memories)
+        try:
+            self._memories = await self._disk(self._store.memories)
+        except TransientError as exc:
+            log.error("%s; every register begins anew", exc)
 
     def memory(self, meter: str) -> Memory:
         """What a meter's device remembered last, whether or not there is such a meter now."""
@@ -69,6 +79,8 @@ class Keeper:
 
     def add(self, sample: Sample) -> None:
         """One more sample."""
+        if self._store.room.level:
+            sample = self._thinning.of(sample)
         kept, lost = _storable(sample)
         self._samples += [kept] if kept.values else []
         self._events += [lost] if lost else []
@@ -90,13 +102,15 @@ class Keeper:
             self.turns += 1
             await asyncio.sleep(self.settings.commit_interval_s)
             await self.commit()
-            pause_s = self._uplink.connected and self.settings.publish_interval_s
+            pause_s = self._uplink.flowing and self.settings.publish_interval_s
             # Half a commit interval early is on time: the next chance would be late by more.
             early_s = self.settings.commit_interval_s / 2
-            if loop.time() - sealed_at >= (pause_s or _OFFLINE_SEAL_S) - early_s:
+            is_much = self._store.pending_bytes > MOST_CYCLE_BYTES
+            if is_much or loop.time() - sealed_at >= (pause_s or _OFFLINE_SEAL_S) - early_s:
                 began = loop.time()
                 if not await self._seal():
                     sealed_at = began
+                await self._make_room()
             if loop.time() - pruned_at > _PRUNE_EVERY_S:
                 pruned_at = loop.time()
                 await self._prune()
@@ -115,23 +129,51 @@ class Keeper:
             await self._disk(self._store.commit, samples, events, now, memories)
         except TransientError as exc:
             by_ms = self._clock.now().offset_ms - now.offset_ms  # set meanwhile
-            self._samples = (shifted(samples, by_ms) + self._samples)[-_MOST_IN_MEMORY:]
-            self._events = (shifted(events, by_ms) + self._events)[-_MOST_IN_MEMORY:]
+            waiting = shifted(samples, by_ms) + self._samples
+            self._samples = room.shorten(waiting, _MOST_IN_MEMORY, self._lost)
+            self._events = shifted(events, by_ms) + self._events
             self._changed = changed | self._changed
             log.error("%s; %d samples wait in memory", exc, len(self._samples))
+        else:
+            if self._lost.readings:
+                why = "the disk took nothing and the memory was full"
+                self.tell(
+                    self._lost.event(self.settings.gateway, now.wall_ms, "readings_lost", why)
+                )
+                self._lost = room.Loss()
 
     async def _seal(self) -> bool:
         """Seal what is pending; True if that was not all of it."""
         now, state = self._clock.now(), self._clock.state()
         try:
             for _ in range(_SEALS_A_TURN):
-                if await self._disk(self._store.seal, now, state) is None:
+                live = self._uplink.connected
+                if await self._disk(self._store.seal, now, state, live=live) is None:
                     return False
                 self._uplink.sealed.set()
         except TransientError as exc:
             log.error("%s; readings stay pending", exc)
             return False
         return True
+
+    async def _make_room(self) -> None:
+        now = self._clock.now()
+        try:
+            await self._disk(self._limit, now)
+        except (TransientError, OSError) as exc:
+            log.error("%s; the store grows on", exc)
+        loss = self._thinning.loss
+        if loss.readings and now.wall_ms - self._thinned_ms > _THINNED_EVERY_MS:
+            why = "the store is nearly full"
+            self.tell(loss.event(self.settings.gateway, now.wall_ms, "readings_thinned", why))
+            self._store.room.thinned += loss.readings
+            self._thinning.loss, self._thinned_ms = room.Loss(), now.wall_ms
+
+    def _limit(self, now: Instant) -> None:
+        """The quota, or less on a disk that others fill. For the disk's thread."""
+        path = self._store.path
+        there = path.stat().st_size + shutil.disk_usage(path.parent).free - _SPARE_BYTES
+        self._store.room.make(now, min(self.settings.quota_mb * _MB, max(there, _MB)))
 
     async def _prune(self) -> None:
         before_ms = self._clock.now_ms() - round(self.settings.keep_days * _DAY_MS)

@@ -40,6 +40,8 @@ _OF_GATEWAY: Mapping[str, tuple[str, Callable[[Status], object]]] = {
     ),
     "store_bytes": ("Size of the store.", lambda s: s.store.size_bytes),
     "disk_free_bytes": ("Room beside it.", lambda s: s.store.free_bytes),
+    "readings_thinned_total": ("Left out, store nearly full.", lambda s: s.store.thinned),
+    "readings_lost_total": ("Lost for want of room.", lambda s: s.store.lost),
 }
 
 

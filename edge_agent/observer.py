@@ -25,6 +25,7 @@ from edge_agent.status import EVERY_S, LinkStatus, MeterStatus, Status, StoreSta
 from edge_agent.store import Disk, Store
 from edge_agent.systemd import Systemd
 from edge_agent.uplink import Uplink
+from wire.errors import TransientError
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,8 @@ class Observer:
             store = await self._disk(gateway.store_status, self._store, folder)
         except OSError as exc:
             self._failed(folder, exc)
+        except TransientError:
+            pass  # the keeper says so, and the figures of before stay
         before, self._latest = self._latest, self._status(store, running)
         every_ms = 1000 * self.settings.self_metrics_s
         if every_ms and before.t_ms // every_ms != self._latest.t_ms // every_ms:

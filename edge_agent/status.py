@@ -46,12 +46,16 @@ class MeterStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreStatus(msgspec.Struct, frozen=True):
-    """`segments` wait for a receipt, the oldest with a reading of `oldest_ms`."""
+    """`segments` wait for a receipt, the oldest with a reading of `oldest_ms`. `level`: see `room`;
+    `lost` and `thinned` readings since the start."""
 
     segments: int = 0
     oldest_ms: int | None = None
     size_bytes: int = 0
     free_bytes: int = 0
+    level: str = "ok"
+    lost: int = 0
+    thinned: int = 0
 
 
 class LinkStatus(msgspec.Struct, frozen=True):
@@ -138,6 +142,10 @@ def problems(status: Status) -> Iterator[str]:
         yield "the clock is not set: nothing leaves the gateway before it is"
     if not status.link.connected:
         yield f"no connection to the broker at {status.link.broker}"
+    if status.store.level != "ok":
+        yield f"the store is {status.store.level}: momentary values are thinned"
+    if status.store.lost:
+        yield f"{status.store.lost} readings were lost since the start for want of room"
     oldest_ms = status.store.oldest_ms
     if oldest_ms is not None and status.t_ms - oldest_ms > _WAITING_MS:
         minutes = (status.t_ms - oldest_ms) // 60_000

@@ -1,102 +1,86 @@
-"""What the gateway keeps until the cloud has signed for it: one SQLite file, WAL, synchronous=FULL.
+"""What the gateway keeps until the cloud has signed for it: one SQLite file (`store_file.py`).
 
 A poll cycle is committed as one `pending` row; every publishing interval the pending rows are
-sealed into one segment, in the same transaction that removes them. A segment leaves the disk only
-after a receipt covered it, and then stays as long as `keep` says, so that a cloud restored from a
-backup can ask for it again.
+sealed into one segment, in the same transaction that removes them. While somebody takes them a
+segment gets its number in the stream at once; otherwise it waits as a `bundle` without one, and gets
+it when its turn to leave comes. So the newest readings wait for no backlog, and a bundle may be
+thinned or, in the last need, deleted without a hole in the numbers (`room.py`). A segment leaves the
+disk only after a receipt covered it, and then stays as long as there is room and `keep` says, so
+that a cloud restored from a backup can ask for it again.
 """
 
-import asyncio
+import dataclasses
 import hashlib
-import secrets
+import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
+from edge_agent import rows
 from edge_agent.clock import NOT_BEFORE_MS, Instant
-from edge_agent.dating import Boot, Cycle, Dated, Dating, Lasts, datings
-from wire.errors import ConfigError, TransientError
+from edge_agent.dating import Boot, Cycle, Dated, Dating, Lasts, datings, pack, unpack
+from edge_agent.disk import Disk as Disk
+from edge_agent.room import Room, bundled, tell, trim
+from edge_agent.rows import Sealed as Sealed
+from edge_agent.rows import StreamState, Waiting
+from edge_agent.store_file import StoreFile
+from wire.errors import BadData, ConfigError, TransientError
 from wire.messages import MeterEvent, Sample
-from wire.segment import GENESIS, Place, TooMuch, seal
+from wire.segment import Place, TooMuch, read_header, seal
+from wire.segment.envelope import disclose, enclose
 from wire.signing import SigningKey
 
-P = ParamSpec("P")
-R = TypeVar("R")
+log = logging.getLogger(__name__)
 
 MOST_BYTES = 512 * 1024  # of one segment: far below any broker's limit
+MOST_CYCLE_BYTES = 1024 * 1024  # of pending cycles in one segment: what sealing may take of memory
+# Segments with a number that nobody has signed for yet. What is sealed while there are so many, and
+# the backlog while there are so many or so much, waits without one.
+MOST_NUMBERED = 64
+MOST_BEHIND, MOST_BEHIND_BYTES = 32, 256 * 1024
 # After a boot: how long to wait for the clock to be set, and if it must be wrong.
 _SETTLE_MS, _BEHIND_MS = 120_000, 600_000
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE stream (stream TEXT PRIMARY KEY, begun_ms INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL, last_hash TEXT NOT NULL, receipted INTEGER NOT NULL);
-CREATE TABLE pending (id INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL, mono_ms INTEGER NOT NULL,
-    boot TEXT NOT NULL, data BLOB NOT NULL);
-CREATE TABLE segment (stream TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
-    sealed_ms INTEGER NOT NULL, receipted_ms INTEGER, refused TEXT, data BLOB NOT NULL,
-    PRIMARY KEY (stream, seq));
-CREATE TABLE memory (meter TEXT PRIMARY KEY, data BLOB NOT NULL);
-"""
-# The latest time each meter's readings have left with; later than now plus a day: refused there.
-_LAST = "CREATE TABLE IF NOT EXISTS last (meter TEXT PRIMARY KEY, t_ms INTEGER NOT NULL)"
+# Later than now plus a day: refused there.
 _KEEP_LAST = (
     "INSERT INTO last VALUES (?,?) ON CONFLICT (meter) DO UPDATE SET t_ms ="
     " CASE WHEN t_ms > ? THEN excluded.t_ms ELSE max(t_ms, excluded.t_ms) END"
 )
 
 
-@dataclass(frozen=True)
-class Sealed:
-    """A segment waiting for its receipt."""
+class Pending(NamedTuple):
+    """A cycle on the disk, committed when its boot's offset was `offset_ms`."""
 
-    stream: str
-    seq: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class StreamState:
-    """How far a stream has come. `last_seq` 0: nothing sealed yet."""
-
-    stream: str
-    last_seq: int
-    last_hash: str
-    receipted: int
-
-
-class Disk:
-    """One thread that does all the store's work, so that an fsync never holds up a bus."""
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
-
-    async def __call__(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run `work` there and wait for it, to the end even if the waiter is cancelled."""
-        call = partial(work, *args, **kwargs)
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, call))
-
-    def close(self) -> None:
-        self._thread.shutdown()
+    id: int
+    offset_ms: int
+    boot: str
+    cycle: Cycle
+    size: int
 
 
 class Store:
-    """One gateway's disk. Not for use from two threads at once: see `Disk`."""
+    """One gateway's disk. Not for use from two threads at once: see `Disk`.
 
-    def __init__(self, db: sqlite3.Connection, site: str, gateway: str, key: SigningKey) -> None:
-        self._db = db
+    Every method raises TransientError while the disk does not do its part. `pending_bytes`: what
+    waits to be sealed.
+    """
+
+    def __init__(self, path: Path, site: str, gateway: str, key: SigningKey, now: Instant) -> None:
         self._site = site
         self._gateway = gateway
         self._key = key
-        self._lasts = Lasts(dict(db.execute("SELECT meter, t_ms FROM last")))
+        self._now = now
         self._datings: dict[str, Dating] = {}
         self._was_behind = False
-        self._proved_ms = self._latest_taken()
+        self._unsure: tuple[int, bytes] | None = None
+        self.pending_bytes = 0
+        self.path = path
+        self._lasts = Lasts({})
+        self._proved_ms = 0
+        self._file = StoreFile(path, self._recall, self._renewed)
+        self.room = Room(self._file, gateway, key)
 
     def commit(
         self,
@@ -107,69 +91,124 @@ class Store:
     ) -> None:
         """Keep one cycle, and what the meters' judges remember after it, in one transaction.
 
-        Their times are by the clock that showed `now`. When this returns it is on disk. Raises
-        TransientError.
+        Their times are by the clock that showed `now`. When this returns it is on disk.
         """
         if not samples and not events:
             return
-        data = msgspec.msgpack.encode(Cycle(samples, events))
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO pending (wall_ms, mono_ms, boot, data) VALUES (?,?,?,?)",
-                (now.wall_ms, now.mono_ms, now.boot, data),
-            )
-            self._db.executemany("INSERT OR REPLACE INTO memory VALUES (?,?)", memories.items())
+        self._now = now
+        data = pack(Cycle(samples, events))
+        with self._file.transaction() as db:
+            id_ = rows.pend(db, now, data)
+            # If the disk fails it may be there or not: opening it again finds out.
+            self._unsure = id_, data
+            db.executemany("INSERT OR REPLACE INTO memory VALUES (?,?)", memories.items())
+        self._unsure = None
+        self.pending_bytes += len(data)
 
     def memories(self) -> dict[str, bytes]:
         """What each meter's judge remembered last, by meter."""
-        return dict(self._db.execute("SELECT meter, data FROM memory"))
+        with self._file.reading() as db:
+            return dict(db.execute("SELECT meter, data FROM memory"))
 
-    def seal(self, now: Instant, clock_state: str, most_cycles: int = 600) -> int | None:
+    def seal(
+        self, now: Instant, clock_state: str, most_cycles: int = 600, *, live: bool = True
+    ) -> int | None:
         """Turn the oldest pending cycles into the next segment; its number, or None.
 
-        While the clock is not set nothing is sealed: no reading leaves with a guessed date. Nor while
-        it was not yet compared with any other and the machine came up just now. Then `dating` says
-        which times they get.
+        0: it has none yet, for it is not `live`, or enough of them wait for a receipt. While the
+        clock is not set nothing is sealed: no reading leaves with a guessed date. Nor while it was
+        not yet compared with any other and the machine came up just now. Then `dating` says which
+        times they get.
         """
         if not now.is_set or (clock_state != "synchronized" and self._may_be_set_yet(now)):
             return None
-        rows = self._db.execute(
-            "SELECT id, wall_ms - mono_ms, boot, data FROM pending ORDER BY id LIMIT ?",
-            (most_cycles,),
-        ).fetchall()
-        if not rows:
+        self._now = now
+        cycles = self._pending(most_cycles, now)
+        if not cycles:
             return None
+        live = live and self.numbered()[0] < MOST_NUMBERED
         state = self.current()
-        place = Place(
-            *(self._site, self._gateway, state.stream, state.last_seq + 1, state.last_hash),
-            *(now.boot, clock_state),
-        )
+        place = bundled(self._site, self._gateway, now.boot, clock_state)
+        if live:
+            place = _placed(place, state)
         while True:
-            dated = self._dated(rows, now)
+            dated = self._dated(cycles, now)
             try:
                 data = seal(place, dated.samples, dated.events, self._key)
-                if len(data) <= MOST_BYTES or len(rows) == 1:
+                if len(data) <= MOST_BYTES or len(cycles) == 1:
                     break
             except TooMuch:
-                if len(rows) == 1:
+                if len(cycles) == 1:
                     raise
             # Too much for one message: half of it now, the rest in the next segment.
-            rows = rows[: len(rows) // 2]
-        digest = hashlib.sha256(data).hexdigest()
-        with self._transaction():
-            self._db.executemany("DELETE FROM pending WHERE id = ?", [row[:1] for row in rows])
-            self._db.execute(
-                "INSERT INTO segment (stream, seq, hash, sealed_ms, data) VALUES (?,?,?,?,?)",
-                (place.stream, place.seq, digest, now.wall_ms, data),
-            )
-            self._db.execute(
-                "UPDATE stream SET last_seq = ?, last_hash = ? WHERE stream = ?",
-                (place.seq, digest, place.stream),
-            )
-            self._db.executemany(_KEEP_LAST, dated.last_times())
+            cycles = cycles[: len(cycles) // 2]
+        with self._file.transaction() as db:
+            db.executemany("DELETE FROM pending WHERE id = ?", [row[:1] for row in cycles])
+            rows.keep(db, data, now) if live else rows.bundle(db, data)
+            db.executemany(_KEEP_LAST, dated.last_times())
+        self.pending_bytes = max(0, self.pending_bytes - sum(row.size for row in cycles))
         self._lasts.update(dated.fresh)
         self._was_behind = dated.is_behind
         return place.seq
+
+    def number_next(self, now: Instant) -> int | None:
+        """Give the oldest segment without one the next number of the stream; None: there is none,
+        or enough of them wait for a receipt."""
+        count, size = self.numbered()
+        if count >= MOST_BEHIND or size >= MOST_BEHIND_BYTES:
+            return None
+        with self._file.transaction() as db:
+            query = (
+                "SELECT id, data, readings, t_first_ms, t_last_ms FROM bundle ORDER BY id LIMIT 1"
+            )
+            row = db.execute(query).fetchone()
+            if row is None:
+                return None
+            id_, data, *rest = row
+            db.execute("DELETE FROM bundle WHERE id = ?", (id_,))
+            try:
+                header, _, _, inside = disclose(data)
+            except BadData as exc:
+                self.room.rotted(db, now, rest, f"its bytes rotted on the disk: {exc}")
+                return 0
+            state = rows.streams(db)[-1]
+            header = msgspec.structs.replace(
+                header,
+                stream=state.stream,
+                seq=state.last_seq + 1,
+                prev=state.last_hash,
+                key=self._key.public.id,
+            )
+            rows.keep(db, enclose(header, bytes(inside), self._key), now)
+            return header.seq
+
+    def numbered(self) -> tuple[int, int]:
+        """Segments with a number and without a receipt, and their bytes."""
+        query = (
+            "SELECT count(*), coalesce(sum(length(data)), 0) FROM segment"
+            " WHERE receipted_ms IS NULL AND refused IS NULL"
+        )
+        with self._file.reading() as db:
+            count, size = db.execute(query).fetchone()
+        return count, size
+
+    def _pending(self, most_cycles: int, now: Instant) -> list[Pending]:
+        """The oldest cycles; of one that rotted only the word is left."""
+        query = "SELECT id, wall_ms - mono_ms, boot, data FROM pending ORDER BY id LIMIT ?"
+        with self._file.reading() as db:
+            found: list[tuple[int, int, str, bytes]] = []
+            for row in db.execute(query, (most_cycles,)):
+                found.append(row)
+                if sum(len(each[3]) for each in found) > MOST_CYCLE_BYTES:
+                    break
+        cycles = []
+        for id_, offset_ms, boot, data in found:
+            try:
+                cycles.append(Pending(id_, offset_ms, boot, unpack(data), len(data)))
+            except BadData as exc:
+                with self._file.transaction() as db:
+                    self.room.rotted_cycle(db, now, id_, str(exc))
+        return cycles
 
     def _may_be_set_yet(self, now: Instant) -> bool:
         """Many gateways come up with the time at which they went down."""
@@ -177,13 +216,12 @@ class Store:
         is_behind = latest_ms is not None and now.wall_ms <= latest_ms
         return now.mono_ms < (_BEHIND_MS if is_behind else _SETTLE_MS)
 
-    def _dated(self, rows: Sequence[tuple[int, int, str, bytes]], now: Instant) -> Dated:
+    def _dated(self, cycles: Sequence[Pending], now: Instant) -> Dated:
         if self._datings.get(now.boot) != Dating(now.offset_ms):
             self._datings = datings(self._earlier(now.boot), now, self._lasts.latest())
         known_ms = max(now.wall_ms, self._proved_ms)
         dated = Dated(self._gateway, known_ms, self._lasts, self._was_behind)
-        for id_, offset_ms, boot, data in rows:
-            cycle = msgspec.msgpack.decode(data, type=Cycle)
+        for id_, offset_ms, boot, cycle, _ in cycles:
             dated.add(id_, cycle, offset_ms, self._datings[boot])
         return dated
 
@@ -194,35 +232,42 @@ class Store:
             " WHERE set_.boot = pending.boot AND set_.wall_ms >= ? ORDER BY id DESC LIMIT 1)"
             " FROM pending WHERE boot != ? GROUP BY boot ORDER BY max(id)"
         )
-        return [Boot(*row) for row in self._db.execute(query, (NOT_BEFORE_MS, boot))]
+        with self._file.reading() as db:
+            return [Boot(*row) for row in db.execute(query, (NOT_BEFORE_MS, boot))]
 
     def current(self) -> StreamState:
         """The stream that new segments go to."""
         return self.streams()[-1]
 
     def streams(self) -> list[StreamState]:
-        """All streams of this store, oldest first; more than one only after a fork."""
-        query = "SELECT stream, last_seq, last_hash, receipted FROM stream ORDER BY rowid"
-        return [StreamState(*row) for row in self._db.execute(query)]
+        """All streams of this store, oldest first; more than one only after a fork or damage."""
+        with self._file.reading() as db:
+            return rows.streams(db)
 
     def unreceipted(self, stream: str, after: int, limit: int) -> list[Sealed]:
-        """Segments of `stream` above `after` that no receipt covers yet, in order."""
+        """Segments of `stream` above `after` that are whole and no receipt covers yet, in order."""
         query = (
-            "SELECT stream, seq, data FROM segment WHERE stream = ? AND seq > ?"
+            "SELECT stream, seq, data, hash FROM segment WHERE stream = ? AND seq > ?"
             " AND receipted_ms IS NULL AND refused IS NULL ORDER BY seq LIMIT ?"
         )
-        return [Sealed(*row) for row in self._db.execute(query, (stream, after, limit))]
+        with self._file.reading() as db:
+            found = db.execute(query, (stream, after, limit)).fetchall()
+        return [Sealed(*row[:3]) for row in found if hashlib.sha256(row[2]).hexdigest() == row[3]]
 
     def segment(self, stream: str, seq: int) -> Sealed | None:
-        """One segment still on disk, receipted or not."""
-        query = "SELECT stream, seq, data FROM segment WHERE stream = ? AND seq = ?"
-        row = self._db.execute(query, (stream, seq)).fetchone()
-        return Sealed(*row) if row else None
+        """One segment still on disk and whole, receipted or not."""
+        query = "SELECT stream, seq, data, hash FROM segment WHERE stream = ? AND seq = ?"
+        with self._file.reading() as db:
+            row = db.execute(query, (stream, seq)).fetchone()
+        if row is None or hashlib.sha256(row[2]).hexdigest() != row[3]:
+            return None
+        return Sealed(*row[:3])
 
     def hash_of(self, stream: str, seq: int) -> str | None:
         """The hash this agent sealed `seq` with; None if it is no longer (or was never) here."""
         query = "SELECT hash FROM segment WHERE stream = ? AND seq = ?"
-        row = self._db.execute(query, (stream, seq)).fetchone()
+        with self._file.reading() as db:
+            row = db.execute(query, (stream, seq)).fetchone()
         return str(row[0]) if row else None
 
     def receipted(
@@ -232,103 +277,122 @@ class Store:
 
         A number refused before and no longer named has been taken after all.
         """
-        with self._transaction():
-            self._db.execute(
-                "UPDATE segment SET refused = NULL WHERE stream = ? AND seq <= ?", (stream, upto)
+        self._now = now
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE segment SET refused = NULL WHERE stream = ? AND seq <= ?"
+                " AND refused IS NOT NULL",
+                (stream, upto),
             )
-            self._db.executemany(
+            db.executemany(
                 "UPDATE segment SET refused = ? WHERE stream = ? AND seq = ?",
                 [(reason, stream, seq) for seq, reason in refused],
             )
-            self._db.execute(
+            db.execute(
                 "UPDATE segment SET receipted_ms = ? WHERE stream = ? AND seq <= ?"
                 " AND receipted_ms IS NULL AND refused IS NULL",
                 (now.wall_ms, stream, upto),
             )
-            self._db.execute(
+            db.execute(
                 "UPDATE stream SET receipted = max(receipted, ?) WHERE stream = ?", (upto, stream)
             )
-        self._proved_ms = max(self._proved_ms, self._latest_taken())
-
-    def _latest_taken(self) -> int:
-        """The clock of the newest segment the cloud has taken: it was no day ahead of the cloud's."""
-        query = (
-            "SELECT max(sealed_ms) FROM segment JOIN stream USING (stream)"
-            " WHERE seq = stream.receipted AND refused IS NULL"
-        )
-        return self._db.execute(query).fetchone()[0] or 0
+            self._proved_ms = max(self._proved_ms, rows.latest_taken(db))
 
     def prune(self, before_ms: int) -> int:
         """Delete segments receipted before `before_ms`, but each stream's newest; how many."""
-        with self._transaction():
-            return self._db.execute(
-                "DELETE FROM segment WHERE receipted_ms < ? AND seq < (SELECT receipted FROM"
-                " stream WHERE stream.stream = segment.stream)",
-                (before_ms,),
-            ).rowcount
+        pruned = 0
+        while True:
+            with self._file.transaction() as db:
+                many = trim(db, before_ms)
+            if not many:
+                return pruned
+            pruned += many
 
     def begin_stream(self, now: Instant) -> str:
         """Start a new stream; what the old ones hold stays. For the first start and for forks."""
-        stream = secrets.token_hex(16)
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO stream VALUES (?,?,0,?,0)", (stream, now.wall_ms, GENESIS)
+        with self._file.transaction() as db:
+            return rows.begin_stream(db, now)
+
+    def abandon(self, stream: str, seq: int, now: Instant) -> None:
+        """The cloud asks for a number that is not here any more: its stream ends before it.
+
+        What came after it, and nobody can have taken, gets numbers of another stream.
+        """
+        with self._file.transaction() as db:
+            query = (
+                "SELECT seq, hash, data FROM segment WHERE stream = ? AND seq >= ?"
+                " AND receipted_ms IS NULL AND refused IS NULL ORDER BY seq"
             )
-        return stream
+            for its, hash_, data in db.execute(query, (stream, seq)).fetchall():
+                if hashlib.sha256(data).hexdigest() == hash_ and its != seq:
+                    rows.bundle(db, data)
+                db.execute("DELETE FROM segment WHERE stream = ? AND seq = ?", (stream, its))
+            detail = {"stream": stream, "number": str(seq)}
+            tell(db, now, MeterEvent(self._gateway, now.wall_ms, "segment_lost", detail))
+            if rows.streams(db)[-1].stream == stream:
+                rows.begin_stream(db, now)
 
     def waiting(self) -> tuple[int, int]:
         """(cycles not sealed, segments without receipt)."""
-        (cycles,) = self._db.execute("SELECT count(*) FROM pending").fetchone()
-        query = "SELECT count(*) FROM segment WHERE receipted_ms IS NULL AND refused IS NULL"
-        return cycles, self._db.execute(query).fetchone()[0]
+        with self._file.reading() as db:
+            (cycles,) = db.execute("SELECT count(*) FROM pending").fetchone()
+        found = self.standing()
+        return cycles, found.numbered + found.behind
+
+    def standing(self) -> Waiting:
+        """What waits, and since when."""
+        count, _ = self.numbered()
+        with self._file.reading() as db:
+            behind, oldest_ms = db.execute(
+                "SELECT count(*), min(t_first_ms) FROM bundle"
+            ).fetchone()
+        for state in self.streams():
+            for sealed in self.unreceipted(state.stream, state.receipted, 1):
+                first_ms = read_header(sealed.data)[0].t_first_ms
+                oldest_ms = min(first_ms, oldest_ms or first_ms)
+        return Waiting(count, behind, oldest_ms)
 
     def close(self) -> None:
-        self._db.close()
+        self._file.close()
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._db)
+    def _recall(self, db: sqlite3.Connection) -> None:
+        """What is kept in memory beside the file, from a file that was just opened."""
+        if self._unsure is not None:
+            db.execute("DELETE FROM pending WHERE id = ? AND data = ?", self._unsure)
+            self._unsure = None
+        if not rows.streams(db):
+            rows.begin_stream(db, self._now)
+        self._lasts = Lasts(dict(db.execute("SELECT meter, t_ms FROM last")))
+        self._datings = {}
+        self._proved_ms = rows.latest_taken(db)
+        query = "SELECT coalesce(sum(length(data)), 0) FROM pending"
+        self.pending_bytes = db.execute(query).fetchone()[0]
 
-
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT; what SQLite says of a full or failing disk is transient."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as exc:
-            raise TransientError(f"the store cannot be written: {exc}") from exc
-
-    def __exit__(self, kind: type[BaseException] | None, exc: object, _trace: object) -> None:
-        try:
-            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
-        except sqlite3.OperationalError as failed:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise TransientError(f"the store cannot be written: {failed}") from failed
-        if kind is not None and issubclass(kind, sqlite3.OperationalError):
-            raise TransientError(f"the store cannot be written: {exc}")
+    def _renewed(self, db: sqlite3.Connection, found: dict[str, str]) -> None:
+        """Nobody knows what the damaged file had sealed last: its streams end."""
+        rows.begin_stream(db, self._now)
+        event = MeterEvent(self._gateway, self._now.wall_ms, "store_damaged", found)
+        tell(db, self._now, event)
 
 
 def open_store(path: Path, site: str, gateway: str, key: SigningKey, now: Instant) -> Store:
-    """The store in `path`, made where there is none. Raises ConfigError."""
+    """The store in `path`, made where there is none. Raises ConfigError if it has no place at all.
+
+    A disk that fails is none: readings wait in memory, and it is tried again.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if not version:
-            db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-        if version in (0, _VERSION):
-            db.execute(_LAST)
-    except (OSError, sqlite3.Error) as exc:
-        raise ConfigError(f"{path}: store cannot be opened: {exc}") from exc
-    if version not in (0, _VERSION):
-        raise ConfigError(f"{path}: store version {version}, this program knows {_VERSION}")
-    store = Store(db, site, gateway, key)
-    if not store.streams():
-        store.begin_stream(now)
+    except OSError as exc:
+        raise ConfigError(f"{path}: store cannot be made: {exc.strerror}") from exc
+    store = Store(path, site, gateway, key, now)
+    try:
+        store.current()
+    except TransientError as exc:
+        log.error("%s; trying again", exc)
     return store
+
+
+def _placed(place: Place, state: StreamState) -> Place:
+    return dataclasses.replace(
+        place, stream=state.stream, seq=state.last_seq + 1, prev=state.last_hash
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from edge_agent.clock import Clock
-from edge_agent.store import Disk, Sealed, Store
+from edge_agent.store import MOST_NUMBERED, Disk, Sealed, Store
 from wire import mqtt
 from wire.errors import BadData, TransientError
 from wire.messages import GatewayState, Receipt, ResendRequest
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 RECEIPT_DEADLINE_S = (15.0, 600.0)
 WINDOW = 256  # segments of a stream that wait for a receipt at the same time
 PROBE = 8  # of them offered again while no receipt comes
+_NUMBERED_AT_ONCE = 8  # of the backlog; then what was sealed meanwhile has its turn
 _LOOK_S = 5.0
 
 
@@ -82,6 +83,7 @@ class Uplink:
         self._receipt_key = receipt_key
         self._clock = clock
         self._offers: dict[str, Offer] = {}
+        self._has_room = True
         offline = GatewayState(gateway, online=False, t_ms=0)
         self._mqtt = mqtt.Client(
             broker,
@@ -93,6 +95,11 @@ class Uplink:
     @property
     def connected(self) -> bool:
         return self._mqtt.connected.is_set()
+
+    @property
+    def flowing(self) -> bool:
+        """Whether somebody signs for what is sent."""
+        return self.connected and self._has_room
 
     @property
     def connections(self) -> int:
@@ -107,7 +114,10 @@ class Uplink:
 
     async def publish_state(self, meters: dict[str, str], online: bool = True) -> None:
         """Birth and health, retained. Does nothing while there is no link."""
-        state = await self._disk(self._store.current)
+        try:
+            state = await self._disk(self._store.current)
+        except TransientError:
+            return
         message = GatewayState(
             self._gateway,
             online,
@@ -133,7 +143,11 @@ class Uplink:
                 epoch = self._mqtt.epoch
                 self._offers.clear()
             self.sealed.clear()
-            waiting = await self._disk(self._due, loop.time())
+            try:
+                waiting = await self._disk(self._due, loop.time())
+            except TransientError as exc:
+                log.error("%s; what waits stays there", exc)
+                waiting = []
             if waiting:
                 await self._publish(waiting)
             else:
@@ -141,6 +155,10 @@ class Uplink:
 
     def _due(self, now_s: float) -> list[Sealed]:
         """What is to be sent next; touches the store, so it runs on the disk's thread."""
+        for _ in range(_NUMBERED_AT_ONCE):
+            if self._store.number_next(self._clock.now()) is None:
+                break
+        self._has_room = self._store.numbered()[0] < MOST_NUMBERED
         due: list[Sealed] = []
         for state in self._store.streams():
             offer = self._offers.setdefault(state.stream, Offer(state.receipted, now_s))
@@ -214,13 +232,21 @@ class Uplink:
         for seq in range(request.from_, min(request.to, request.from_ + 1000) + 1):
             sealed = await self._disk(self._store.segment, request.stream, seq)
             if sealed is None:
-                log.warning("asked for %s/%d, which is not here", request.stream, seq)
-                continue
+                await self._missing(request.stream, seq)
+                return
             try:
                 await self._mqtt.publish(self._topic("seg"), sealed.data)
             except TransientError as exc:
                 log.warning("resend stopped at %d: %s", seq, exc)
                 return
+
+    async def _missing(self, stream: str, seq: int) -> None:
+        """The cloud waits for a number that is not here, or not whole: it would wait for ever."""
+        log.error("asked for %s/%d, which is not here", stream, seq)
+        for state in await self._disk(self._store.streams):
+            if state.stream == stream and state.receipted < seq <= state.last_seq:
+                await self._disk(self._store.abandon, stream, seq, self._clock.now())
+                self.sealed.set()
 
     def _topic(self, kind: str) -> str:
         return str(GatewayTopic(self._site, self._gateway, kind))

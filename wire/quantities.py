@@ -76,6 +76,8 @@ _OF_GATEWAY = [
     Quantity("segments_waiting", "1", gateway=True),  # for a receipt
     Quantity("store_size", "B", gateway=True),
     Quantity("disk_free", "B", gateway=True),
+    Quantity("readings_thinned", "1", gateway=True),  # left out of a store that is nearly full
+    Quantity("readings_lost", "1", gateway=True),
     Quantity("cpu_time", "ms", gateway=True),
     Quantity("resident_memory", "B", gateway=True),
 ]

@@ -320,7 +320,7 @@ def test_the_readings_of_an_old_store_have_no_last_times_and_are_taken_as_they_a
     gateway: Gateway,
 ) -> None:
     gateway.read()
-    gateway.store._db.execute("DROP TABLE last")
+    gateway.store._file._db.executescript("DROP TABLE last; PRAGMA user_version = 1")
     gateway.reboot(T0 + HOUR)
     assert gateway.seal()
     assert gateway.left()[0] == [(1, T0 + S, "good")]

@@ -7,7 +7,7 @@ import pytest
 
 from edge_agent.clock import NOT_BEFORE_MS, Instant
 from edge_agent.store import MOST_BYTES, Disk, open_store
-from wire.errors import ConfigError, TransientError
+from wire.errors import TransientError
 from wire.messages import MeterEvent, Sample
 from wire.segment import GENESIS, body, open_segment
 from wire.signing import SigningKey
@@ -126,18 +126,18 @@ def test_it_opens_again_where_it_was(store, tmp_path):
 
 def test_a_full_disk_is_transient_and_nothing_is_half_done(store):
     store.commit([sample(T0)], [], at(T0), {})
-    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
-    store._db.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(TransientError, match="cannot be written"):
+    pages = store._file._db.execute("PRAGMA page_count").fetchone()[0]
+    store._file._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(TransientError, match="disk is full"):
         store.commit([sample(T0 + n) for n in range(5000)], [], at(T0), {})
-    store._db.execute("PRAGMA max_page_count = 1000000")
+    store._file._db.execute("PRAGMA max_page_count = 1000000")
     assert store.seal(at(T0), "assumed") == 1
     assert len(samples_of(opened(store, 1))) == 1
 
 
 def test_every_commit_is_on_disk_before_it_returns(store):
-    assert store._db.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
-    assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._file._db.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
+    assert store._file._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_too_much_for_one_message_becomes_several(store):
@@ -179,12 +179,12 @@ def key(sample):
 
 def test_a_segment_is_sealed_whole_or_not_at_all(store):
     store.commit([sample(T0)], [], at(T0), {})
-    store._db.execute(
+    store._file._db.execute(
         "CREATE TRIGGER full BEFORE UPDATE ON stream BEGIN SELECT RAISE(ABORT, 'full'); END"
     )
     with pytest.raises(sqlite3.IntegrityError):
         store.seal(at(T0), "assumed")
-    store._db.execute("DROP TRIGGER full")
+    store._file._db.execute("DROP TRIGGER full")
     assert store.waiting() == (1, 0), "the cycle is still pending and nothing was sealed"
     assert store.seal(at(T0), "assumed") == 1
 
@@ -206,11 +206,3 @@ async def test_work_on_the_disk_is_finished_even_when_its_waiter_is_cancelled(st
     go_on.set()
     assert await disk(store.waiting) == (1, 0)
     disk.close()
-
-
-def test_another_version_is_refused_by_name(tmp_path):
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        db.execute("PRAGMA user_version = 99")
-    db.close()
-    with pytest.raises(ConfigError, match="store version 99"):
-        open_store(tmp_path / "store.db", "cq", "gw", KEY, at(T0))
