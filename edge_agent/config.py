@@ -41,12 +41,13 @@ from edge_agent.device import BOUND_BY_POWER, bounds
 from edge_agent.drivers import Driver, Wanted
 from edge_agent.inputs import Input
 from edge_agent.profiles import Profile
+from edge_agent.scaling import scaling
 from wire import config
 from wire.errors import BadData, ConfigError, ProfileError
 from wire.mqtt import Broker
 from wire.quantities import QUANTITIES, register_id
 from wire.signing import PublicKey
-from wire.topics import is_id
+from wire.topics import is_id, is_meter
 
 # Read where the configuration names nothing: the counter accounts stand on, the first its model
 # has, and what a page shows beside it.
@@ -55,6 +56,13 @@ USUAL_COUNTERS = (
     *("air_normal_volume", "air_volume", "steam_mass", "fuel_volume", "water_volume"),
 )
 USUAL_BESIDE = ("active_power", "flow", "mass_flow")
+_RANGES = {
+    "publish_interval_s": (0.05, 3600.0),
+    "commit_interval_s": (0.05, 60.0),
+    "keep_days": (0.0, 36_500.0),
+}
+_INTERVALS_S = 0.001, 86_400.0
+_MOST_DECIMALS = 18  # a segment carries no more
 
 
 class Meter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,14 +168,22 @@ def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
     key_ = _receipt_key(found, told)
     if not found.meters:
         told.add("meters", "names no meter; add [meters.NAME]")
+    for name in found.meters:
+        if not is_meter(name):
+            told.add(f"meters.{name}", "a meter's name is letters, digits, . _ and -")
     if found.gateway in found.meters:
         told.add(f"meters.{found.gateway}", "is the gateway's own name, for readings of itself")
+    for key, (least, most) in _RANGES.items():
+        if not least <= getattr(found, key) <= most:
+            told.add(key, f"must be {least:g} to {most:g}")
     if found.self_metrics_s != 0 and found.self_metrics_s < 10:
         told.add("self_metrics_s", "must be 0 (never), or 10 at least")
     if found.quota_mb < 4:
         told.add("quota_mb", "must be 4 at least; 150 hold a month of 20 meters read every 10 s")
     if found.boundary_s < 1 or 86_400 % found.boundary_s:
         told.add("boundary_s", "must divide a day, as 900 does")
+    with told:
+        config.readable(found.broker, path, "broker")
     buses: dict[str, tuple[Driver, Any]] = {}
     for name, table in found.buses.items():
         with told:
@@ -179,7 +195,7 @@ def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
             with told:
                 meters[name] = _metered(told, buses, models, name, table)
     _intervals(told, meters, 1000 * found.boundary_s)
-    _places(told, meters)
+    _places(told, buses, meters)
     if told.list or key_ is None:
         return None, told.list
     return Plan(found, key_, buses, meters), []
@@ -244,13 +260,20 @@ def _metered(
         raise told.list.pop()
     flow = Fraction(meter.rated_flow_per_h) if meter.rated_flow_per_h else None
     wanted = Wanted(name, profile, address, asked, Fraction(meter.ct), Fraction(meter.pt))
+    for quantity in asked:
+        if (
+            -scaling(quantity, profile.meanings[quantity], wanted.ct, wanted.pt).exponent
+            > _MOST_DECIMALS
+        ):
+            problem = f"with ct and pt {quantity} has more decimals than {_MOST_DECIMALS}"
+            raise config.refuse(told.path, where, problem)
     limits = bounds(wanted, meter.rated_power_w, flow)
     return Metered(meter.bus, round(1000 * meter.interval_s), wanted, limits)
 
 
 def _wrong_numbers(meter: Meter, asked: Iterable[str]) -> Iterator[tuple[str, str]]:
-    if meter.interval_s <= 0:
-        yield "interval_s", "must be above 0"
+    if not _INTERVALS_S[0] <= meter.interval_s <= _INTERVALS_S[1]:
+        yield "interval_s", "must be above 0: {:g} to {:g}".format(*_INTERVALS_S)
     for key in ("ct", "pt", "rated_flow_per_h"):
         if (text := getattr(meter, key)) is not None and not _is_ratio(text):
             yield key, 'is a decimal string above 0: "40"'
@@ -290,16 +313,24 @@ def _intervals(told: _Problems, meters: Mapping[str, Metered], boundary_ms: int)
                 told.add(f"meters.{name}.interval_s", problem)
 
 
-def _places(told: _Problems, meters: Mapping[str, Metered]) -> None:
-    """Two meters at one place of a bus; inputs of one I/O module may share theirs."""
-    taken: dict[tuple[str, Any], str] = {}
+def _places(
+    told: _Problems, buses: Mapping[str, tuple[Driver, Any]], meters: Mapping[str, Metered]
+) -> None:
+    """Two meters at one place, be it under two names of one bus; inputs of one I/O module may share
+    its address, but no register."""
+    taken: dict[object, str] = {}
     for name, metered in meters.items():
-        address = metered.wanted.address
-        if metered.wanted.profile.model != inputs.MODEL:
-            other = taken.setdefault((metered.bus, address), name)
+        address, profile = metered.wanted.address, metered.wanted.profile
+        line = getattr(buses[metered.bus][1], "place", metered.bus)
+        spots: list[object] = [None]
+        if profile.model == inputs.MODEL:
+            spots = [meaning.where for meaning in profile.meanings.values()]
+        for spot in spots:
+            other = taken.setdefault((line, address, spot), name)
             if other != name:
                 keys = ", ".join(address.__struct_fields__)
-                told.add(f"meters.{name}.{keys}", f"is where {other} is, on bus {metered.bus}")
+                problem = f"is where {other} is, on bus {meters[other].bus}"
+                told.add(f"meters.{name}.{keys}", problem + (f": {spot}" if spot else ""))
 
 
 def _profile(
@@ -330,6 +361,7 @@ def _profile(
 
 def _is_ratio(text: str) -> bool:
     try:
-        return Decimal(text).is_finite() and Decimal(text) > 0
+        number = Decimal(text)
     except InvalidOperation:
         return False
+    return number.is_finite() and number > 0 and abs(number.adjusted()) <= _MOST_DECIMALS

@@ -5,7 +5,6 @@ its gateway did sign but whose content cannot be opened or cannot be true is ref
 """
 
 import hashlib
-import re
 from collections.abc import Callable
 
 from ingestor.columns import matrix
@@ -13,12 +12,11 @@ from ingestor.keys import Keys
 from ingestor.streams import Candidate
 from wire.errors import BadData
 from wire.segment import NUMBER_LIMIT, Segment, open_segment, read_header
-from wire.topics import is_id, parse_gateway
+from wire.topics import is_id, is_meter, parse_gateway
 
 DAY_MS = 86_400_000
 # No reading is older than this program; an earlier date is a clock that was never set.
 NOT_BEFORE_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
-_METER = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _MOST_REASON = 200  # every receipt repeats it
 
 
@@ -57,7 +55,7 @@ def implausible(segment: Segment, latest_ms: int) -> str:
             return f"meter {table.meter}: rows are not in order of time"
         times += [int(numbers[0, 0]), int(numbers[0, -1])]
     for name in (*(t.meter for t in segment.tables), *(e.meter for e in segment.events)):
-        if not _METER.fullmatch(name):
+        if not is_meter(name):
             return f"meter id {name!r} is not letters, digits, . _ and -"
     if times and max(times) > latest_ms:
         return f"a time of {max(times)} is more than a day in the future"

@@ -16,7 +16,7 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 def load(path: Path, type_: type[T]) -> T:
     """The file at `path` as a `type_`. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark before the text
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
@@ -47,6 +47,21 @@ def convert(table: object, type_: type[T], name: str, under: str = "") -> T:
 def refuse(file: str | Path, key: str, problem: str) -> ConfigError:
     """The one-line error for a key a struct cannot judge by type alone."""
     return ConfigError(f"{file}: {key}: {problem}")
+
+
+def readable(settings: msgspec.Struct, file: str | Path, key: str) -> None:
+    """That every file these settings name can be read. Raises ConfigError.
+
+    The settings stand at `key` of `file`.
+    """
+    for name in settings.__struct_fields__:
+        path = getattr(settings, name)
+        if isinstance(path, Path):
+            try:
+                path.open("rb").close()
+            except OSError as exc:
+                problem = f"{path}: cannot be read: {exc.strerror}"
+                raise refuse(file, f"{key}.{name}", problem) from exc
 
 
 def read_secret(path: Path) -> str:

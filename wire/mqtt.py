@@ -27,7 +27,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from wire.config import Port, read_secret
-from wire.errors import TransientError
+from wire.errors import ConfigError, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,14 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cert_file: Path | None = None
     key_file: Path | None = None
     keepalive_s: int = 20
+
+    def __post_init__(self) -> None:
+        if not self.host:
+            raise ValueError("host must not be empty")
+        if not 1 <= self.keepalive_s <= 65535:
+            raise ValueError("keepalive_s must be 1 to 65535")
+        if self.cert_file is not None and self.ca_file is None:
+            raise ValueError("cert_file needs ca_file")
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -324,8 +332,13 @@ async def _first(done: asyncio.Future[None], closed: asyncio.Future[None]) -> No
 
 
 def _tls(broker: Broker) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(broker.ca_file))
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    if broker.cert_file is not None:
-        context.load_cert_chain(broker.cert_file, broker.key_file)
+    """Raises ConfigError for a file that is not what it should be."""
+    file = broker.ca_file
+    try:
+        context = ssl.create_default_context(cafile=str(file))
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if (file := broker.cert_file) is not None:
+            context.load_cert_chain(file, broker.key_file)
+    except OSError as exc:
+        raise ConfigError(f"{file}: is no certificate in PEM form: {exc.strerror}") from exc
     return context

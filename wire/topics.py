@@ -7,6 +7,7 @@ from wire.errors import BadData
 
 ROOT = "wp/v1"
 _ID = re.compile(r"[a-z0-9_-]{1,64}")
+_METER = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # What a gateway's topic may end in: segments, receipts, health, requests to send again.
 KINDS = ("seg", "rcpt", "state", "req")
 
@@ -26,6 +27,11 @@ class GatewayTopic:
 def is_id(text: str) -> bool:
     """Whether `text` may name a site or a gateway."""
     return _ID.fullmatch(text) is not None and text != "event"
+
+
+def is_meter(text: str) -> bool:
+    """Whether `text` may name a meter."""
+    return _METER.fullmatch(text) is not None
 
 
 def events(site: str) -> str:

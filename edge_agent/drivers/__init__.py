@@ -93,6 +93,8 @@ class Driver(Protocol):
 def load(name: str) -> Driver:
     """The driver `name`, a file of this folder or a dotted module. Raises ConfigError."""
     dotted = name if "." in name else f"{__name__}.{name}"
+    if dotted.startswith("."):
+        raise ConfigError(f"there is no driver {name!r}; {_known()}")
     try:
         module: Any = importlib.import_module(dotted)
     except ModuleNotFoundError as exc:
@@ -122,7 +124,9 @@ def configure(
     except ConfigError as exc:
         raise wire.config.refuse(file, f"{key}.driver", str(exc)) from exc
     rest = {name: value for name, value in table.items() if name != "driver"}
-    return driver, wire.config.convert(rest, driver.Settings, str(file), key)
+    settings = wire.config.convert(rest, driver.Settings, str(file), key)
+    wire.config.readable(settings, file, key)
+    return driver, settings
 
 
 def _known() -> str:

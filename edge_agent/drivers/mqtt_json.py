@@ -47,6 +47,7 @@ class Settings(mqtt.Broker, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     silent_after_s: float = 300.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.client_id:
             raise ValueError("client_id must not be empty")
         if self.silent_after_s <= 0:

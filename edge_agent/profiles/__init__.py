@@ -104,7 +104,7 @@ def _text(name: str) -> str:
         return (folder / f"{stem}.toml").read_text(encoding="utf-8")
     except UnicodeDecodeError as exc:
         raise ProfileError(f"{name}: is not UTF-8 text (byte {exc.start})") from exc
-    except (OSError, ModuleNotFoundError) as exc:
+    except (OSError, ModuleNotFoundError, TypeError, ValueError) as exc:  # what no import takes
         near = " or ".join(difflib.get_close_matches(name, names(), n=3))
         raise ProfileError(
             f"{name}: no such profile; a name of `edge-agent profiles list`, a path ending in"

@@ -12,6 +12,7 @@ from wire.errors import BadData
 from wire.quantities import QUANTITIES
 
 Grade = Literal["A", "A-", "B+", "B", "C"]
+_MOST_DECIMALS = 12
 
 
 class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -102,8 +103,8 @@ def _about(quantity: str, meaning: Meaning) -> Iterator[str]:
     if quantity not in QUANTITIES:
         yield "no such quantity"
         return
-    if meaning.decimals is not None and meaning.decimals < 0:
-        yield "decimals cannot be negative"
+    if meaning.decimals is not None and not 0 <= meaning.decimals <= _MOST_DECIMALS:
+        yield f"decimals must be 0 to {_MOST_DECIMALS}"
     for name in ("scale", "modulus"):
         text = getattr(meaning, name)
         if text is not None and not is_positive(text):

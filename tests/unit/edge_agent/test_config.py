@@ -61,6 +61,22 @@ def test_the_sample_in_the_docstring_is_good(sample, tmp_path):
         ("meters.m-press-1", "meters.gw-1", "meters.gw-1: is the gateway's own name"),
         ("interval_s = 1", "intervall_s = 1", "meters.m-press-1.intervall_s: is not a known key"),
         ("baud = 9600", 'baud = "fast"', "buses.line-a.baud: Expected `int`, got `str`"),
+        ("meters.m-press-1", 'meters."Press 1"', "meters.Press 1: a meter's name is letters"),
+        ("interval_s = 1", "interval_s = 0.0004", "meters.m-press-1.interval_s: must be above 0"),
+        ("interval_s = 1", "interval_s = inf", "meters.m-press-1.interval_s: must be above 0"),
+        ("interval_s = 1", "interval_s = nan", "meters.m-press-1.interval_s: must be above 0"),
+        ("interval_s = 1", 'ct = "1e99999999"', "meters.m-press-1.ct: is a decimal string"),
+        ("eastron_sdm630", "../models", "meters.m-press-1.profile: ../models: no such profile"),
+        ("eastron_sdm630", "os.path.x", "meters.m-press-1.profile: os.path.x: no such profile"),
+        ('"modbus"', '"."', "buses.line-a.driver: there is no driver '.'"),
+        ('state = "/', 'commit_interval_s = inf\nstate = "/', "commit_interval_s: must be 0.05 to"),
+        ('state = "/', 'publish_interval_s = nan\nstate = "/', "publish_interval_s: must be 0.05"),
+        ('state = "/', 'keep_days = -1\nstate = "/', "keep_days: must be 0 to 36500"),
+        ('host = "broker.example"', 'host = ""', "broker: host must not be empty"),
+        ("port = 8883", "keepalive_s = -5", "broker: keepalive_s must be 1 to 65535"),
+        ("port = 8883", 'ca_file = "/nix"', "broker.ca_file: /nix: cannot be read: No such file"),
+        ("port = 8883", 'ca_file = ""', "broker.ca_file: Expected a path in quotes"),
+        ("port = 8883", 'cert_file = "/nix"', "broker: cert_file needs ca_file"),
     ],
 )
 def test_a_problem_names_its_key(sample, tmp_path, old, new, problem):
@@ -114,6 +130,37 @@ def test_two_meters_at_one_address_are_noticed(sample, tmp_path):
     second = sample[sample.index("[meters.") :].replace("m-press-1", "m-press-2")
     (found,) = told(tmp_path, sample + second)
     assert found.startswith("meters.m-press-2.unit_id: is where m-press-1 is, on bus line-a")
+
+
+def test_one_meter_under_two_names_of_its_bus_is_noticed(sample, tmp_path):
+    bus = sample[sample.index("[buses.") : sample.index("[meters.")].replace("line-a", "line-b")
+    second = sample[sample.index("[meters.") :].replace("m-press-1", "m-press-2")
+    (found,) = told(tmp_path, sample + bus + second.replace("line-a", "line-b"))
+    assert found.startswith("meters.m-press-2.unit_id: is where m-press-1 is, on bus line-a")
+
+
+def test_meters_of_one_module_share_its_address_and_no_input(sample, tmp_path):
+    def pulses(name, at):
+        return (
+            f'[meters.{name}]\nbus = "line-a"\nunit_id = 21\nrated_flow_per_h = "160"\n'
+            f'[meters.{name}.inputs.gas_volume]\nat = {at}\npulse = "0.01"\nunit = "m3"\n'
+        )
+
+    assert told(tmp_path, sample + pulses("m-gas", 0) + pulses("m-gas-2", 2)) == []
+    (found,) = told(tmp_path, sample + pulses("m-gas", 0) + pulses("m-gas-2", 0))
+    assert found.startswith(
+        "meters.m-gas-2.unit_id: is where m-gas is, on bus line-a: fc 3, 0, u32"
+    )
+
+
+def test_more_decimals_than_can_travel_are_refused(sample, tmp_path):
+    dlt645 = (
+        '[buses.line-b]\ndriver = "dlt645"\ndevice = "/dev/ttyUSB1"\n[meters.m-2]\nbus = "line-b"\n'
+        'address = "000000000161"\nprofile = "dlt645_2007"\nrated_power_w = 1000\n'
+    )
+    assert told(tmp_path, sample + dlt645 + 'ct = "0.3333"\n') == []
+    (found,) = told(tmp_path, sample + dlt645 + 'ct = "0.33333333333333333333"\n')
+    assert found.startswith("meters.m-2: with ct and pt active_energy_import has more decimals")
 
 
 def test_a_receipt_key_that_is_none_is_named(sample, tmp_path):

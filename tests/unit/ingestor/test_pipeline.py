@@ -35,7 +35,7 @@ async def test_a_message_is_acknowledged_and_a_post_answered_only_after_the_writ
 ) -> None:
     source = Source(Broker(port=servers.free_port()), "i")
     wire = Wire(cloud)
-    packet = SimpleNamespace(topic=gateway.topic, payload=gateway.seal(), mid=1, qos=1)
+    packet = SimpleNamespace(topic=gateway.topic, payload=gateway.seal(), mid=1, qos=1, retain=0)
     message = Message(packet, wire)
     with ThreadPoolExecutor(1) as thread:
         pipeline = Pipeline(cloud.intake, source, thread, lambda: None, lambda: None)

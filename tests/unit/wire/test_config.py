@@ -50,6 +50,11 @@ def test_a_path_is_read_as_a_path():
     assert config.decode('site = "a"\nstate = "/var/x"', Outer, "a.toml").state == Path("/var/x")
 
 
+def test_a_file_of_an_editor_that_marks_its_text_is_read(tmp_path):
+    (tmp_path / "a.toml").write_text('\ufeffsite = "a"')
+    assert config.load(tmp_path / "a.toml", Outer).site == "a"
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match="nothing.toml: cannot be read: No such file"):
         config.load(tmp_path / "nothing.toml", Outer)
