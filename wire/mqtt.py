@@ -84,8 +84,9 @@ class Message:
 
 
 class Client:
-    """A durable session under a fixed client id, reconnecting for ever with full jitter.
+    """A session under a fixed client id, reconnecting for ever with full jitter.
 
+    `durable`: what comes while the link is down is kept for us by the broker, and comes late.
     Use as `async with client.running():`. `messages()` yields what arrives; `publish` returns
     when the broker has the message.
     """
@@ -98,6 +99,7 @@ class Client:
         subscribe: Sequence[str] = (),
         will: tuple[str, bytes] | None = None,
         random_: random.Random | None = None,
+        durable: bool = True,
     ) -> None:
         self.connected = asyncio.Event()
         # Counts connections, so that callers can notice a new one and say hello again.
@@ -106,6 +108,7 @@ class Client:
         self._client_id = client_id
         self._subscribe = subscribe
         self._will = will
+        self._durable = durable
         self._random = random_ or random.Random()
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._window = asyncio.Semaphore(MAX_INFLIGHT)
@@ -143,7 +146,7 @@ class Client:
             connection = _Connection(self._broker, self._new_paho(), self._inbox)
             began = loop.time()
             try:
-                await connection.open(self._subscribe)
+                await connection.open(self._subscribe, self._durable)
                 self._connection = connection
                 self.epoch += 1
                 self.connected.set()
@@ -167,7 +170,7 @@ class Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             self._client_id,
-            clean_session=None if version5 else False,
+            clean_session=None if version5 else not self._durable,
             protocol=paho.MQTTv5 if version5 else paho.MQTTv311,
             manual_ack=True,
         )
@@ -204,14 +207,14 @@ class _Connection:
         client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_register_write
 
-    async def open(self, topics: Sequence[str]) -> None:
+    async def open(self, topics: Sequence[str], durable: bool) -> None:
         """Connect and subscribe. Raises OSError or TransientError."""
         arguments: dict[str, Any] = {}
         if self._broker.protocol == "5":
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = SESSION_EXPIRY_S
+            properties.SessionExpiryInterval = SESSION_EXPIRY_S if durable else 0
             properties.ReceiveMaximum = RECEIVE_MAXIMUM
-            arguments = {"clean_start": False, "properties": properties}
+            arguments = {"clean_start": not durable, "properties": properties}
         # Resolving, connecting and the TLS handshake block, so they happen off the loop; nothing
         # else touches this paho client until they are done.
         address = (self._broker.host, self._broker.port, self._broker.keepalive_s)

@@ -15,7 +15,8 @@ channel = 0                        # for profiles with several channels
 
 A meter's interval says how often what it published is fetched here; nothing it published in
 between is left out, each with the time of its arrival (or its own, where the profile knows it).
-A retained message without a time of its own is old and not taken.
+A retained message without a time of its own is old and not taken; nor is what the broker would keep
+while the link is down, unless every meter of the bus tells the time itself.
 """
 
 import asyncio
@@ -116,6 +117,7 @@ class MqttBus:
                 self._settings.client_id,
                 subscribe=list(self._arrived),
                 random_=self._random,
+                durable=all(self._dated[each] for each in self._arrived),
             )
             self._listening = asyncio.create_task(self._listen(self._client))
         if self._listening.done():
@@ -174,7 +176,7 @@ class MqttMeter:
         """Everything published since the last round. A document that is none is told and left."""
         await self._bus.fetch(self._topic, self._queue)
         loop = asyncio.get_running_loop()
-        self.missed = []
+        self.missed, answered = [], False
         if not self._queue and loop.time() - self._heard_at > self._bus.silent_after_s:
             self.tally.asked += 1
             self.tally.silent += 1
@@ -188,8 +190,9 @@ class MqttMeter:
             except BadData as exc:
                 self.tally.garbled += 1
                 self.missed.append(f"{self._topic}: {exc}")
-                if not self._queue:
+                if not self._queue and not answered:
                     raise
             else:
+                answered = True
                 self.tally.answered += 1
                 yield answer

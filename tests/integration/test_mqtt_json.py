@@ -166,3 +166,39 @@ async def test_a_broker_that_is_not_there_is_a_lost_link() -> None:
     async with mqtt_json.connect(settings(free_port()), Random(1), Ticks()) as bus:
         with pytest.raises(LinkLost, match="no connection to the broker"):
             await anext(bus.meter(wanted("a")).read())
+
+
+async def test_a_wrong_document_costs_none_that_came_with_it(broker: int) -> None:
+    async with (
+        publisher(broker) as plc,
+        mqtt_json.connect(settings(broker), Random(1), Ticks()) as bus,
+    ):
+        meter = bus.meter(wanted("a"))
+        await linked(meter)
+        await plc.publish("a", SENSOR)
+        await plc.publish("a", b"off")
+        await asyncio.sleep(0.2)
+        assert len([answer async for answer in meter.read()]) == 1
+        assert "not a JSON document" in meter.missed[0]
+
+
+@pytest.mark.parametrize(
+    ("topic", "document", "taken"),
+    [("undated", SENSOR, 0), ("dated", b'{"at": 1790000000123, "kwh": "7.5"}', 1)],
+)
+async def test_what_the_broker_kept_while_nobody_was_there_needs_a_time_of_its_own(
+    broker: int, topic: str, document: bytes, taken: int
+) -> None:
+    model = profiles.parse(DATED, "plc") if topic == "dated" else None
+    async with publisher(broker) as plc:
+        async with mqtt_json.connect(settings(broker), Random(1), Ticks()) as bus:
+            await linked(bus.meter(wanted(topic, model)))
+        await plc.publish(topic, document)
+        async with mqtt_json.connect(settings(broker), Random(1), Ticks()) as bus:
+            meter = bus.meter(wanted(topic, model))
+            answers: list[Answer] = []
+            for _ in range(30):
+                with suppress(LinkLost):
+                    answers += [answer async for answer in meter.read()]
+                await asyncio.sleep(0.05)
+    assert len(answers) == taken
