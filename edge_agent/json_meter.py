@@ -9,6 +9,10 @@ from edge_agent.scaling import scaling
 from wire.errors import BadData, ProfileError
 from wire.messages import Value
 
+# A meter's clock may be this far ahead of ours; further, and it shows another zone's time, or none.
+_AHEAD_MS = 600_000
+_STANDS_STILL_MS = 10_000
+
 
 class JsonMeter:
     """Reads documents by the profile of `wanted`; `channel` stands for `{channel}` in its paths."""
@@ -20,6 +24,7 @@ class JsonMeter:
         self.profile = wanted.profile
         self._name = wanted.name
         self._channel = str(channel)
+        self._told_ms = self._told_at_ms = 0  # the time told last, and when it was told first
         registers = {quantity: wanted.profile.registers[quantity] for quantity in wanted.quantities}
         self._fields = {
             quantity: (
@@ -53,6 +58,18 @@ class JsonMeter:
         self.absent = frozenset(absent)
         return Answer(self._time_ms(document, now_ms), values, lambda: shown)
 
+    def was_told(self, t_ms: int, now_ms: int) -> bool:
+        """Whether the document before was of the same instant, as where a clock goes in seconds.
+
+        Raises BadData where it stands still.
+        """
+        if t_ms != self._told_ms:
+            self._told_ms, self._told_at_ms = t_ms, now_ms
+            return False
+        if now_ms - self._told_at_ms > _STANDS_STILL_MS:
+            raise BadData(f"{self._name}: its clock stands still")
+        return True
+
     def identity(self, data: bytes) -> dict[str, str]:
         """`serial` and `model`, as far as the profile knows them. Raises WrongMeter, BadData."""
         known = self.profile.identity
@@ -71,5 +88,12 @@ class JsonMeter:
         return found
 
     def _time_ms(self, document: object, now_ms: int) -> int:
+        """Its own time if it tells one; a time that is still to come was never measured at."""
         time = self.profile.time
-        return now_ms if time is None else json.time_ms(document, self.path(time.path), time.as_)
+        if time is None:
+            return now_ms
+        t_ms = json.time_ms(document, self.path(time.path), time.as_)
+        if t_ms > now_ms + _AHEAD_MS:
+            ahead_s = (t_ms - now_ms) // 1000
+            raise BadData(f"{self._name}: its clock is {ahead_s} s ahead of the gateway's")
+        return t_ms

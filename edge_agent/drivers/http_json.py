@@ -15,9 +15,11 @@ channel = 0                        # for profiles with several channels
 """
 
 import asyncio
+import hashlib
 import http.client
 import ssl
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -33,8 +35,10 @@ from edge_agent.protocols.json_document import MAX_BYTES
 from wire.config import read_secret
 
 PROTOCOL = "json"
+_Hash = Callable[[str], str]
 _BACK_OFF_S, _BACK_OFF_MAX_S = 0.5, 30.0
 _TURN_S = 0.1  # a small device's usual time to answer
+_WRITTEN = "/:?#[]@!$&'()*+,;=%~"  # what a path may hold as it is
 _TRY_LATER = {408, 429, 500, 502, 503, 504}
 
 
@@ -50,6 +54,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
             raise ValueError("url must begin with http:// or https://")
+        parts = urllib.parse.urlsplit(self.url)
+        if not parts.hostname or parts.port == 0:
+            raise ValueError("url names no host, or port 0")
         if self.timeout_ms < 1:
             raise ValueError("timeout_ms must be positive")
 
@@ -97,8 +104,9 @@ class HttpBus:
                 raise LinkLost(f"{place} is down, next attempt in {wait_s:.1f} s", wait_s)
             tally.asked += 1
             began = loop.time()
+            until = began + self._settings.timeout_ms / 1000
             try:
-                body = await asyncio.to_thread(self._fetch, path)
+                body = await asyncio.to_thread(self._fetch, path, lambda: loop.time() > until)
             except LinkLost as exc:
                 self._failures += 1
                 highest_s = min(_BACK_OFF_MAX_S, _BACK_OFF_S * 2 ** min(self._failures, 10))
@@ -113,26 +121,39 @@ class HttpBus:
             self._failures = 0
             return body
 
-    def _fetch(self, path: str) -> bytes:
+    def _fetch(self, path: str, is_late: Callable[[], bool]) -> bytes:
         """In a thread: the standard library's client blocks."""
-        url = self._settings.url.rstrip("/") + path
+        url = self._settings.url.rstrip("/") + urllib.parse.quote(path, safe=_WRITTEN)
+        timeout_ms = self._settings.timeout_ms
         try:
-            with self._opener.open(url, timeout=self._settings.timeout_ms / 1000) as response:
-                body: bytes = response.read(MAX_BYTES + 1)
-                return body
+            with self._opener.open(url, timeout=timeout_ms / 1000) as response:
+                return _body(response, is_late)
         except urllib.error.HTTPError as exc:
             said = f"{url} answered {exc.code} {exc.reason}"
             if exc.code in _TRY_LATER:
                 raise NoAnswer(said) from exc
             raise (NotThere if exc.code == 404 else Refused)(said, exc.code) from exc
         except TimeoutError as exc:
-            raise NoAnswer(f"{url}: no answer in {self._settings.timeout_ms} ms") from exc
+            raise NoAnswer(f"{url}: no answer in {timeout_ms} ms") from exc
         except urllib.error.URLError as exc:
             if isinstance(exc.reason, TimeoutError):
-                raise NoAnswer(f"{url}: no answer in {self._settings.timeout_ms} ms") from exc
+                raise NoAnswer(f"{url}: no answer in {timeout_ms} ms") from exc
             raise LinkLost(f"{url} cannot be reached: {exc.reason}") from exc
         except (OSError, http.client.HTTPException) as exc:
             raise LinkLost(f"{url}: {exc!r}") from exc
+        except ValueError as exc:
+            # What the library says of a header it does not understand, as of a way to log in.
+            raise Refused(f"{url} asks for what is not known here: {exc}", 0) from exc
+
+
+def _body(response: http.client.HTTPResponse, is_late: Callable[[], bool]) -> bytes:
+    """A byte now and then must not hold up a bus. Raises TimeoutError."""
+    body = b""
+    while (piece := response.read1(MAX_BYTES + 1)) and len(body) <= MAX_BYTES:
+        body += piece
+        if is_late():
+            raise TimeoutError
+    return body
 
 
 class HttpMeter:
@@ -162,7 +183,24 @@ class HttpMeter:
     async def read(self) -> AsyncIterator[Answer]:
         """One document, one answer."""
         body = await self._bus.get(self._path, self.tally)
-        yield self._meter.answer(body, self._now_ms())
+        now_ms = self._now_ms()
+        answer = self._meter.answer(body, now_ms)
+        if not self._meter.was_told(answer.t_ms, now_ms):
+            yield answer
+
+
+class _Digest(urllib.request.HTTPDigestAuthHandler):
+    """With the digest that newer devices ask for, and no other (RFC 7616)."""
+
+    def get_algorithm_impls(self, algorithm: str) -> tuple[_Hash, Callable[[str, str], str]]:
+        """The library's own, or SHA-256."""
+        if algorithm != "SHA-256":
+            return super().get_algorithm_impls(algorithm)
+
+        def hashed(text: str) -> str:
+            return hashlib.sha256(text.encode()).hexdigest()
+
+        return hashed, lambda secret, data: hashed(f"{secret}:{data}")
 
 
 def _opener(settings: Settings) -> urllib.request.OpenerDirector:
@@ -178,6 +216,6 @@ def _opener(settings: Settings) -> urllib.request.OpenerDirector:
         keys.add_password(None, settings.url, settings.username, password)
         handlers += [
             urllib.request.HTTPBasicAuthHandler(keys),
-            urllib.request.HTTPDigestAuthHandler(keys),
+            _Digest(keys),
         ]
     return urllib.request.build_opener(*handlers)

@@ -2,6 +2,8 @@
 
 import base64
 import contextlib
+import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -154,3 +156,92 @@ async def test_a_password_is_sent_to_who_asks_for_it(tmp_path: Path) -> None:
         assert len(asked) == 2
         with pytest.raises(Refused, match="401"):
             await read(url)
+
+
+async def test_a_device_that_asks_for_a_digest_of_sha_256_gets_it(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("geheim\n")
+    asks = 'Digest qop="auth", realm="shellypro3em-1", nonce="60dc2c69", algorithm=SHA-256'
+
+    def sha256(text: str) -> str:
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def guarded(handler: BaseHTTPRequestHandler) -> None:
+        sent = dict(re.findall(r'(\w+)="?([^",]+)"?', handler.headers.get("Authorization", "")))
+        if sent:
+            who = sha256(f"{sent['username']}:shellypro3em-1:geheim")
+            middle = f"60dc2c69:{sent['nc']}:{sent['cnonce']}:auth"
+            right = sha256(f"{who}:{middle}:{sha256(f'GET:{handler.path}')}")
+        if sent and sent["response"] == right:
+            says(STATUS)(handler)
+            return
+        handler.send_response(401)
+        handler.send_header("WWW-Authenticate", asks)
+        handler.end_headers()
+
+    with server(guarded) as (url, asked):
+        await read(url, username="admin", password_file=secret)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("asks", ["Bearer realm=x", "Digest x", 'Digest realm="a", algorithm=X'])
+async def test_a_way_to_log_in_that_is_not_known_ends_nothing_but_this_reading(asks: str) -> None:
+    def guarded(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(401)
+        handler.send_header("WWW-Authenticate", asks)
+        handler.end_headers()
+
+    with server(guarded) as (url, _), pytest.raises((Refused, LinkLost)):
+        await read(url, username="admin")
+
+
+async def test_a_device_that_sends_a_byte_now_and_then_does_not_hold_its_bus_up() -> None:
+    def drips(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(50):
+                handler.wfile.write(b" ")
+                time.sleep(0.1)
+
+    began = time.monotonic()
+    with server(drips) as (url, _):
+        with pytest.raises(NoAnswer, match="no answer in 200 ms"):
+            await read(url)
+        assert time.monotonic() - began < 2
+
+
+async def test_a_path_of_any_letters_is_asked_for() -> None:
+    want = Wanted(
+        "m", wanted().profile, http_json.Address(path="/状态?a=1&b=%20"), ("active_power",)
+    )
+    with server(says(STATUS.replace(b"em1:1", b"em1:0"))) as (url, asked):
+        await read(url, want)
+    assert asked == ["/%E7%8A%B6%E6%80%81?a=1&b=%20"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "http://[::1", "http://a:99999", "http://a:x", "ftp://a"]
+)
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"url|Port|URL"):
+        http_json.Settings(url=url)
+
+
+async def test_a_clock_of_whole_seconds_read_twice_in_one_is_one_reading() -> None:
+    now_ms = NOW_MS
+    with server(says(STATUS)) as (url, _):
+        async with http_json.connect(http_json.Settings(url=url), Random(1), lambda: now_ms) as bus:
+            meter = bus.meter(wanted())
+            assert len([answer async for answer in meter.read()]) == 1
+            now_ms += 500
+            assert [answer async for answer in meter.read()] == []
+            now_ms += 10_000
+            with pytest.raises(BadData, match="its clock stands still"):
+                await anext(meter.read())
+
+
+async def test_a_device_whose_clock_is_ahead_is_not_believed() -> None:
+    ahead = STATUS.replace(b"1707930973", b"%d" % (NOW_MS // 1000 + 3600))
+    with server(says(ahead)) as (url, _), pytest.raises(BadData, match="is 3600 s ahead"):
+        await read(url)
