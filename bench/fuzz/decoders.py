@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import permutations
 from operator import xor
 from pathlib import Path
 from random import Random
@@ -18,6 +19,7 @@ from edge_agent.protocols import cjt188, dlt645, iec62056_21, mbus, mbus_records
 
 Find = Callable[[bytes], tuple[Any, int]]
 _SOUND = 16  # answers of each decoder
+_NOW_MS = 1_790_000_000_000
 _TELEGRAMS = Path(__file__).parents[2] / "tests/unit/edge_agent/mbus_frames.toml"
 
 
@@ -42,8 +44,10 @@ class Decoder:
     alphabet: bytes = b""  # what its bytes are; empty: anything
     in_pieces: bool = True  # whether they come one after the other, as on a line
     says: dict[bytes, Any] = field(default_factory=dict)
+    pairs: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.pairs.extend(permutations(self.sound, 2))
         for frame in self.sound:
             self.says[frame] = self.take(frame, len(frame))
             assert self.says[frame] is not None, (self.name, frame)
@@ -210,7 +214,7 @@ def _json(random: Random) -> Decoder:
         return (
             f'{{"em:0":{{"id":0,"a_voltage":230.1,"n_current":null,"total_act_power":{power}}},'
             f'"emdata:0":{{"id":0,"total_act":{energy}}},"sys":{{"mac":"A8032ABE54DC",'
-            f'"unixtime":{1_700_000_000 + random.randrange(10**7)}}}}}'
+            f'"unixtime":{_NOW_MS // 1000 - random.randrange(10)}}}}}'
         ).encode()
 
     return Decoder(
@@ -222,7 +226,7 @@ def _json(random: Random) -> Decoder:
         burst=0,
         odds=1,
         value=lambda data: (
-            (answer := meter.answer(data, 0)).values and (answer.t_ms, answer.values)
+            (answer := meter.answer(data, _NOW_MS)).values and (answer.t_ms, answer.values)
         ),
         is_told=lambda data, taken: True,  # noqa: ARG005  nothing in a document guards its digits
         alphabet=b"0123456789" * 4 + b'.eE+-"{}[],: \\u/truefalsn',
