@@ -7,6 +7,7 @@ offset, with the model and the factor set the row names.
 import argparse
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
@@ -18,9 +19,10 @@ from calc_stream.commands.export import site_of
 from calc_stream.config import Config
 from calc_stream.core import SiteState
 from calc_stream.core.decimals import parse_fraction, shortest, significant
+from calc_stream.evidence.budget import Budget, budget
 from calc_stream.evidence.told import Told, gather, in_force, model_record
 from calc_stream.evidence.trail import Trail, finer, trail
-from calc_stream.factors import load_method
+from calc_stream.factors import Rates, load_method
 from calc_stream.ledger.figures import Basis, rates_of
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.ledger.store import Store, open_store
@@ -85,8 +87,11 @@ def explain(args: argparse.Namespace) -> Explanation:
     with closing(open_reader(journal)) as reader:
         told, basis = _told(reader, site, row, upto)
     found = trail(told, row.batch, until_ms)
-    sources = list(_sources(row, basis, found, max(until_ms, row.started_ms or 0)))
-    return Explanation(row, sources, found.meters, found.events)
+    last_ms = row.ended_ms or max(until_ms, row.started_ms or 0)
+    rates = rates_of(basis, row.started_ms or last_ms, last_ms)
+    sources = list(_sources(row, basis, found, rates, row.started_ms or last_ms))
+    doubt = _budget(row, basis, found, rates, row.started_ms or last_ms)
+    return Explanation(row, sources, found.meters, found.events, doubt)
 
 
 def _places(args: argparse.Namespace) -> tuple[Path, Path]:
@@ -120,9 +125,26 @@ def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Ba
     return told, Basis(method, told.model, model.hash, told.factors, row.factor_set)
 
 
-def _sources(row: BatchRow, basis: Basis, found: Trail, until_ms: int) -> Iterator[SourceTrail]:
-    from_ms = row.started_ms if row.started_ms is not None else until_ms
-    rates = rates_of(basis, from_ms, row.ended_ms or until_ms)
+def _budget(
+    row: BatchRow, basis: Basis, found: Trail, rates: Rates | None, from_ms: int
+) -> Budget | None:
+    """U95 of energy, and of mass where it is known."""
+    if found.grounds is None:
+        return None
+    mass = None
+    if rates is not None and row.kg_co2e is not None:
+        quanta = {
+            source: parse_fraction(amount) * basis.model.carrier_of(source).quanta_per_unit
+            for source, amount in row.by_source.items()
+        }
+        mass = rates.mass({source: {from_ms: amount} for source, amount in quanta.items()})
+    grounds = replace(found.grounds, periods=(from_ms,))
+    return budget(grounds, row.batch, rates, mass)
+
+
+def _sources(
+    row: BatchRow, basis: Basis, found: Trail, rates: Rates | None, from_ms: int
+) -> Iterator[SourceTrail]:
     for source, amount in row.by_source.items():
         carrier = basis.model.carrier_of(source)
         came = row.inherited.get(source, "0")

@@ -6,11 +6,13 @@ from decimal import Decimal
 import msgspec
 
 from calc_stream.core.decimals import instant
+from calc_stream.evidence.budget import Budget, Doubt
 from calc_stream.evidence.trail import EdgeTrail, EventTrail, MeterTrail, ReadingTrail, SegmentTrail
 from calc_stream.factors import Factor
 from calc_stream.ledger.rows import BatchRow
 
 Branch = tuple[str, Sequence["Branch"]]
+_MOST_METERS = 8
 
 
 class MassTrail(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class Explanation(msgspec.Struct, frozen=True):
     sources: list[SourceTrail]
     meters: list[MeterTrail]
     events: list[EventTrail]
+    uncertainty: Budget | None
 
 
 def tree(found: Explanation) -> str:
@@ -64,6 +67,7 @@ def tree(found: Explanation) -> str:
             f"{row.energy_kwh} kWh; measured share {row.measured_share}",
             [_energy(source) for source in found.sources],
         ),
+        *_uncertain(found.uncertainty),
         (
             f"{len(meters)} meters on the way to {', '.join(row.nodes) or 'no node'}",
             [_meter(meter) for meter in meters],
@@ -121,6 +125,33 @@ def _energy(source: SourceTrail) -> Branch:
     if Decimal(source.inherited):
         below.append((f"{source.inherited} {unit}: came with its input batches", []))
     return f"{source.source}: {source.amount} {unit} =", below
+
+
+def _uncertain(found: Budget | None) -> list[Branch]:
+    if found is None:
+        return []
+    below = [_doubt(found.kwh, "kWh")]
+    if found.kg is not None:
+        below.append(_doubt(found.kg, "kg"))
+    share = "unknown" if found.traceable_share is None else found.traceable_share
+    below.append((f"{share} of the energy passed only meters with a valid certificate", []))
+    return [("uncertainty, about 95 %", below)]
+
+
+def _doubt(doubt: Doubt, unit: str) -> Branch:
+    if doubt.u95 is None:
+        lacking = ", ".join(doubt.unknown)
+        return f"{unit}: not known: no class and no certificate of {lacking}", []
+    below: list[Branch] = [
+        (f"{part.meter} ± {part.u95} {unit} ({part.origin})", [])
+        for part in doubt.meters[:_MOST_METERS]
+    ]
+    if Decimal(doubt.split_bound):
+        text = f"edges between readings: {doubt.split_bound} {unit} at most"
+        below.append((text, []))
+    if Decimal(doubt.factors_u95):
+        below.append((f"factors ± {doubt.factors_u95} {unit}", []))
+    return f"{doubt.value} ± {doubt.u95} {unit} ({doubt.percent} %)", below
 
 
 def _meter(meter: MeterTrail) -> Branch:

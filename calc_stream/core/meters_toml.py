@@ -8,7 +8,10 @@ from calc_stream.core.plant import Bus, Carrier, Link, Meter, Source
 from calc_stream.core.toml_table import Table
 from wire.units import UNITS, UnitError, convert
 
-_FACTS = ("class", "certificate", "certificate_due", "rated_power", "ct", "pt")
+_FACTS = (
+    *("class", "ct_class", "pt_class", "rated_power", "ct", "pt"),
+    *("certificate", "certificate_due", "certificate_u_percent", "certificate_k"),
+)
 _METER = ("id", "from", "to", "unit", "multiplier", "carrier", "share", *_FACTS)
 
 

@@ -25,6 +25,7 @@ COVERAGE = 2.0  # k of an expanded uncertainty of about 95 %
 _LETTERS = {"A": 2.0, "B": 1.0, "C": 0.5}
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*S?", re.ASCII)
 _DAY_MS = 86_400_000
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,19 @@ def uncertainty_of(
     by_meter: dict[str, float] = {}
     unknown: list[str] = []
     gaps: list[float] = []
+    value = found.value()
     for slope in found.slopes():
         by_bias = float(np.add.reduce(slope.slope * slope.flow))
         bias = biases.get(slope.meter.id)
-        if by_bias and bias is None:
-            unknown.append(slope.meter.id)
-        elif by_bias and bias is not None:
-            by_meter[slope.meter.id] = by_bias * bias.u
         gaps += _split(slope, readings.totals(slope.meter.id), found.edges)
+        if abs(by_bias) <= _ROUNDING * abs(value):
+            continue  # it cancels: what is left are the floats' own errors
+        if bias is None:
+            unknown.append(slope.meter.id)
+        else:
+            by_meter[slope.meter.id] = by_bias * bias.u
     return Uncertainty(
-        found.value(),
+        value,
         by_meter,
         _root_of_squares(gaps) / math.sqrt(3),
         sum(gaps),

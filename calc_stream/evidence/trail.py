@@ -6,12 +6,14 @@ from fractions import Fraction
 import msgspec
 import numpy as np
 
+from calc_stream.core.batches import batches_of
 from calc_stream.core.decimals import fixed, significant
 from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.events import in_force, swaps_told
 from calc_stream.core.plant import Carrier, Meter
 from calc_stream.core.registers import quanta_at
 from calc_stream.core.timeline import timelines
+from calc_stream.evidence.budget import Grounds
 from calc_stream.evidence.shares import Shares, shares_of
 from calc_stream.evidence.told import Told
 from wire.messages import ProductionEvent
@@ -81,12 +83,16 @@ class MeterTrail(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Trail:
-    """`entered`: exact quanta by source that came to the batch through the source's meters."""
+    """`entered`: exact quanta by source that came to the batch through the source's meters.
+
+    `grounds`: what its figures stand on; None when nothing is posted.
+    """
 
     events: list[EventTrail]
     meters: list[MeterTrail]
     entered: dict[str, Fraction]
     intervals: int
+    grounds: Grounds | None = None
 
 
 def trail(told: Told, batch: str, until_ms: int) -> Trail:
@@ -110,7 +116,9 @@ def trail(told: Told, batch: str, until_ms: int) -> Trail:
         if meter.start in model.sources:
             through = shares.through(meter.id, meter.end)
             entered[meter.start] = entered.get(meter.start, Fraction(0)) + through
-    return Trail(_events(told, batch), meters, entered, max(shares.edges.size - 1, 0))
+    batches, _ = batches_of(standing)
+    grounds = Grounds(model, nodes, batches, told.readings, edges, (span[0],))
+    return Trail(_events(told, batch), meters, entered, max(shares.edges.size - 1, 0), grounds)
 
 
 def finer(quanta: Fraction, carrier: Carrier) -> str:

@@ -45,8 +45,9 @@ def test_a_bias_comes_from_the_certificate_or_else_from_the_classes(facts, perce
 
 def test_a_meter_without_class_leaves_the_figure_without_uncertainty() -> None:
     plant = case(SIMPLE, facts="")
-    found = plant.uncertainty("batch:A")
+    found = plant.uncertainty("batch:A", kg=True)
     assert "m-grid" in found.unknown
+    assert "m-grid" not in plant.uncertainty("batch:A").unknown  # of kWh, the board has one kind
     assert (found.u, found.u95) == (None, None)
 
 

@@ -1,0 +1,166 @@
+"""What a batch's figures leave open: U95 of energy and of mass, meter by meter, and what is traceable.
+
+The batch's own account and those of what it was made of count together, each by the quantity that was
+drawn, so that what they got through the same meter errs together.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import msgspec
+import numpy as np
+
+from calc_stream.core import Batch, Readings, SiteModel
+from calc_stream.core.decimals import significant
+from calc_stream.core.genealogy import inherited
+from calc_stream.core.sensitivity import Floats, Sensitivity
+from calc_stream.core.timeline import NodeTimeline
+from calc_stream.core.uncertainty import (
+    COVERAGE,
+    Uncertainty,
+    bias_of,
+    traceable_share,
+    uncertainty_of,
+)
+from calc_stream.core.whole import Rows
+from calc_stream.factors import Mass, Rates
+from wire.units import convert, kind
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one meter's bias adds: half of its 95 % interval, and what is known of the meter."""
+
+    meter: str
+    u95: str
+    origin: str
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """A figure's expanded uncertainty (k = 2) and what it is made of, the largest meter first.
+
+    `split_bound`: what edges inside reading gaps could move at most; a share of it is in `u95`.
+    `u95` is None while a meter it depends on has neither class nor certificate (`unknown`).
+    """
+
+    value: str
+    u95: str | None
+    percent: str | None
+    meters: tuple[Part, ...]
+    split_bound: str
+    factors_u95: str
+    unknown: tuple[str, ...]
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """Energy and mass apart: a factor's doubt must not hide a bad meter's."""
+
+    kwh: Doubt
+    kg: Doubt | None
+    traceable_share: str | None
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What a batch's figures stand on. `periods`: when other factors begin to hold, from the start."""
+
+    model: SiteModel
+    nodes: Mapping[str, NodeTimeline]
+    batches: Mapping[str, Batch]
+    readings: Readings
+    edges: Rows
+    periods: Sequence[int]
+
+
+def budget(grounds: Grounds, batch: str, rates: Rates | None, mass: Mass | None) -> Budget:
+    """`rates` and `mass` are None where the batch's mass is not known."""
+    accounts = accounts_of(grounds.batches, batch)
+    edges = _window(grounds, accounts)
+    rows = max(edges.size - 1, 0)
+    biases = {m.id: bias for m in grounds.model.meters if (bias := bias_of(m)) is not None}
+
+    def sensitivity(weights: Mapping[str, Floats]) -> Sensitivity:
+        model, nodes, readings = grounds.model, grounds.nodes, grounds.readings
+        return Sensitivity(accounts, model, nodes, readings, edges, weights)
+
+    by_kwh = {s: np.full(rows, _kwh_per_quantum(grounds.model, s)) for s in grounds.model.sources}
+    energy = sensitivity(by_kwh)
+    origins = {meter: bias.origin for meter, bias in biases.items()}
+    kwh = uncertainty_of(energy, biases, grounds.readings)
+    kg = None
+    if rates is not None and mass is not None:
+        by_kg = {s: _kg_per_quantum(grounds, rates, s, edges) for s in grounds.model.sources}
+        known = uncertainty_of(sensitivity(by_kg), biases, grounds.readings, _of_factors(mass))
+        kg = _doubt(known, origins)
+    share = traceable_share(energy, grounds.model)
+    return Budget(_doubt(kwh, origins), kg, None if share is None else _text(share))
+
+
+def accounts_of(batches: Mapping[str, Batch], batch: str) -> dict[str, float]:
+    """The batch accounts its figures add up, with how much of each."""
+    units = {name: {name: 1} for name in batches}
+    came, _ = inherited(batches, units)
+    counts = {name: float(part) for name, part in came.get(batch, {}).items() if part}
+    counts[batch] = counts.get(batch, 0.0) + 1.0
+    return {f"batch:{name}": count for name, count in sorted(counts.items())}
+
+
+def _window(grounds: Grounds, accounts: Mapping[str, float]) -> Rows:
+    """The edges from where one of the accounts first gets anything to where it last does."""
+    edges, policy = grounds.edges, grounds.model.policy
+    gets = np.zeros(max(edges.size - 1, 0), dtype=np.bool_)
+    for timeline in grounds.nodes.values():
+        for share in timeline.shares(edges[:-1], edges[1:], policy):
+            if share.account in accounts:
+                gets |= share.weights != 0
+    rows = np.flatnonzero(gets)
+    return edges[int(rows[0]) : int(rows[-1]) + 2] if rows.size else edges[:0]
+
+
+def _kwh_per_quantum(model: SiteModel, source: str) -> float:
+    carrier = model.carrier_of(source)
+    if kind(carrier.unit) != "energy":
+        return 0.0
+    return float(convert(carrier.unit, "kWh") / carrier.quanta_per_unit)
+
+
+def _kg_per_quantum(grounds: Grounds, rates: Rates, source: str, edges: Rows) -> Floats:
+    """By interval, with the factors that hold in it."""
+    quanta = grounds.model.carrier_of(source).quanta_per_unit
+    weights: dict[int, float] = {}
+    for begin in grounds.periods:
+        counted = [r.kg for r in rates.of(source, begin) or () if rates.counts(r.column)]
+        weights[begin] = float(sum(counted) / quanta)
+    starts = [
+        grounds.periods[max(bisect_right(grounds.periods, t) - 1, 0)] for t in edges[:-1].tolist()
+    ]
+    return np.array([weights[begin] for begin in starts], dtype=np.float64)
+
+
+def _of_factors(mass: Mass) -> float:
+    """Standard uncertainty of the factors that state one, in kg; those of different rows apart."""
+    parts = [
+        float(kg) * float(mass.rows[row].u95 or 0) / COVERAGE for row, kg in mass.counted.items()
+    ]
+    return math.hypot(*parts) if parts else 0.0
+
+
+def _doubt(found: Uncertainty, origins: Mapping[str, str]) -> Doubt:
+    parts = sorted(found.by_meter.items(), key=lambda item: (-abs(item[1]), item[0]))
+    u95 = found.u95
+    return Doubt(
+        _text(found.value),
+        None if u95 is None else _text(u95),
+        None if u95 is None or not found.value else _text(100 * u95 / abs(found.value), 3),
+        tuple(Part(m, _text(COVERAGE * abs(ju)), origins[m]) for m, ju in parts),
+        _text(found.split_bound),
+        _text(COVERAGE * found.factors),
+        found.unknown,
+    )
+
+
+def _text(number: float, digits: int = 6) -> str:
+    """Two digits would do for an uncertainty; six let people compute on."""
+    return significant(Fraction(number), digits)

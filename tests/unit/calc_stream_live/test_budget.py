@@ -1,0 +1,104 @@
+"""The uncertainty that `explain` shows: of the batch with what it was made of, meter by meter."""
+
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from calc_stream.evidence.budget import Budget, accounts_of, budget
+from calc_stream.evidence.told import gather, model_record
+from calc_stream.evidence.trail import trail
+from calc_stream.factors import FactorSet, Rates, load, load_method
+from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, row, run_to_end
+
+CLASSES = MODEL.replace('id = "m"\n', 'id = "m"\nclass = "2"\n').replace(
+    'id = "m-press"\n', 'id = "m-press"\nclass = "1"\n'
+)
+U = 0.01 / math.sqrt(3)
+
+
+def found(plant: Plant, folder: Path, batch: str, factors: FactorSet | None = None) -> Budget:
+    running = run_to_end(plant, folder)
+    stated = row(running, batch)
+    model = model_record(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
+    its = trail(gather(plant.writer.walk(SITE), model, None), batch, T0 + 180_000)
+    assert its.grounds is not None
+    if factors is None:
+        return budget(its.grounds, batch, None, None)
+    rates = Rates(its.grounds.model, factors, load_method("gbt24067"))
+    quanta = Fraction(stated.by_source["grid"]) * 1_000_000
+    return budget(its.grounds, batch, rates, rates.mass({"grid": {its.grounds.periods[0]: quanta}}))
+
+
+def example(tmp_path: Path, model: str) -> Plant:
+    plant = Plant(tmp_path)
+    plant.model(model)
+    plant.factors()
+    plant.event("e1", 30, "start", node="press", batch="P", product="wheel")
+    plant.event("e2", 90, "stop", node="press", batch="P")
+    plant.event("e3", 90, "start", node="press", batch="Q", product="wheel")
+    plant.event("e4", 180, "stop", node="press", batch="Q")
+    plant.event("e5", 180, "quantity", batch="P", good="2", unit="piece")
+    plant.event("e6", 180, "input", batch="Q", of="P", quantity="1", unit="piece")
+    plant.read((0, 1000), (30, 1050), (60, 1100), (90, 1107), (120, 1115), (180, 1130))
+    return plant
+
+
+def test_only_the_meter_that_decides_what_the_batch_got_counts(tmp_path: Path) -> None:
+    """What the board's own meter counts cancels: the press took all there was."""
+    its = found(example(tmp_path, CLASSES), tmp_path / "calc", "P")
+    assert its.kg is None
+    assert [part.meter for part in its.kwh.meters] == ["m-press"]
+    assert its.kwh.value == "0.057"
+    assert float(its.kwh.u95 or 0) == pytest.approx(2 * U * 0.057, rel=1e-5)
+    assert (its.kwh.split_bound, its.kwh.unknown) == ("0", ())  # read at every edge
+    assert its.traceable_share == "0"
+
+
+def test_what_it_was_made_of_errs_together_with_it(tmp_path: Path) -> None:
+    its = found(example(tmp_path, CLASSES), tmp_path / "calc", "Q")
+    whole = 0.023 + 0.057 / 2
+    assert float(its.kwh.value) == pytest.approx(whole)
+    assert float(its.kwh.u95 or 0) == pytest.approx(2 * U * whole, rel=1e-5)
+
+
+def test_the_factors_doubt_is_shown_apart(tmp_path: Path) -> None:
+    shipped = load()
+    doubted = tuple(
+        msgspec.structs.replace(r, u95="0.1") if r.id == "cn-grid-footprint-2024" else r
+        for r in shipped.rows
+    )
+    its = found(example(tmp_path, CLASSES), tmp_path / "calc", "P", FactorSet.of(doubted))
+    assert its.kg is not None
+    kg = 0.057 * 0.5777
+    assert float(its.kg.value) == pytest.approx(kg)
+    assert float(its.kg.factors_u95) == pytest.approx(0.1 * kg, rel=1e-5)
+    assert float(its.kg.u95 or 0) == pytest.approx(math.hypot(2 * U, 0.1) * kg, rel=1e-5)
+    assert float(its.kwh.u95 or 0) == pytest.approx(2 * U * 0.057, rel=1e-5)
+
+
+def test_a_meter_of_which_nothing_is_known_leaves_the_figure_open(tmp_path: Path) -> None:
+    its = found(example(tmp_path, MODEL), tmp_path / "calc", "P")
+    assert (its.kwh.u95, its.kwh.unknown) == (None, ("m-press",))
+
+
+def test_certificates_make_it_traceable_and_take_the_place_of_the_class(tmp_path: Path) -> None:
+    facts = 'certificate = "L-7"\ncertificate_due = 2027-01-01\ncertificate_u_percent = "0.3"\n'
+    model = MODEL.replace('id = "m"\n', f'id = "m"\n{facts}').replace(
+        'id = "m-press"\n', f'id = "m-press"\nclass = "1"\n{facts}'
+    )
+    its = found(example(tmp_path, model), tmp_path / "calc", "P")
+    assert its.traceable_share == "1"
+    assert float(its.kwh.percent or 0) == pytest.approx(0.3)
+    assert its.kwh.meters[0].origin == "certificate: U 0.3 %, k 2"
+
+
+def test_a_batch_counts_what_it_drew_of_others_all_the_way_back(tmp_path: Path) -> None:
+    plant = example(tmp_path, CLASSES)
+    running = run_to_end(plant, tmp_path / "calc")
+    assert running.site is not None
+    batches = running.site.state.batches
+    assert accounts_of(batches, "Q") == {"batch:P": 0.5, "batch:Q": 1.0}
+    assert accounts_of(batches, "P") == {"batch:P": 1.0}
