@@ -178,7 +178,10 @@ class Keeper:
     async def _prune(self) -> None:
         before_ms = self._clock.now_ms() - round(self.settings.keep_days * _DAY_MS)
         try:
-            await self._disk(self._store.prune, before_ms)
+            while await self._disk(self._store.prune, before_ms):
+                # After a long outage there is much of it, and what is read meanwhile must not wait.
+                self.turns += 1
+                await self.commit()
         except TransientError as exc:
             log.error("%s; old segments stay a while longer", exc)
 
