@@ -5,18 +5,16 @@ The files are the journal's records in their public form; nothing else is looked
 
 import argparse
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
 from calc_stream.core import (
-    Footprint,
-    InventoryFactor,
-    ProductFactor,
+    Event,
+    Ledger,
     Readings,
     SiteModel,
     canonical,
-    choose_factors,
     compute_result,
     parse_events,
     parse_model,
@@ -24,12 +22,13 @@ from calc_stream.core import (
     problems_of,
     recompute,
 )
+from calc_stream.core.batches import batches_of
+from calc_stream.core.decimals import significant
 from calc_stream.core.edges import span_of
-from calc_stream.core.footprint import Factor
+from calc_stream.core.events import in_force
 from calc_stream.core.result import Result
-from calc_stream.factors.load import load
-from calc_stream.factors.method import load_method
-from calc_stream.factors.row import Factor as Row
+from calc_stream.evidence.weighed import burdens_of, periods_of, rates_for, totals_of
+from calc_stream.factors import FactorSet, Method, load, load_method
 from wire.config import refuse
 from wire.errors import BadData, ConfigError
 
@@ -39,11 +38,6 @@ EXAMPLES = """examples:
 """
 
 MOST_SLOTS = 20_000_000  # 38 years of minutes
-
-_KINDS: dict[str, type[Factor]] = {
-    "product_footprint": ProductFactor,
-    "inventory": InventoryFactor,
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         metavar="ID",
-        help="compute kg CO2e, too, by this method profile, such as gbt24067",
+        help="compute kg CO2e, too, by this method profile (wattprint methods list)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
@@ -84,16 +78,22 @@ def run(args: argparse.Namespace) -> int:
 
 def compute(args: argparse.Namespace) -> Result:
     """The result for the files the arguments name. Raises ConfigError or BadData."""
+    factors = load(args.factors) if args.factors is not None or args.method is not None else None
+    method = None if args.method is None else load_method(args.method)
     model = parse_model(_read(args.model), str(args.model))
-    events = parse_events(_read(args.events), str(args.events))
+    events = list(parse_events(_read(args.events), str(args.events)))
     meters = {meter.id for meter in model.meters}
     readings = parse_readings(_read(args.readings), str(args.readings), meters)
     _check_span(model, readings, args.readings)
-    footprint = _footprint(model, readings, args)
+    if method is not None:
+        model = method_model(model, method, args.model)
     ledger = recompute(model, events, readings)
     for problem in problems_of(ledger, events):
         raise BadData(f"{args.events}:{problem.event.line}: {problem.key}: {problem.text}")
-    return compute_result(ledger, model, events, footprint)
+    result = compute_result(ledger, model, events)
+    if factors is not None and method is not None:
+        _weigh(result, ledger, model, events, (factors, method, args.model))
+    return result
 
 
 def _check_span(model: SiteModel, readings: Readings, path: Path) -> None:
@@ -130,55 +130,42 @@ def table(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _footprint(model: SiteModel, readings: Readings, args: argparse.Namespace) -> Footprint | None:
-    """The factors of the method, when one is named; they must hold over the whole span."""
-    if args.method is None and args.factors is None:
-        return None
-    known, span = load(args.factors), span_of(model, readings)
-    if args.method is None:
-        return None
-    method = load_method(args.method)
-    for difference in method.policy_for(model.policy)[1]:
-        problem = f'is "{difference.model}"; method {method.id} demands "{difference.method}"'
-        raise refuse(args.model, f"policy.{difference.key}", problem)
-    chosen: dict[str, Factor] = {}
-    for name, source in model.sources.items():
-        if source.factor is None or span is None:
-            continue
-        key = f"sources.{name}.factor"
-        first, last = (known.find(source.factor, t_ms) for t_ms in span)
-        if first is None or last is None:
-            raise refuse(args.model, key, f"no factor {source.factor!a} holds over all readings")
-        if first.id != last.id:
-            problem = "changes between the first and the last reading: not supported by this build"
-            raise refuse(args.model, key, problem)
-        chosen[name] = _typed(first)
-    if span is None:
-        return None
-    try:
-        return choose_factors(model, chosen, _KINDS[method.factor_kind])
-    except ConfigError as exc:
-        raise ConfigError(f"{args.model}: {exc}") from exc
+def method_model(model: SiteModel, method: Method, name: Path) -> SiteModel:
+    """The model with the policy the method demands. Raises ConfigError."""
+    policy, differences = method.policy_for(model.policy)
+    for difference in differences:
+        said = f'is "{difference.model}"; method {method.id} demands "{difference.method}"'
+        if difference.key == "spread":
+            raise refuse(name, "policy.spread", f"{said}, which this build cannot do")
+        print(f"{name}: policy.{difference.key}: {said} and gets it", file=sys.stderr)
+    return replace(model, policy=policy)
 
 
-def _typed(row: Row) -> Factor:
-    """The stored factor as the core's type of its kind."""
-    return _KINDS[row.kind](
-        id=row.id,
-        value=Decimal(row.value),
-        unit=row.per,
-        kind=row.kind,
-        gases=row.gases,
-        stage=row.stage,
-        region=row.region,
-        valid_from_ms=row.valid_from_ms,
-        valid_to_ms=row.valid_to_ms,
-        publisher=row.publisher,
-        document=row.document,
-        url=row.url,
-        hash=row.hash,
-        status=row.status,
-    )
+def _weigh(
+    result: Result,
+    ledger: Ledger,
+    model: SiteModel,
+    events: list[Event],
+    grounds: tuple[FactorSet, Method, Path],
+) -> None:
+    """Every batch's kg by column into the result. Raises ConfigError where a factor is missing."""
+    factors, method, name = grounds
+    for source, said in model.sources.items():
+        if said.factor is None:
+            problem = "is missing; a method needs a factor for every source"
+            raise refuse(name, f"sources.{source}.factor", problem)
+    totals = totals_of(ledger.postings, periods_of(model, factors, ledger.postings))
+    rates = rates_for(model, factors, method, totals)
+    batches, _ = batches_of(in_force(events)[0])
+    for batch, burden in burdens_of(totals, batches).items():
+        mass = rates.mass(burden)
+        for source in mass.unknown:
+            named, kind = model.sources[source].factor, method.factor_kind
+            problem = f"no {kind} factor {named!a} for its unit holds over all readings"
+            raise refuse(name, f"sources.{source}.factor", problem)
+        result["batches"][batch]["kg_co2e"] = {
+            column: significant(kg) for column, kg in sorted(mass.columns.items()) if kg
+        }
 
 
 def _read(path: Path) -> str:

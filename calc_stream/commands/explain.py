@@ -45,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
     parser.add_argument("batch", metavar="BATCH", help="the batch's id, as the page shows it")
+    add_places(parser)
+    parser.add_argument(
+        "--revision", type=int, metavar="N", help="this revision instead of the batch as it stands"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a tree")
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Where the ledger and the journal are."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -58,10 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--journal", type=Path, metavar="FILE", help="journal, instead of the configured one"
     )
     parser.add_argument("--site", metavar="ID", help="needed where the ledger holds several")
-    parser.add_argument(
-        "--revision", type=int, metavar="N", help="this revision instead of the batch as it stands"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a tree")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 def explain(args: argparse.Namespace) -> Explanation:
     """What the arguments ask for."""
-    ledger, journal = _places(args)
+    ledger, journal = places(args)
     with closing(open_store(ledger)) as store:
         site = site_of(store, ledger, args.site)
         row = _row(store, site, args.batch, args.revision)
@@ -94,13 +99,13 @@ def explain(args: argparse.Namespace) -> Explanation:
     return Explanation(row, sources, found.meters, found.events, doubt)
 
 
-def _places(args: argparse.Namespace) -> tuple[Path, Path]:
-    """(ledger, journal). Raises ConfigError."""
+def places(args: argparse.Namespace) -> tuple[Path, Path]:
+    """(ledger, journal), as told or configured. Raises ConfigError."""
     if args.ledger is not None and args.journal is not None:
         return args.ledger, args.journal
     if args.config is None and not DEMO.exists():
         raise ConfigError(
-            f"explain: --config: give the calculator's configuration ({DEMO} is not here), "
+            f"--config: give the calculator's configuration ({DEMO} is not here), "
             "or --ledger and --journal"
         )
     found = config.load(args.config or DEMO, Config)

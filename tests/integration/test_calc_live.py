@@ -299,7 +299,7 @@ def test_explain_without_a_configuration_names_the_cure(tmp_path: Path) -> None:
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert refused.returncode == 2
-    assert refused.stderr.startswith("calc-stream: explain: --config: ")
+    assert refused.stderr.startswith("calc-stream: --config: ")
     assert refused.stderr.count("\n") == 1
 
 

@@ -1,0 +1,242 @@
+"""`wattprint whatif`: a batch or a month by other factors, another policy, method or model.
+
+The same records are computed twice and shown line beside line. Nothing is written anywhere.
+"""
+
+import argparse
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from calc_stream.commands.compute import method_model
+from calc_stream.commands.explain import add_places, places
+from calc_stream.commands.export import site_of
+from calc_stream.config import read_text
+from calc_stream.core import SiteModel, SiteState, parse_events, parse_model, parse_readings
+from calc_stream.core.plant import Policy
+from calc_stream.evidence.compared import Case, Line, compared, of_accounts, of_batch
+from calc_stream.evidence.told import gather
+from calc_stream.factors import load, load_method
+from calc_stream.ledger.store import open_store
+from wire.errors import ConfigError
+from wire.journal import Record, open_reader
+
+EXAMPLES = """examples:
+  wattprint whatif B-0007 --factor grid=cn-cq-grid             of the demo, running or stopped
+  wattprint whatif --month 2026-11 --as-method cbam --config calc.toml --json
+  wattprint whatif B1 --policy setup=pool --method gbt24067 \\
+      --model model.toml --events events.jsonl --readings readings.jsonl
+  wattprint whatif B1 --as-model rewired.toml --method pact3 --factors our-factors \\
+      --model model.toml --events events.jsonl --readings readings.jsonl
+"""
+_FILES = ("model", "events", "readings")
+_POLICY = ("setup", "setup_max_s", "idle", "spread")
+
+
+class Side(msgspec.Struct, frozen=True):
+    """By what one side was computed."""
+
+    method: str
+    factor_set: str
+    sources: dict[str, str | None]
+    policy: dict[str, str]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """`about`: the batch, or the month."""
+
+    site: str
+    about: str
+    before: Side
+    after: Side
+    lines: list[Line]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
+    parser.add_argument("batch", metavar="BATCH", nargs="?", help="the batch's id")
+    parser.add_argument("--month", metavar="YYYY-MM", help="every account in this month instead")
+    change = parser.add_argument_group("what is to be different (one of them at least)")
+    change.add_argument("--factor", action="append", default=[], metavar="SOURCE=NAME",
+                        help="another factor, series or entry for a source")  # fmt: skip
+    change.add_argument("--policy", action="append", default=[], metavar="KEY=VALUE",
+                        help=f"another policy: {', '.join(_POLICY)}")  # fmt: skip
+    change.add_argument("--as-method", metavar="ID", help="another method profile")
+    change.add_argument("--as-model", type=Path, metavar="FILE", help="another site model")
+    change.add_argument("--as-factors", type=Path, metavar="DIR", help="other own factor files")
+    add_places(parser)
+    files = parser.add_argument_group("from files instead of a journal")
+    for name in _FILES:
+        files.add_argument(
+            f"--{name}", type=Path, metavar="FILE", help="as wattprint compute has it"
+        )
+    files.add_argument("--factors", type=Path, metavar="DIR", help="own factor files")
+    parser.add_argument("--method", metavar="ID", help="the method before the change")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the comparison. Raises ConfigError or BadData."""
+    found = whatif(args)
+    print(msgspec.json.encode(found).decode() if args.json else "\n".join(_table(found)))
+    return 0
+
+
+def whatif(args: argparse.Namespace) -> Answer:
+    """Both sides, computed from the same records."""
+    if (args.batch is None) == (args.month is None):
+        raise ConfigError("whatif: name a batch, or a month with --month 2026-11")
+    if not (args.factor or args.policy or args.as_method or args.as_model or args.as_factors):
+        raise ConfigError("whatif: say what is to be different: --factor, --policy, --as-method …")
+    given = [name for name in _FILES if getattr(args, name) is not None]
+    if given and len(given) < len(_FILES):
+        lacking = " and ".join(f"--{name}" for name in _FILES if name not in given)
+        raise ConfigError(f"whatif: {lacking}: is missing beside --{given[0]}")
+    before, after = _of_files(args) if given else _of_journal(args)
+    before = _by_method(before, args.model or Path("model"))
+    after = _changed(_by_method(after, args.as_model or args.model or Path("model")), args)
+    if args.batch is not None:
+        sides = of_batch(before, args.batch), of_batch(after, args.batch)
+    else:
+        first, last = _month(args.month, before.model)
+        sides = of_accounts(before, first, last), of_accounts(after, first, last)
+    about = args.batch if args.batch is not None else args.month
+    return Answer(before.model.site, about, _side(before), _side(after), compared(*sides))
+
+
+def _of_files(args: argparse.Namespace) -> tuple[Case, Case]:
+    method = load_method(args.method or "gbt24067")
+    factors = load(args.factors)
+
+    def case(path: Path) -> Case:
+        model = parse_model(read_text(path), str(path))
+        meters = {meter.id for meter in model.meters}
+        events = list(parse_events(read_text(args.events), str(args.events)))
+        readings = parse_readings(read_text(args.readings), str(args.readings), meters)
+        return Case(model, events, readings, factors, method)
+
+    return case(args.model), case(args.as_model or args.model)
+
+
+def _of_journal(args: argparse.Namespace) -> tuple[Case, Case]:
+    """As everything stands at the ledger's offset."""
+    ledger, journal = places(args)
+    with closing(open_store(ledger)) as store:
+        site = site_of(store, ledger, args.site)
+        offset, data, _ = store.state(site)
+        stated = next((r.method for r in store.rows(site) if args.batch in (None, r.batch)), None)
+    method = load_method(args.method or stated or "gbt24067")
+    state = SiteState.from_bytes(data)
+    if state.model is None:
+        raise ConfigError(f"whatif: site {site} has no model yet")
+    with closing(open_reader(journal)) as reader:
+        models = [r for r in reader.of_kind(site, "model") if r.data.decode() == state.model.text]
+        factors = [r for r in reader.of_kind(site, "factor") if r.offset <= offset]
+        if not models or not factors:
+            raise ConfigError("whatif: the journal holds no model or no factors of this ledger")
+
+        def case(model: Record) -> Case:
+            records = takewhile(lambda r: r.offset <= offset, reader.walk(site))
+            told = gather(records, model, factors[-1])
+            known = told.factors or load()
+            return Case(
+                told.model, [*told.events.values()], told.readings, known, method, state.frontier_ms
+            )
+
+        before = case(models[-1])
+        if args.as_model is None:
+            return before, before
+        text = read_text(args.as_model)
+        parse_model(text, str(args.as_model))
+        return before, case(msgspec.structs.replace(models[-1], data=text.encode()))
+
+
+def _by_method(case: Case, name: Path) -> Case:
+    return replace(case, model=method_model(case.model, case.method, name))
+
+
+def _changed(case: Case, args: argparse.Namespace) -> Case:
+    """The other side. Raises ConfigError naming the option."""
+    if args.as_factors is not None:
+        case = replace(case, factors=load(args.as_factors))
+    if args.as_method is not None:
+        name = args.as_model or args.model or Path("model")
+        case = _by_method(replace(case, method=load_method(args.as_method)), name)
+    model = case.model
+    for source, factor in _pairs("--factor", args.factor, model.sources):
+        if factor not in case.factors.names():
+            raise ConfigError(f"whatif: --factor: there is no factor, series or entry {factor!r}")
+        sources = {**model.sources, source: replace(model.sources[source], factor=factor)}
+        model = replace(model, sources=sources)
+    for key, value in _pairs("--policy", args.policy, _POLICY):
+        model = replace(model, policy=_policy(model, key, value))
+    return replace(case, model=model)
+
+
+def _policy(model: SiteModel, key: str, value: str) -> Policy:
+    if key == "setup_max_s":
+        if not value.isdecimal():
+            raise ConfigError(f"whatif: --policy: setup_max_s takes whole seconds, not {value!r}")
+        return replace(model.policy, setup_max_s=int(value))
+    known = {"setup": ("next", "pool"), "idle": ("pool",), "spread": ("none",)}[key]
+    if value not in known:
+        raise ConfigError(f"whatif: --policy: {key} takes {' or '.join(known)}, not {value!r}")
+    return replace(model.policy, **{key: value})  # type: ignore[arg-type]  # texts, both
+
+
+def _pairs(option: str, said: list[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
+    for text in said:
+        name, _, value = text.partition("=")
+        if name not in known or not value:
+            names = ", ".join(sorted(known))
+            raise ConfigError(f"whatif: {option}: {text!r} is not NAME=VALUE with one of {names}")
+        yield name, value
+
+
+def _month(text: str, model: SiteModel) -> tuple[int, int]:
+    """From its first midnight at the site to the next month's. Raises ConfigError."""
+    try:
+        first = datetime.strptime(text, "%Y-%m").replace(tzinfo=ZoneInfo(model.timezone))
+    except (ValueError, ZoneInfoNotFoundError) as exc:
+        raise ConfigError(f"whatif: --month: {text!r} is not a month such as 2026-11") from exc
+    last = (first + timedelta(days=32)).replace(day=1)
+    return round(first.timestamp()) * 1000, round(last.timestamp()) * 1000
+
+
+def _side(case: Case) -> Side:
+    policy = {key: str(getattr(case.model.policy, key)) for key in _POLICY}
+    sources = {name: source.factor for name, source in case.model.sources.items()}
+    return Side(case.method.id, case.factors.hash, sources, policy)
+
+
+def _table(found: Answer) -> Iterator[str]:
+    yield f"{found.about} at {found.site}"
+    for key in ("method", "factor_set", "sources", "policy"):
+        one, other = getattr(found.before, key), getattr(found.after, key)
+        if one != other:
+            yield f"  {key}: {_said(one)} -> {_said(other)}"
+    rows: list[tuple[str, ...]] = [("", "", "before", "after", "difference", "%")]
+    for line in found.lines:
+        for unit, change in ((line.unit, line.amount), ("kg", line.kg)):
+            cells = (change.before, change.after, change.difference, change.percent)
+            rows.append((line.name, unit, *(cell or "unknown" for cell in cells[:3]),
+                         cells[3] or "-"))  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, unit, *numbers in rows:
+        left = f"{name:{widths[0]}}  {unit:{widths[1]}}"
+        right = (cell.rjust(width) for cell, width in zip(numbers, widths[2:], strict=True))
+        yield f"{left}  {'  '.join(right)}"
+
+
+def _said(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {of}" for key, of in value.items())
+    return str(value)

@@ -1,0 +1,139 @@
+"""Pure: the same records by other factors, another policy, method or model, line beside line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import msgspec
+
+from calc_stream.core import Event, Postings, Readings, SiteModel, problems_of, recompute
+from calc_stream.core.batches import batches_of
+from calc_stream.core.decimals import significant
+from calc_stream.core.events import in_force
+from calc_stream.evidence.weighed import burdens_of, periods_of, rates_for, totals_of
+from calc_stream.factors import FactorSet, Method
+from wire.errors import BadData
+from wire.units import convert, kind
+
+_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything a result follows from. `to_ms`: computed up to there; None: to the last reading."""
+
+    model: SiteModel
+    events: Sequence[Event]
+    readings: Readings
+    factors: FactorSet
+    method: Method
+    to_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`amount` in `unit`; `kg` None where a source has no factor of the method's kind."""
+
+    unit: str
+    amount: Fraction
+    kg: Fraction | None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Decimal strings; None where something is not known, or there is nothing to divide by."""
+
+    before: str | None
+    after: str | None
+    difference: str | None
+    percent: str | None
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One source of a batch, or one account of a month; the last line is the sum."""
+
+    name: str
+    unit: str
+    amount: Change
+    kg: Change
+
+
+def of_batch(case: Case, batch: str) -> dict[str, Figure]:
+    """The batch's own and inherited energy by source, and all energy. Raises BadData."""
+    totals = totals_of(*_posted(case, None))
+    rates = rates_for(case.model, case.factors, case.method, totals)
+    batches, _ = batches_of(in_force(case.events)[0])
+    if batch not in batches:
+        raise BadData(f"batch {batch!a} is in no event up to there")
+    found: dict[str, Figure] = {}
+    for source, periods in sorted(burdens_of(totals, batches)[batch].items()):
+        carrier = case.model.carrier_of(source)
+        amount = sum(periods.values(), Fraction(0)) / carrier.quanta_per_unit
+        found[source] = Figure(carrier.unit, amount, rates.mass({source: periods}).total)
+    return found
+
+
+def of_accounts(case: Case, from_ms: int, to_ms: int) -> dict[str, Figure]:
+    """What every account received between two instants, in kWh; carriers that are no energy only
+    weigh. Raises BadData."""
+    totals = totals_of(*_posted(case, (from_ms, to_ms)))
+    rates = rates_for(case.model, case.factors, case.method, totals)
+    found: dict[str, Figure] = {}
+    for account, sources in sorted(totals.items()):
+        amount = Fraction(0)
+        for source, periods in sources.items():
+            carrier = case.model.carrier_of(source)
+            if kind(carrier.unit) == "energy":
+                per_quantum = convert(carrier.unit, "kWh") / carrier.quanta_per_unit
+                amount += sum(periods.values()) * per_quantum
+        found[account] = Figure("kWh", amount, rates.mass(sources).total)
+    return found
+
+
+def compared(before: Mapping[str, Figure], after: Mapping[str, Figure]) -> list[Line]:
+    """Line beside line; what is missing on one side is nothing there. The sum is of energy."""
+    lines = []
+    for name in [*before, *(name for name in after if name not in before)]:
+        one, other = before.get(name), after.get(name)
+        unit = (other or one or _NOTHING).unit
+        lines.append(_line(name, unit, one or _NOTHING, other or _NOTHING))
+    whole = [_sum(side) for side in (before, after)]
+    return [*lines, _line("sum", "kWh", *whole)]
+
+
+_NOTHING = Figure("kWh", Fraction(0), Fraction(0))
+
+
+def _posted(case: Case, span: tuple[int, int] | None) -> tuple[Postings, list[int]]:
+    from_ms, to_ms = span if span is not None else (None, case.to_ms)
+    if case.to_ms is not None and to_ms is not None:
+        to_ms = min(to_ms, case.to_ms)
+    ledger = recompute(case.model, case.events, case.readings, from_ms, to_ms)
+    for problem in problems_of(ledger, case.events):
+        raise BadData(f"event {problem.event.id}: {problem.key}: {problem.text}")
+    return ledger.postings, periods_of(case.model, case.factors, ledger.postings)
+
+
+def _sum(side: Mapping[str, Figure]) -> Figure:
+    kwh = Fraction(0)
+    masses = [figure.kg for figure in side.values()]
+    for figure in side.values():
+        if kind(figure.unit) == "energy":
+            kwh += figure.amount * convert(figure.unit, "kWh")
+    known = [kg for kg in masses if kg is not None]
+    return Figure("kWh", kwh, sum(known, Fraction(0)) if len(known) == len(masses) else None)
+
+
+def _line(name: str, unit: str, one: Figure, other: Figure) -> Line:
+    return Line(name, unit, _change(one.amount, other.amount), _change(one.kg, other.kg))
+
+
+def _change(before: Fraction | None, after: Fraction | None) -> Change:
+    difference = None if before is None or after is None else after - before
+    percent = None
+    if difference is not None and before:
+        percent = significant(100 * difference / before, 6)
+    return Change(_text(before), _text(after), _text(difference), percent)
+
+
+def _text(number: Fraction | None) -> str | None:
+    return None if number is None else significant(number, _DIGITS)
