@@ -19,6 +19,7 @@ from calc_stream.commands.export import site_of
 from calc_stream.config import Config
 from calc_stream.core import SiteState
 from calc_stream.core.decimals import parse_fraction, shortest, significant
+from calc_stream.evidence.accounts import accounts_trail
 from calc_stream.evidence.budget import Budget, budget
 from calc_stream.evidence.told import Told, gather, in_force, model_record
 from calc_stream.evidence.trail import Trail, finer, trail
@@ -96,7 +97,8 @@ def explain(args: argparse.Namespace) -> Explanation:
     rates = rates_of(basis, row.started_ms or last_ms, last_ms)
     sources = list(_sources(row, basis, found, rates, row.started_ms or last_ms))
     doubt = _budget(row, basis, found, rates, row.started_ms or last_ms)
-    return Explanation(row, sources, found.meters, found.events, doubt)
+    accounts = accounts_trail(found.grounds, row.batch) if found.grounds else []
+    return Explanation(row, sources, accounts, found.meters, found.events, doubt)
 
 
 def places(args: argparse.Namespace) -> tuple[Path, Path]:

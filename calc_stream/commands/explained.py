@@ -1,11 +1,12 @@
 """What `explain` found, and its form for people: a tree of text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from calc_stream.core.decimals import instant
+from calc_stream.evidence.accounts import AccountTrail, IntervalTrail
 from calc_stream.evidence.budget import Budget, Doubt
 from calc_stream.evidence.trail import EdgeTrail, EventTrail, MeterTrail, ReadingTrail, SegmentTrail
 from calc_stream.factors import Factor
@@ -13,6 +14,7 @@ from calc_stream.ledger.rows import BatchRow
 
 Branch = tuple[str, Sequence["Branch"]]
 _MOST_METERS = 8
+_MOST_INTERVALS = 6
 
 
 class MassTrail(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
     row: BatchRow
     sources: list[SourceTrail]
+    accounts: list[AccountTrail]
     meters: list[MeterTrail]
     events: list[EventTrail]
     uncertainty: Budget | None
@@ -68,6 +71,7 @@ def tree(found: Explanation) -> str:
             [_energy(source) for source in found.sources],
         ),
         *_uncertain(found.uncertainty),
+        (f"{len(found.accounts)} accounts", [_account(found, its) for its in found.accounts]),
         (
             f"{len(meters)} meters on the way to {', '.join(row.nodes) or 'no node'}",
             [_meter(meter) for meter in meters],
@@ -125,6 +129,26 @@ def _energy(source: SourceTrail) -> Branch:
     if Decimal(source.inherited):
         below.append((f"{source.inherited} {unit}: came with its input batches", []))
     return f"{source.source}: {source.amount} {unit} =", below
+
+
+def _account(found: Explanation, its: AccountTrail) -> Branch:
+    units = {source.source: source.unit for source in found.sources}
+    times = "" if its.counts == "1" else f" x {its.counts}"
+    below = [_interval(one, units) for one in its.intervals]
+    if len(below) > _MOST_INTERVALS:
+        left = len(below) - _MOST_INTERVALS + 1
+        below[-left:] = [(f"and {left} more: --json has all of them", [])]
+    amounts = _amounts(its.amounts, units) or "nothing"
+    return f"{its.account}{times}: {amounts} in {len(its.intervals)} intervals", below
+
+
+def _interval(one: IntervalTrail, units: Mapping[str, str]) -> Branch:
+    return f"{instant(one.from_ms)} – {instant(one.to_ms)[11:]}: {_amounts(one.amounts, units)}", []
+
+
+def _amounts(amounts: Mapping[str, str], units: Mapping[str, str]) -> str:
+    said = [f"{amount} {units.get(source, '')} of {source}" for source, amount in amounts.items()]
+    return ", ".join(said)
 
 
 def _uncertain(found: Budget | None) -> list[Branch]:

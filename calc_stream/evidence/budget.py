@@ -6,7 +6,7 @@ drawn, so that what they got through the same meter errs together.
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -76,8 +76,8 @@ class Grounds:
 
 def budget(grounds: Grounds, batch: str, rates: Rates | None, mass: Mass | None) -> Budget:
     """`rates` and `mass` are None where the batch's mass is not known."""
-    accounts = accounts_of(grounds.batches, batch)
-    edges = _window(grounds, accounts)
+    accounts = {n: float(part) for n, part in accounts_of(grounds.batches, batch).items()}
+    edges = window(grounds, accounts)
     rows = max(edges.size - 1, 0)
     biases = {m.id: bias for m in grounds.model.meters if (bias := bias_of(m)) is not None}
 
@@ -98,16 +98,16 @@ def budget(grounds: Grounds, batch: str, rates: Rates | None, mass: Mass | None)
     return Budget(_doubt(kwh, origins), kg, None if share is None else _text(share))
 
 
-def accounts_of(batches: Mapping[str, Batch], batch: str) -> dict[str, float]:
+def accounts_of(batches: Mapping[str, Batch], batch: str) -> dict[str, Fraction]:
     """The batch accounts its figures add up, with how much of each."""
     units = {name: {name: 1} for name in batches}
     came, _ = inherited(batches, units)
-    counts = {name: float(part) for name, part in came.get(batch, {}).items() if part}
-    counts[batch] = counts.get(batch, 0.0) + 1.0
+    counts = {name: part for name, part in came.get(batch, {}).items() if part}
+    counts[batch] = counts.get(batch, Fraction(0)) + 1
     return {f"batch:{name}": count for name, count in sorted(counts.items())}
 
 
-def _window(grounds: Grounds, accounts: Mapping[str, float]) -> Rows:
+def window(grounds: Grounds, accounts: Collection[str]) -> Rows:
     """The edges from where one of the accounts first gets anything to where it last does."""
     edges, policy = grounds.edges, grounds.model.policy
     gets = np.zeros(max(edges.size - 1, 0), dtype=np.bool_)

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from calc_stream.evidence.accounts import accounts_trail
 from calc_stream.evidence.budget import Budget, accounts_of, budget
 from calc_stream.evidence.told import gather, model_record
 from calc_stream.evidence.trail import trail
@@ -102,3 +103,23 @@ def test_a_batch_counts_what_it_drew_of_others_all_the_way_back(tmp_path: Path) 
     batches = running.site.state.batches
     assert accounts_of(batches, "Q") == {"batch:P": 0.5, "batch:Q": 1.0}
     assert accounts_of(batches, "P") == {"batch:P": 1.0}
+
+
+def test_the_intervals_of_its_accounts_add_up_to_what_was_posted(tmp_path: Path) -> None:
+    plant = example(tmp_path, CLASSES)
+    running = run_to_end(plant, tmp_path / "calc")
+    stated = row(running, "Q")
+    model = model_record(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
+    its = trail(gather(plant.writer.walk(SITE), model, None), "Q", T0 + 180_000)
+    assert its.grounds is not None
+    own, of_p = accounts_trail(its.grounds, "Q")
+    assert (own.account, own.counts, own.amounts) == ("batch:Q", "1", {"grid": "0.023000"})
+    assert (of_p.account, of_p.counts, of_p.amounts) == ("batch:P", "0.5", {"grid": "0.057000"})
+    assert [(one.from_ms - T0, one.amounts["grid"]) for one in own.intervals] == [
+        (90_000, "0.008000"),
+        (120_000, "0.015000"),
+    ]
+    posted = running.site.state.totals() if running.site else {}
+    for account in (own, of_p):
+        quanta = sum(Fraction(one.amounts["grid"]) for one in account.intervals) * 1_000_000
+        assert posted[account.account] == {"grid": quanta}

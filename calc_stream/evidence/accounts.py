@@ -1,0 +1,71 @@
+"""The accounts a batch's energy is on, and every interval in which one of them received something."""
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from calc_stream.core.decimals import fixed, significant
+from calc_stream.core.postings import Postings, network_of, post
+from calc_stream.evidence.budget import Grounds, accounts_of, window
+
+
+class IntervalTrail(msgspec.Struct, frozen=True):
+    """From edge to edge: what the account received, by source in the source's unit."""
+
+    from_ms: int
+    to_ms: int
+    amounts: dict[str, str]
+
+
+class AccountTrail(msgspec.Struct, frozen=True):
+    """An account and how much of it counts: 1 the batch's own, else what was drawn of its good output.
+
+    `amounts`: all that it received, by source in the source's unit, exactly the sum of `intervals`.
+    """
+
+    account: str
+    counts: str
+    amounts: dict[str, str]
+    intervals: list[IntervalTrail]
+
+
+def accounts_trail(grounds: Grounds, batch: str) -> list[AccountTrail]:
+    """The batch's own account first, then those of what it was made of."""
+    counts = accounts_of(grounds.batches, batch)
+    own = f"batch:{batch}"
+    names = [own, *(name for name in counts if name != own)]
+    return [_account(grounds, name, significant(counts[name], 6)) for name in names]
+
+
+def _account(grounds: Grounds, account: str, counts: str) -> AccountTrail:
+    edges = window(grounds, {account})
+    intervals: list[IntervalTrail] = []
+    sums: dict[str, int] = {}
+    if edges.size > 1:
+        postings = post(network_of(grounds.model), dict(grounds.nodes), grounds.readings, edges)
+        for (from_ms, to_ms), quanta in _received(postings, account).items():
+            intervals.append(IntervalTrail(from_ms, to_ms, _texts(grounds, quanta)))
+            for source, amount in quanta.items():
+                sums[source] = sums.get(source, 0) + amount
+    return AccountTrail(account, counts, _texts(grounds, sums), intervals)
+
+
+def _received(postings: Postings, account: str) -> dict[tuple[int, int], dict[str, int]]:
+    """Quanta by interval and source, in order of time."""
+    found: dict[tuple[int, int], dict[str, int]] = {}
+    if account not in postings.accounts:
+        return found
+    for at in np.flatnonzero(postings.account == postings.accounts.index(account)).tolist():
+        interval = int(postings.starts[at]), int(postings.ends[at])
+        source = postings.sources[postings.source[at]]
+        found.setdefault(interval, {})[source] = int(postings.quanta[at])
+    return found
+
+
+def _texts(grounds: Grounds, quanta: Mapping[str, int]) -> dict[str, str]:
+    texts = {}
+    for source, amount in sorted(quanta.items()):
+        carrier = grounds.model.carrier_of(source)
+        texts[source] = fixed(amount, carrier.quanta_per_unit, carrier.digits)
+    return texts
