@@ -185,7 +185,8 @@ class Store:
     def numbered(self) -> tuple[int, int]:
         """Segments with a number and without a receipt, and their bytes."""
         query = (
-            "SELECT count(*), coalesce(sum(length(data)), 0) FROM segment"
+            "SELECT count(*), coalesce(sum(length(data)), 0) FROM stream CROSS JOIN"
+            " segment ON segment.stream = stream.stream AND segment.seq > stream.receipted"
             " WHERE receipted_ms IS NULL AND refused IS NULL"
         )
         with self._file.reading() as db:
@@ -279,19 +280,20 @@ class Store:
         """
         self._now = now
         with self._file.transaction() as db:
+            query = "SELECT receipted FROM stream WHERE stream = ?"
+            before = db.execute(query, (stream,)).fetchone()
             db.execute(
-                "UPDATE segment SET refused = NULL WHERE stream = ? AND seq <= ?"
+                "UPDATE segment SET refused = NULL, receipted_ms = ? WHERE stream = ? AND seq <= ?"
                 " AND refused IS NOT NULL",
-                (stream, upto),
+                (now.wall_ms, stream, upto),
+            )
+            db.execute(
+                "UPDATE segment SET receipted_ms = ? WHERE stream = ? AND seq > ? AND seq <= ?",
+                (now.wall_ms, stream, *before, upto),
             )
             db.executemany(
-                "UPDATE segment SET refused = ? WHERE stream = ? AND seq = ?",
+                "UPDATE segment SET refused = ?, receipted_ms = NULL WHERE stream = ? AND seq = ?",
                 [(reason, stream, seq) for seq, reason in refused],
-            )
-            db.execute(
-                "UPDATE segment SET receipted_ms = ? WHERE stream = ? AND seq <= ?"
-                " AND receipted_ms IS NULL AND refused IS NULL",
-                (now.wall_ms, stream, upto),
             )
             db.execute(
                 "UPDATE stream SET receipted = max(receipted, ?) WHERE stream = ?", (upto, stream)

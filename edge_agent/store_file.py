@@ -34,21 +34,21 @@ CREATE TABLE IF NOT EXISTS last (meter TEXT PRIMARY KEY, t_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS bundle (id INTEGER PRIMARY KEY, t_first_ms INTEGER NOT NULL,
     t_last_ms INTEGER NOT NULL, readings INTEGER NOT NULL, thinned INTEGER NOT NULL,
     data BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS waiting ON segment (stream, seq)
-    WHERE receipted_ms IS NULL AND refused IS NULL;
 CREATE INDEX IF NOT EXISTS refused ON segment (stream, seq) WHERE refused IS NOT NULL;
 CREATE INDEX IF NOT EXISTS receipted ON segment (receipted_ms) WHERE receipted_ms IS NOT NULL;
 """
 _TABLES = ("stream", "segment", "bundle", "pending", "memory", "last")
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_PASSING = frozenset(
+_GONE = frozenset(
     {
-        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY),
-        *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
-        *(sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM),
+        *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN),
+        *(sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_PERM),
     }
 )
+_PASSING = _GONE | {
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM)
+}
 
 
 class StoreFile:
@@ -78,7 +78,7 @@ class StoreFile:
             yield self._db or self._open()
         except (sqlite3.Error, OSError) as exc:
             self._after(exc)
-            raise TransientError(f"the store {self.path.name} cannot be used: {exc}") from exc
+            raise TransientError(f"the store cannot be used: {exc}") from exc
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -119,7 +119,7 @@ class StoreFile:
             self.close()
         elif code not in _PASSING:
             raise exc
-        elif code != sqlite3.SQLITE_FULL:
+        elif code in _GONE:
             self._is_checked = self._is_checked and code != sqlite3.SQLITE_IOERR
             self.close()
 

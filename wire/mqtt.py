@@ -144,9 +144,10 @@ class Client:
         ceiling = _BACKOFF_S[0]
         while True:
             connection = _Connection(self._broker, self._new_paho(), self._inbox)
-            began = loop.time()
+            connected_at = None
             try:
                 await connection.open(self._subscribe, self._durable)
+                connected_at = loop.time()
                 self._connection = connection
                 self.epoch += 1
                 self.connected.set()
@@ -160,7 +161,8 @@ class Client:
                 self.connected.clear()
                 self._connection = None
                 connection.close()
-            if loop.time() - began > _STABLE_S:
+            # A link that falls as soon as it stands must not be rebuilt every second.
+            if connected_at is not None and loop.time() - connected_at > _STABLE_S:
                 ceiling = _BACKOFF_S[0]
             await asyncio.sleep(self._random.uniform(0, ceiling))
             ceiling = min(ceiling * 2, _BACKOFF_S[1])

@@ -111,7 +111,7 @@ async def test_a_dead_broker_a_dead_meter_and_a_store_nobody_can_write_starve_no
         await until(lambda: "m-1: ok" in agent.said())
         db = sqlite3.connect(tmp_path / "state/store.db", isolation_level=None)
         db.execute("BEGIN IMMEDIATE")  # another program holds it: every commit fails
-        await until(lambda: any("the store cannot be written" in line for line in agent.said()))
+        await until(lambda: any("the store cannot be used" in line for line in agent.said()))
         since = time.monotonic()
         await asyncio.sleep(3 * WATCHDOG_S)
         db.execute("ROLLBACK")

@@ -131,7 +131,8 @@ def test_whatever_rots_it_opens_sends_nothing_wrong_and_says_so(tmp_path, filled
     store = opened(path)
     found = {s.seq: s.data for s in store.unreceipted(stream, 0, 1000)}
     assert all(sealed[seq] == it for seq, it in found.items()), "only what was sealed is sent"
-    assert len(found) >= (45 if seed % 3 == 0 else 1)
+    # Where a table's first page is wiped, what hangs on it is only in the file set aside.
+    assert len(found) >= (45, 0, 1)[seed % 3]
     aside = (tmp_path / "damaged-1-store.db").exists()
     assert aside == (store.current().stream != stream), "a damaged file's streams end"
     assert aside == any(event.event == "store_damaged" for event in events(store))

@@ -1,0 +1,131 @@
+"""A link that stands and carries nothing is found; the broker that comes back is too."""
+
+import asyncio
+import contextlib
+import os
+import random
+import subprocess
+import time
+
+import pytest
+
+from tests.integration import servers
+from wire import mqtt
+from wire.errors import TransientError
+from wire.mqtt import Broker, Client
+
+pytestmark = pytest.mark.mosquitto
+
+KEEPALIVE_S = 4  # the usual 20 makes 41 seconds of it
+FOUND_S = 2 * KEEPALIVE_S + 3
+
+
+async def lost(client):
+    """Seconds until the client knows."""
+    began = time.monotonic()
+    while client.connected.is_set():
+        await asyncio.sleep(0.05)
+        assert time.monotonic() - began < 60
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("is_busy", [False, True], ids=["silent", "publishing"])
+async def test_a_frozen_broker_is_found(tmp_path, protocol, is_busy):
+    """Its kernel takes every byte, so only the missing answers tell."""
+    with servers.mosquitto(tmp_path) as (process, port):
+        client = Client(Broker(port=port, protocol=protocol, keepalive_s=KEEPALIVE_S), "half-open")
+        async with client.running():
+            await client.connected.wait()
+            await client.publish("a", b"before")
+            process.freeze()
+            try:
+                waiting = asyncio.create_task(client.publish("a", b"after")) if is_busy else None
+                assert await lost(client) < FOUND_S
+                if waiting is not None:
+                    with pytest.raises(TransientError):
+                        await waiting
+            finally:
+                process.thaw()
+            async with asyncio.timeout(20):
+                await client.connected.wait()
+            await client.publish("a", b"again")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+async def test_a_link_that_swallows_every_packet_is_found(tmp_path):
+    """No reset, no answer: a firewall that forgot, a cable pulled behind the switch."""
+    name, port = f"wp{os.getpid()}", servers.free_port()
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(f"listener {port} 0.0.0.0\nallow_anonymous true\n")
+    with contextlib.ExitStack() as stack:
+        ip("netns", "add", name)
+        stack.callback(ip, "netns", "del", name)
+        ip("link", "add", f"{name}a", "type", "veth", "peer", "name", "wpfar", "netns", name)
+        ip("addr", "add", "10.213.7.1/30", "dev", f"{name}a")
+        ip("link", "set", f"{name}a", "up")
+        ip("-n", name, "addr", "add", "10.213.7.2/30", "dev", "wpfar")
+        ip("-n", name, "link", "set", "dev", "wpfar", "up")
+        broker = await asyncio.create_subprocess_exec(
+            *("ip", "netns", "exec", name, "mosquitto", "-c", str(config)),
+            stderr=subprocess.DEVNULL,
+        )
+        stack.callback(broker.kill)
+        client = Client(Broker("10.213.7.2", port, keepalive_s=KEEPALIVE_S), "swallowed")
+        async with client.running():
+            async with asyncio.timeout(20):
+                await client.connected.wait()
+            ip("-n", name, "link", "set", "dev", "wpfar", "down")
+            waiting = asyncio.create_task(client.publish("a", b"swallowed"))
+            assert await lost(client) < FOUND_S
+            with pytest.raises(TransientError):
+                await waiting
+            ip("-n", name, "link", "set", "dev", "wpfar", "up")
+            async with asyncio.timeout(30):
+                await client.connected.wait()
+            await client.publish("a", b"again")
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+class Noted(random.Random):
+    """Notes between what the pause before the next attempt was drawn; takes none."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.ceilings = []
+
+    def uniform(self, a, b):
+        assert a == 0
+        self.ceilings.append(b)
+        return 0.0
+
+
+async def test_attempts_come_less_and_less_often_up_to_a_minute():
+    noted = Noted()
+    client = Client(Broker(port=servers.free_port()), "nobody", random_=noted)
+    async with client.running(), asyncio.timeout(20):
+        while len(noted.ceilings) < 9:
+            await asyncio.sleep(0.02)
+    assert noted.ceilings[:9] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+@pytest.mark.parametrize("stable_s", [0.3, 60.0], ids=["after a stable time", "not before"])
+async def test_only_a_link_that_has_stood_a_while_starts_the_pauses_anew(
+    tmp_path, monkeypatch, stable_s
+):
+    monkeypatch.setattr(mqtt, "_STABLE_S", stable_s)
+    noted = Noted()
+    with servers.mosquitto(tmp_path) as (process, port):
+        client = Client(Broker(port=port), "falls", random_=noted)
+        async with client.running(), asyncio.timeout(30):
+            for _ in range(3):
+                await client.connected.wait()
+                await asyncio.sleep(0.5)
+                process.kill()
+                await lost(client)
+                process.start()
+            await client.connected.wait()
+    assert (noted.ceilings[-1] == 1 or 1 in noted.ceilings[1:]) == (stable_s < 1)
