@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from calc_stream.core.decimals import instant
+from calc_stream.core.edges import reach_of
+from calc_stream.core.plant import Meter
+from calc_stream.core.registers import flow_between
+from calc_stream.core.uncertainty import bias_of, residual_of
 from calc_stream.site import Site
 
 _MOST_PROBLEMS = 20
@@ -54,7 +59,7 @@ def _alarms(site: Site) -> Iterator[Alarm]:
     for account, sums in state.totals().items():
         # Meters differ by their errors, so a small negative residual is no news.
         below = {source for source, quanta in sums.items() if quanta < 0}
-        if account.startswith("residual:") and below and _matters(site, sums):
+        if account.startswith("residual:") and below and _matters(site, account, sums):
             yield Alarm("residual", account, f"{account}: more went out than came in")
 
 
@@ -77,7 +82,34 @@ def _notices(site: Site) -> Iterator[Alarm]:
             yield Alarm("clock", gateway, text, until_ms)
 
 
-def _matters(site: Site, sums: dict[str, int]) -> bool:
-    """More than a hundredth of what entered the site: beyond what class 1 meters may differ by."""
-    inflow = sum(site.state.inflow().values())
-    return -sum(quanta for quanta in sums.values() if quanta < 0) * 100 > inflow
+def _matters(site: Site, account: str, sums: dict[str, int]) -> bool:
+    """Whether more is missing than the meters of the bus may differ by together."""
+    below = -sum(quanta for quanta in sums.values() if quanta < 0)
+    u95 = _u95(site, account.removeprefix("residual:"))
+    if u95 is not None:
+        return below > u95
+    # Of meters without a class: a hundredth of what entered the site is beyond class 1.
+    return below * 100 > sum(site.state.inflow().values())
+
+
+def _u95(site: Site, place: str) -> float | None:
+    """Of a bus's residual; None where it has edges without a meter, or meters without a class."""
+    model = site.state.model
+    if model is None or place not in model.buses:
+        return None
+    if any(place in (link.start, link.end) for link in model.links):
+        return None
+    counted = {meter.id: _counted(site, meter) for meter in model.meters}
+    biases = {meter.id: bias for meter in model.meters if (bias := bias_of(meter)) is not None}
+    return residual_of(place, model, counted, biases).u95
+
+
+def _counted(site: Site, meter: Meter) -> int:
+    """Quanta up to what is posted."""
+    state = site.state
+    reach = reach_of(state.readings, meter.id)
+    if reach is None or state.frontier_ms is None:
+        return 0
+    edges = np.array([reach[0], min(reach[1], state.frontier_ms)], dtype=np.int64)
+    flow = flow_between(edges, state.readings.totals(meter.id), meter.scale)
+    return int(sum(flow.quanta.tolist()))

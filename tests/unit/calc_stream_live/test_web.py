@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from calc_stream.alarms import alarms
 from calc_stream.ledger.store import open_store
@@ -116,3 +117,17 @@ def test_a_board_that_gives_more_than_it_gets_is_an_alarm(tmp_path: Path) -> Non
     site = run_to_end(plant, tmp_path / "calc").site
     assert site is not None
     assert [(alarm.kind, alarm.about) for alarm in alarms(site)] == [("residual", "residual:main")]
+
+
+@pytest.mark.parametrize(("wh", "alarmed"), [(1016, False), (1018, True)])
+def test_a_board_may_give_more_by_what_its_meters_may_differ(
+    tmp_path: Path, wh: int, alarmed: bool
+) -> None:
+    """Two meters of class 1 at 1 kWh: 2 x 1 % / sqrt 3 x sqrt 2 is 16.3 Wh."""
+    plant = Plant(tmp_path)
+    plant.model(MODEL.replace('id = "m', 'class = "1"\nid = "m'))
+    plant.read((0, 0), (60, 1000), meters=("m",))
+    plant.read((0, 0), (60, wh), meters=("m-press",))
+    site = run_to_end(plant, tmp_path / "calc").site
+    assert site is not None
+    assert bool(alarms(site)) is alarmed
