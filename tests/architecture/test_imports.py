@@ -20,6 +20,7 @@ PLANTED = [
     ("wattprint/up.py", "import edge_agent.config", "umbrella"),
     ("edge_agent/registers.py", "import numpy", "gateway stays light"),
     ("wire/topics.py", "import fastapi", "gateway stays light"),
+    ("edge_agent/uplink.py", "import paho.mqtt.client", "one file knows paho"),
     ("edge_agent/store.py", "import edge_agent.agent", "edge_agent layers"),
     ("edge_agent/registers.py", "import edge_agent.store", "edge_agent layers"),
     ("ingestor/line_protocol.py", "import ingestor.projector", "ingestor layers"),

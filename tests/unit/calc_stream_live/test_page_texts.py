@@ -87,7 +87,8 @@ def test_the_words_of_the_records_have_names() -> None:
         "health": "ok late silent",
         "quality": "good interpolated backfilled suspect estimated",
         "event": "swap rollover reset jump zero_glitch step_back turns_unknown identity out_of_range"
-        " silent back clock_step clock_behind undated reload start stop state quantity input void",
+        " silent back clock_step clock_behind undated store_full readings_thinned readings_lost cycle_lost segment_lost"
+        " store_damaged reload start stop state quantity input void",
         "alarm": "closure silent unmapped residual record event doubt reset clock",
         "account": "pool residual export",
     }
