@@ -138,8 +138,8 @@ class Projector:
     def _proved_cursor(self, site: str) -> int:
         """Where to go on; from the beginning if this is not the journal the cursor was kept for."""
         at, chain = self._cursors.place(self._name, site)
-        record = self._journal.read(site, at - 1, 1) if at else []
-        if not at or (record and chain in ("", record[0].chain)):
+        record = self._journal.outline(site, at)
+        if not at or (record is not None and chain in ("", record.chain)):
             return at
         log.warning("sink %s: %s: another journal; projecting it anew", self._name, site)
         self._cursors.rewind(self._name, site, 0)

@@ -16,7 +16,7 @@ from ingestor.streams import RefusedSegment, Stream
 from wire.errors import BadData, ConfigError
 from wire.journal import Reader, Record, Unreadable, heads
 from wire.journal.record import check_link
-from wire.segment import open_segment
+from wire.segment import read_header
 
 _TELL_EVERY = 1000
 
@@ -85,13 +85,12 @@ class _Walk:
             self._head(record)
 
     def _segment(self, record: Record) -> None:
-        segment = open_segment(record.data)
-        header = segment.header
+        header, signature, signed = read_header(record.data)
         if record.key != f"{header.gateway}/{header.stream}/{header.seq}":
             raise BadData(f"its key is {record.key}")
         if header.site != record.site:
             raise BadData(f"it is a segment of {header.site}")
-        self._keys.check(header, segment.signature, segment.signed)
+        self._keys.check(header, signature, signed)
         name = f"{header.gateway}/{header.stream}"
         if not self._is_whole and name not in self.standing.streams:
             # Where the walk begins, each stream is taken as it is found.

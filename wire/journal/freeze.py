@@ -16,9 +16,12 @@ from typing import NamedTuple
 
 from wire.errors import BadData, ConfigError, TransientError
 from wire.journal.cold import SCHEMA, ColdFile, write_file
-from wire.journal.sqlite import FROZEN_VERSION, connect
+from wire.journal.sqlite import FROZEN_VERSION, OUTLINE, connect
 
 _BATCH = 500
+# Written anew behind all others: so whole pages of the file get free for what comes. Made smaller in
+# their places they would leave holes in pages that nothing is put into any more.
+_LET_GO = f"REPLACE INTO record SELECT {OUTLINE} FROM record WHERE site = ? AND offset = ?"
 _OPEN = "site = ? AND kind = 'segment' AND offset BETWEEN ? AND ? AND length(data) > 0"
 
 
@@ -153,10 +156,7 @@ def _move(db: sqlite3.Connection, part: _Range, path: Path) -> int:
             for offset, data in rows:
                 _check(cold, offset, data)
         db.execute("BEGIN IMMEDIATE")
-        db.executemany(
-            "UPDATE record SET data = x'' WHERE site = ? AND offset = ?",
-            [(part.site, offset) for offset, _ in rows],
-        )
+        db.executemany(_LET_GO, [(part.site, offset) for offset, _ in rows])
         db.execute("COMMIT")
         moved += len(rows)
     return moved

@@ -28,7 +28,7 @@ CREATE TABLE record (
 CREATE UNIQUE INDEX record_key ON record (site, kind, key);
 """
 _COLUMNS = "site, offset, kind, key, hash, prev, chain, t_ms, data"
-_OUTLINE = "site, offset, kind, key, hash, prev, chain, t_ms, x''"
+OUTLINE = "site, offset, kind, key, hash, prev, chain, t_ms, x''"
 _BUSY_MS = 5000
 
 
@@ -74,7 +74,7 @@ class Reader:
     def leaves(self, site: str, after: int, upto: int) -> Iterator[bytes]:
         """The leaves (`heads.py`) of the records above `after`, up to `upto`; no cold file is asked."""
         query = (
-            f"SELECT {_OUTLINE} FROM record WHERE site = ? AND offset > ? AND offset <= ?"
+            f"SELECT {OUTLINE} FROM record WHERE site = ? AND offset > ? AND offset <= ?"
             " ORDER BY offset LIMIT 1000"
         )
         while rows := self._rows(query, site, after, upto):
@@ -85,7 +85,7 @@ class Reader:
 
     def outline(self, site: str, offset: int) -> Record | None:
         """A record without its data."""
-        query = f"SELECT {_OUTLINE} FROM record WHERE site = ? AND offset = ?"
+        query = f"SELECT {OUTLINE} FROM record WHERE site = ? AND offset = ?"
         rows = self._rows(query, site, offset)
         return Record(*rows[0]) if rows else None
 
