@@ -144,3 +144,16 @@ def test_a_program_that_knows_no_cold_files_refuses_the_journal(path):
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (2,)
     db.close()
+
+
+def test_the_room_of_what_was_frozen_is_used_again(path):
+    frozen(path)
+    size = path.stat().st_size
+    with sqlite3.connect(path) as db:
+        (pages,) = db.execute("PRAGMA freelist_count").fetchone()
+    db.close()
+    assert pages > 5
+    writer = open_writer(path, lambda: OCTOBER_MS + 99 * DAY_MS)
+    writer.append("a", [Entry("segment", f"new {n}", bytes(3500)) for n in range(pages - 2)])
+    writer.close()
+    assert path.stat().st_size == size
