@@ -37,7 +37,7 @@ import msgspec
 
 from calc_stream import engines
 from calc_stream.core import SiteModel, parse_model
-from calc_stream.factors import FactorSet, load, load_method
+from calc_stream.factors import FactorSet, doubts, load, load_method
 from calc_stream.silence import Patience
 from calc_stream.site import Rules
 from wire import config
@@ -136,14 +136,7 @@ def read_text(path: Path) -> str:
 
 def _doubts(model: SiteModel, factors: FactorSet, rules: Rules) -> list[str]:
     """What can be computed, but not to kg CO2e, or not as the method has it."""
-    found = []
-    for name, source in model.sources.items():
-        key = f"sources.{name}.factor"
-        if source.factor is None:
-            found.append(f"{key}: is missing: the source's kg CO2e stay unknown")
-        elif not any(isinstance(row, rules.method.kind) for row in factors.named(source.factor)):
-            kind = rules.method.factor_kind
-            found.append(f"{key}: {source.factor} is no {kind} factor, as {rules.method.id} wants")
+    found = [f"{key}: {problem}" for key, problem in doubts(model, factors, rules.method)]
     for difference in rules.method.policy_for(model.policy)[1]:
         ours, wanted = difference.model, difference.method
         found.append(f"policy.{difference.key}: is {ours!r}; {rules.method.id} has {wanted!r}")

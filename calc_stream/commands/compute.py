@@ -158,6 +158,11 @@ def _weigh(
     rates = rates_for(model, factors, method, totals)
     batches, _ = batches_of(in_force(events)[0])
     for batch, burden in burdens_of(totals, batches).items():
+        unit = batches[batch].unit
+        if not method.takes(unit):
+            known = ", ".join(method.declared_units)
+            problem = f"{batch} is counted in {unit!a}; method {method.id} takes {known}"
+            raise ConfigError(f"quantity: batch {problem}")
         mass = rates.mass(burden)
         for source in mass.unknown:
             named, kind = model.sources[source].factor, method.factor_kind

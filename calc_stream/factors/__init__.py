@@ -8,7 +8,7 @@ document is no row, and there is no fallback: what no row covers stays unknown.
 from calc_stream.factors.factor_set import FactorSet
 from calc_stream.factors.load import SHIPPED, load
 from calc_stream.factors.method import Method, load_method
-from calc_stream.factors.rates import Mass, Rates, cuts
+from calc_stream.factors.rates import Mass, Rates, cuts, doubts
 from calc_stream.factors.row import Factor, InventoryFactor, ProductFactor
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "ProductFactor",
     "Rates",
     "cuts",
+    "doubts",
     "load",
     "load_method",
 ]

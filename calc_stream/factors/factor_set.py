@@ -90,11 +90,6 @@ class FactorSet:
         rows = [row for row in self.named(name) if isinstance(row, kind) and row.holds_at(t_ms)]
         return tuple(_in_hour(row, t_ms) for row in sorted(rows, key=lambda row: row.stage))
 
-    def find(self, name: str, t_ms: int) -> Row | None:
-        """The one row that holds at `t_ms`; None when none does, or several together."""
-        rows = [row for row in self.named(name) if row.holds_at(t_ms)]
-        return _in_hour(rows[0], t_ms) if len(rows) == 1 else None
-
     def changes(self, names: Iterable[str], from_ms: int, to_ms: int) -> list[int]:
         """The times between the two at which other rows come into force for any of the names."""
         found = {t_ms for name in names for row in self.named(name) for t_ms in _edges(row)}

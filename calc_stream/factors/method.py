@@ -82,6 +82,10 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         chosen = {d.key: d.method for d in differences}
         return replace(policy, **chosen), differences  # type: ignore[arg-type]  # texts, all of them
 
+    def takes(self, unit: str | None) -> bool:
+        """Whether kg for one of this unit may be stated; a batch nobody counted has none."""
+        return unit is None or not self.declared_units or unit in self.declared_units
+
     def rounded(self, kg: Fraction) -> str:
         """A mass as text with the method's decimals."""
         scaled = round(kg * 10**self.digits)

@@ -5,7 +5,7 @@ Columns: `direct` (scope 1), `upstream`, `td`, and for bought energy by the plac
 one of the two, as the method says. Without contracts they are the same, and products show only one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -52,6 +52,30 @@ def cuts(model: SiteModel, factors: FactorSet, from_ms: int, to_ms: int) -> list
     found = set(factors.changes(names | {one.factor for one in mine}, from_ms, to_ms))
     found |= {t_ms for one in mine for t_ms in one.edges() if from_ms < t_ms < to_ms}
     return sorted(found)
+
+
+def doubts(model: SiteModel, factors: FactorSet, method: Method) -> Iterator[tuple[str, str]]:
+    """(key of the model, what stays unknown by this method, and why)."""
+    for name, source in model.sources.items():
+        key = f"sources.{name}.factor"
+        if source.factor is None:
+            yield key, "is missing: the source's kg CO2e stay unknown"
+            continue
+        rows = [row for row in factors.named(source.factor) if isinstance(row, method.kind)]
+        unit = model.carrier_of(name).unit
+        if not rows:
+            yield key, f"{source.factor} is no {method.factor_kind} factor, as {method.id} wants"
+        elif any(kind(row.per) != kind(unit) for row in rows):
+            yield key, f"{source.factor} has rows per another kind of unit than {unit}"
+    for one in factors.instruments:
+        key = f"instruments.{one.id}"
+        if one.source not in model.sources:
+            yield f"{key}.source", f"there is no source {one.source!a} in the model"
+        elif kind(one.unit) != kind(model.carrier_of(one.source).unit):
+            yield f"{key}.unit", f"{one.unit} is no unit of what {one.source} gives"
+        elif not any(isinstance(row, method.kind) for row in factors.named(one.factor)):
+            problem = f"{one.factor} is no {method.factor_kind} factor, as {method.id} wants"
+            yield f"{key}.factor", f"{problem}: what it covers stays unknown"
 
 
 class Rates:

@@ -54,6 +54,7 @@ def figures(basis: Basis, told: Told, offset: int) -> BatchRow:
     kwh = sum((in_kwh(model, source, quanta) for source, quanta in burden.items()), Fraction(0))
     mass = _mass(basis, burden, batch.first_start_ms or told.until_ms, told.until_ms)
     kg = mass.total
+    declared = batch.good and basis.method.takes(batch.unit)
     total = sum(told.own.values())
     interpolated = Fraction(told.gapped, total) if total else Fraction(0)
     return BatchRow(
@@ -78,7 +79,7 @@ def figures(basis: Basis, told: Told, offset: int) -> BatchRow:
         scrap=shortest(batch.scrap),
         unit=batch.unit,
         kwh_per_unit=significant(kwh / batch.good) if batch.good else None,
-        kg_co2e_per_unit=None if kg is None or not batch.good else significant(kg / batch.good),
+        kg_co2e_per_unit=significant(kg / batch.good) if kg is not None and declared else None,
         measured_share=significant(1 - interpolated, 6),
         interpolated_share=significant(interpolated, 6),
         method=basis.method.id,

@@ -85,3 +85,12 @@ def test_gases_count_by_the_methods_own_set() -> None:
     gas = Parts(gas_kg={"CH4": "1", "N2O": "1"}, gwp="AR6")
     assert gas.kg(load_method("cbam").metric) == 28 + 265
     assert gas.kg(load_method("pact3").metric) == Fraction("27.9") + 273
+
+
+def test_a_method_that_names_its_units_takes_no_others() -> None:
+    assert load_method("pact3").takes("piece")
+    assert not load_method("pact3").takes("box")
+    assert load_method("cbam").takes("t")
+    assert not load_method("cbam").takes("piece")
+    assert load_method("gbt24067").takes("box")
+    assert load_method("cbam").takes(None)  # nobody counted: nothing is stated for one

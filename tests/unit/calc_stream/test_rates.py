@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from calc_stream.core import parse_model
-from calc_stream.factors import FactorSet, Rates, cuts, load, load_method
+from calc_stream.factors import FactorSet, Rates, cuts, doubts, load, load_method
 
 NOV_2026 = int(datetime(2026, 11, 21, 8, tzinfo=UTC).timestamp() * 1000)
 HOUR = 3_600_000
@@ -175,3 +175,20 @@ def test_doubling_a_factor_doubles_the_footprint(quanta: int) -> None:
     )
     assert once is not None
     assert twice == 2 * once
+
+
+def test_what_will_stay_unknown_is_told_before_anything_is_computed(contracted: FactorSet) -> None:
+    said = dict(doubts(SITE, contracted, load_method("ghg_inventory")))
+    assert set(said) == {"instruments.wind.factor"}
+    said = dict(doubts(SITE, contracted, load_method("gbt24067")))
+    assert said == {
+        "sources.heat.factor": "cn-heat-co2 is no product_footprint factor, as gbt24067 wants"
+    }
+    gas = MODEL.replace('"cn-natural-gas"', '"cn-diesel-supply"')
+    said = dict(doubts(parse_model(gas, "model"), contracted, load_method("gbt24067")))
+    assert "per another kind of unit than Nm3" in said["sources.gas.factor"]
+    elsewhere = replace(
+        contracted, instruments=(structs.replace(contracted.instruments[0], source="sun"),)
+    )
+    said = dict(doubts(SITE, elsewhere, load_method("gbt24067")))
+    assert said["instruments.wind.source"] == "there is no source 'sun' in the model"

@@ -158,7 +158,7 @@ def test_describe_gives_the_model_and_the_meter_list(file, tmp_path, capsys):
     assert {name: source["factor"] for name, source in model["sources"].items()} == {
         "grid": "cn-grid-footprint-2024",
         "pv": "cn-pv-footprint",
-        "gas": "cn-natural-gas-combustion",
+        "gas": "cn-natural-gas",
     }
     meters = {meter["name"]: meter for meter in described["meters"]}
     press, office, air = meters["m-press-1"], meters["m-office"], meters["m-air"]
