@@ -6,7 +6,7 @@ format = 1
 publisher = "Utility"
 title = "Contract 7, annex 2"
 dated = "2026-01-01"
-url = "https://..."                # optional, as is sha256
+url = "https://www.example.org/7"  # optional, as is sha256
 [[factors]]
 id = "our-pv-2026"
 series = "our-pv"                  # rows of a series succeed each other
@@ -19,8 +19,8 @@ data_year = 2026
 valid_from = 2026-01-01T00:00:00+08:00
 document = "contract-7"
 status = "verified"                # read in that document; secondary: somebody's transcription
-[entries]                          # what a source may name to get several stages, or both kinds
-our-pv-and-grid-losses = ["our-pv", "our-td"]
+[entries]                          # what a source names to get several stages, or both kinds
+our-roof = ["our-pv", "cn-td-footprint", "cn-grid-co2"]
 ~~~
 
 A fuel's row shows its `parts` beside `value`; `[[tables]]` hold rows that differ by year and region

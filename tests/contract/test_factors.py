@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from calc_stream.factors import SHIPPED, FactorSet, InventoryFactor, ProductFactor, load
+from calc_stream.factors import SHIPPED, FactorSet, InventoryFactor, ProductFactor, forms, load
 from calc_stream.factors.gwp import known_sets, load_gwp
 from calc_stream.factors.parts import CO2_ONLY
 from calc_stream.factors.regions import problem_of
@@ -61,6 +61,13 @@ parts = { ncv_mj = "38.931", carbon_t_per_tj = "15.3", oxidation = "0.99" }
 def folder(tmp_path: Path, text: str) -> Path:
     (tmp_path / "ours.toml").write_text(text, encoding="utf-8")
     return tmp_path
+
+
+def test_the_sample_in_the_docstring_is_a_factor_file(tmp_path: Path) -> None:
+    sample = re.search(r"~~~toml\n(.*?)~~~", forms.__doc__ or "", re.DOTALL)
+    assert sample is not None
+    rows = load(folder(tmp_path, sample[1])).named("our-roof")
+    assert {row.stage for row in rows} == {"life_cycle", "td", "generation"}
 
 
 def test_there_are_files_and_gwp_sets() -> None:
