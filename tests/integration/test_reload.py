@@ -17,7 +17,7 @@ from wire.mqtt import Broker, Client
 
 pytestmark = pytest.mark.mosquitto
 
-EVERY_S = 0.5
+EVERY_S = 1.0  # a busy machine is late, by less than that
 
 
 class Plant:
@@ -55,20 +55,20 @@ async def test_meters_come_change_and_go_and_no_neighbour_misses_a_slot(plant: P
         await until(lambda: {"m-1: ok", "m-2: ok", "m-3: ok"} <= set(agent.said()))
         for meters in (
             {"m-1": m1, "m-2": m2, "m-3": m3, "m-4": m4},  # one more on b
-            {"m-1": m1, "m-2": {**m2, "interval_s": 1}, "m-3": m3, "m-4": m4},  # a slower one on a
+            {"m-1": m1, "m-2": {**m2, "interval_s": 2}, "m-3": m3, "m-4": m4},  # a slower one on a
             {"m-1": m1, "m-3": m3, "m-4": {**m4, "rated_power_w": 9000}},  # one gone, one another
             {"m-1": m1, "m-2": m2, "m-3": m3},  # one back, one gone
         ):
-            await asyncio.sleep(1.2)
+            await asyncio.sleep(2.2)
             agent.write({"a": bus_a, "b": bus_b}, meters)
             await agent.reload()
         await asyncio.sleep(1.0)  # a bus takes a change up after the round it is in
         a_before, b_before = len(a.asked), len(b.asked)
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2.2)
         at_the_end = {unit for _, unit, _, _ in (*a.asked[a_before:], *b.asked[b_before:])}
     assert holes(a.slots(1, EVERY_S)) == []
     assert holes(b.slots(3, EVERY_S)) == []
-    assert len(a.slots(1, EVERY_S)) >= 10
+    assert len(a.slots(1, EVERY_S)) >= 6
     assert at_the_end == {1, 2, 3}, "the fourth is asked no longer, the second again"
     assert (a.connections, b.connections) == (1, 1), "both links stayed open"
     over_the_hole = [asked for asked in a.asked if asked[1] == 1 and asked[3] > 1]
@@ -91,7 +91,7 @@ async def test_a_bus_is_added_changed_and_removed_alone(plant: Plant) -> None:
         agent.write({"a": plant.bus(a)}, {"m-1": m1})
         await agent.reload()
         asked = len(b.asked)
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(2.5)
         assert len(b.asked) == asked
     assert holes(a.slots(1, EVERY_S)) == []
     assert a.connections == 1
@@ -115,7 +115,7 @@ async def test_a_wrong_configuration_changes_nothing_and_is_told_as_check_tells_
             f'not reloaded: {agent.config}: meters.m-1.ct: is a decimal string above 0: "40"',
             f"not reloaded: {agent.config}: site: needs a restart; nothing was changed",
         ]
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2.2)
     assert {unit for _, unit, _, _ in a.asked} == {1}
     assert holes(a.slots(1, EVERY_S)) == []
 
@@ -128,7 +128,7 @@ async def test_what_is_remembered_of_a_meter_survives_its_removal(plant: Plant) 
         await until(lambda: "m-2: ok" in agent.said())
         agent.write({"a": plant.bus(a)}, {"m-1": m1})
         await agent.reload()
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2.2)
         agent.write({"a": plant.bus(a)}, {"m-1": m1, "m-2": m2})
         await agent.reload()
         await until(lambda: agent.said().count("m-2: ok") == 2)
