@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from calc_stream.factors.instruments import Instrument, check_instruments
+from calc_stream.factors.instruments import Instrument, check_instruments, hours_between
 from calc_stream.factors.row import HOUR_MS, Factor, Row
 from wire.errors import BadData
 
@@ -92,7 +92,8 @@ class FactorSet:
 
     def changes(self, names: Iterable[str], from_ms: int, to_ms: int) -> list[int]:
         """The times between the two at which other rows come into force for any of the names."""
-        found = {t_ms for name in names for row in self.named(name) for t_ms in _edges(row)}
+        rows = {row.id: row for name in names for row in self.named(name)}
+        found = {t_ms for row in rows.values() for t_ms in _edges(row, from_ms, to_ms)}
         return sorted(t_ms for t_ms in found if from_ms < t_ms < to_ms)
 
     @cached_property
@@ -115,11 +116,13 @@ def _in_hour(row: R, t_ms: int) -> R:
     )
 
 
-def _edges(row: Factor) -> Iterator[int]:
+def _edges(row: Factor, from_ms: int, to_ms: int) -> Iterator[int]:
+    """When the row begins and ends, and where its hours meet between the two."""
     yield row.valid_from_ms
     if row.valid_to_ms is not None:
         yield row.valid_to_ms
-    yield from (row.valid_from_ms + at * HOUR_MS for at in range(1, len(row.hours)))
+    if row.hours:
+        yield from hours_between(row.valid_from_ms, row.valid_to_ms or 0, from_ms, to_ms)
 
 
 def _check_series(rows: tuple[Row, ...]) -> None:

@@ -51,11 +51,11 @@ class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         at = 0 if self.match == "period" else (t_ms - self.valid_from_ms) // HOUR_MS
         return at, number(self.volumes[at if len(self.volumes) > 1 else 0])
 
-    def edges(self) -> Iterator[int]:
-        """The times at which its windows begin and end."""
+    def edges(self, from_ms: int, to_ms: int) -> Iterator[int]:
+        """When it begins and ends, and where its windows meet between the two."""
         yield from (self.valid_from_ms, self.valid_to_ms)
         if self.type != "residual_mix" and self.match == "hour":
-            yield from range(self.valid_from_ms + HOUR_MS, self.valid_to_ms, HOUR_MS)
+            yield from hours_between(self.valid_from_ms, self.valid_to_ms, from_ms, to_ms)
 
     def volume(self) -> Fraction:
         """All of it, in its unit."""
@@ -115,6 +115,12 @@ def check_instruments(instruments: Sequence[Instrument], names: frozenset[str]) 
                 if other.source == one.source and _overlap(one, other):
                     raise BadData(f"{one.id}: valid_from: overlaps residual mix {other.id}")
             residual.append(one)
+
+
+def hours_between(begin_ms: int, end_ms: int, from_ms: int, to_ms: int) -> Iterable[int]:
+    """Every hour after a begin that lies in its time and between two instants."""
+    first = max(from_ms, begin_ms) - begin_ms
+    return range(begin_ms + first // HOUR_MS * HOUR_MS, min(end_ms, to_ms), HOUR_MS)
 
 
 def covered(

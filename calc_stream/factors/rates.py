@@ -50,8 +50,8 @@ def cuts(model: SiteModel, factors: FactorSet, from_ms: int, to_ms: int) -> list
     mine = [one for one in factors.instruments if one.source in model.sources]
     names = {source.factor for source in model.sources.values() if source.factor is not None}
     found = set(factors.changes(names | {one.factor for one in mine}, from_ms, to_ms))
-    found |= {t_ms for one in mine for t_ms in one.edges() if from_ms < t_ms < to_ms}
-    return sorted(found)
+    found |= {t_ms for one in mine for t_ms in one.edges(from_ms, to_ms)}
+    return sorted(t_ms for t_ms in found if from_ms < t_ms < to_ms)
 
 
 def doubts(model: SiteModel, factors: FactorSet, method: Method) -> Iterator[tuple[str, str]]:
