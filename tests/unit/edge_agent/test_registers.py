@@ -194,11 +194,12 @@ def test_a_pac_total_is_the_sum_of_both_tariffs() -> None:
     ],
 )
 def test_a_float_is_taken_for_the_binary_fraction_it_is(bits: str, value: Fraction) -> None:
-    profile = made('active_energy_import = { at = 0, as = "f64", unit = "kWh", decimals = 20 }')
+    keys = 'at = 0, as = "f64", unit = "kWh", scale = "100000000", decimals = 12'
+    profile = made(f"active_energy_import = {{ {keys} }}")
     raw = list(struct.unpack(">4H", bytes.fromhex(bits)))
     got = one(profile, "active_energy_import", raw)
     assert got is not None
-    assert abs(as_fraction(got) - value) <= Fraction(1, 2 * 10**20)
+    assert abs(as_fraction(got) / 10**8 - value) <= Fraction(1, 2 * 10**20)
 
 
 @pytest.mark.parametrize(
