@@ -47,6 +47,10 @@ def why(exc: Exception) -> str:
     """
     if isinstance(exc, socket.gaierror):
         return "nobody knows that host; is the name right, and a name server there?"
+    if isinstance(exc, UnicodeError):
+        return "that is no name a host can have"
+    if isinstance(exc, (ValueError, OverflowError)):
+        return f"it cannot be set that way ({exc}); which speeds does the adapter have?"
     number = exc.args[0] if exc.args and isinstance(exc.args[0], int) else 0
     if not number and (told := re.search(r"(?:\[Errno |\()(\d+)\b", str(exc))):
         number = int(told[1])

@@ -25,6 +25,8 @@ __all__ = ["Find", "Line", "LinkLost", "NoAnswer", "Settings", "Tally"]
 T = TypeVar("T")
 
 _BACK_OFF_S, _BACK_OFF_MAX_S = 0.5, 30.0
+# What a port says that is not there, or cannot be set that way: a speed its adapter has not.
+_UNSETTABLE = (OSError, termios.error, ValueError, OverflowError)
 _MUTE_LIMIT = 3  # unanswered requests in a row after which a TCP connection is taken for dead
 
 
@@ -181,8 +183,16 @@ class Line:
         await self._until(self._clear_at)
 
     async def set_speed(self, baud: int) -> None:
-        """Go on at another speed; the next opening begins at the configured one again."""
-        (await self._open()).set_speed(baud)
+        """Go on at another speed; the next opening begins at the configured one again.
+
+        Raises LinkLost.
+        """
+        link = await self._open()
+        try:
+            link.set_speed(baud)
+        except _UNSETTABLE as exc:
+            self.drop()
+            raise self._cannot_open(exc) from exc
 
     def drop(self) -> None:
         """Close the link; the next request opens it again."""
@@ -208,10 +218,13 @@ class Line:
                 f"{place} cannot be reached in time: nothing came back in {patience};"
                 " is the address right, the meter powered, a firewall between?"
             ) from exc
-        except (OSError, termios.error) as exc:
-            raise self._lost(f"{place} cannot be opened: {failures.why(exc)}") from exc
+        except _UNSETTABLE as exc:
+            raise self._cannot_open(exc) from exc
         self._link = link
         return link
+
+    def _cannot_open(self, exc: Exception) -> LinkLost:
+        return self._lost(f"{self._settings.place} cannot be opened: {failures.why(exc)}")
 
     def _lost(self, message: str) -> LinkLost:
         """The error of a link that failed once more; full jitter keeps many buses apart."""

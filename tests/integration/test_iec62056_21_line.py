@@ -3,8 +3,10 @@ mode and at every speed, late, broken, foreign and without end."""
 
 import asyncio
 import os
+import pty
 import socket
 import time
+import tty
 from collections.abc import Callable
 from fractions import Fraction
 from random import Random
@@ -329,6 +331,25 @@ async def test_a_port_that_vanishes_in_a_read_out_is_told_at_once() -> None:
         with pytest.raises(LinkLost):
             await reading
         assert time.monotonic() - began < 1
+
+
+async def test_a_port_that_vanishes_between_two_read_outs_is_a_lost_link() -> None:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    port = Settings(device=os.ttyname(slave), timeout_ms=300)
+
+    def tell_once() -> None:
+        heard = b""
+        while GREETED not in heard:
+            heard += seven_bits(os.read(master, 64))
+        os.write(master, greeting("kamstrup_382") + told("kamstrup_382"))
+
+    async with connect(port, Random(1), Clock()) as bus:
+        await asyncio.gather(bus.read_out("", 0), asyncio.to_thread(tell_once))
+        os.close(master)
+        os.close(slave)
+        with pytest.raises(LinkLost, match=r"/dev/pts/\d+ cannot be opened"):
+            await bus.read_out("", 0)
 
 
 def test_what_a_read_out_takes() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from random import Random
 from typing import Literal
 
@@ -9,7 +10,7 @@ from edge_agent import line
 from edge_agent.bus import Found, Looked, Wanted
 from edge_agent.drivers.iec62056_21.hearing import Hearing
 from edge_agent.drivers.iec62056_21.meter import IecMeter, ReadOut, fitting
-from edge_agent.line import Line, NoAnswer, Tally
+from edge_agent.line import Line, LinkLost, NoAnswer, Tally
 from edge_agent.profiles import Profile
 from edge_agent.protocols import iec62056_21 as codec
 
@@ -107,7 +108,8 @@ class IecBus:
     def _switch(self, baud: int, after_s: float) -> None:
         async def switch() -> None:
             await asyncio.sleep(after_s)
-            await self._line.set_speed(baud)
+            with suppress(LinkLost):  # then no read-out comes, which is told
+                await self._line.set_speed(baud)
 
         self._switching = asyncio.create_task(switch())
 

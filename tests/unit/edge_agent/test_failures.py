@@ -33,6 +33,19 @@ async def test_a_port_nobody_listens_on() -> None:
     assert said.endswith("nobody listens there; is the port right, and the protocol switched on?")
 
 
+async def test_a_host_whose_name_is_none() -> None:
+    said = await refusal(transport="tcp", host="a" * 70 + ".example", port=502)
+    assert said.endswith("that is no name a host can have")
+
+
+async def test_a_speed_no_port_can_be_set_to() -> None:
+    master, slave = pty.openpty()
+    said = await refusal(transport="rtu", device=os.ttyname(slave), baud=12_345_678_901)
+    assert said.endswith("which speeds does the adapter have?")
+    os.close(master)
+    os.close(slave)
+
+
 async def test_a_host_with_two_addresses_that_both_refuse_is_told_the_same() -> None:
     said = await refusal(transport="tcp", host="localhost", port=free_port())
     assert "nobody listens there" in said
