@@ -73,8 +73,8 @@ class Seen(msgspec.Struct, frozen=True):
     """One register so far: the last good value, and the doubt after it.
 
     `held_ms`: for how long it has shown the same; `dated`: it is known how long ago that was;
-    `replaced`: the meter was exchanged since; `moved`: the register was reset or exchanged since
-    the meter last said who it is.
+    `replaced`: the meter was exchanged since; `moved`: the register was reset since the meter last
+    said who it is, perhaps because it was exchanged.
     """
 
     value: Value
@@ -144,6 +144,11 @@ def replaced(state: State) -> State:
     return {
         quantity: msgspec.structs.replace(seen, replaced=True) for quantity, seen in state.items()
     }
+
+
+def another(seen: Seen) -> Seen:
+    """What was seen of a register where another is read from now on, or in other units."""
+    return msgspec.structs.replace(seen, replaced=True, moved=False, doubt=None)
 
 
 def confirmed(state: State) -> State:
@@ -225,9 +230,8 @@ def _resolved(seen: Seen, doubt: Doubt, bounds: Register) -> _Verdict | None:
     counted = new - first + doubt.turns * modulus
     ends = {"closing": old + counted, "opening": new}
     believed = Seen(doubt.last, t_ms, doubt.held_ms)
-    moved = msgspec.structs.replace(believed, moved=True)
     if seen.replaced:
-        return _Verdict(moved, True, [("swap", t_ms, ends)])
+        return _Verdict(believed, True, [("swap", t_ms, ends)])
     if not counted:
         return None
     if not _is_dated(seen, t_ms) and _continues(_long_ago(seen, t_ms), doubt.last, t_ms, bounds):
@@ -240,7 +244,7 @@ def _resolved(seen: Seen, doubt: Doubt, bounds: Register) -> _Verdict | None:
         more = _turns_unknown(seen, doubt.last, t_ms, bounds, turns)
         return _Verdict(believed, True, [rollover, *more])
     reset = ("reset", t_ms, {**ends, "last": old, "read": first})
-    return _Verdict(moved, True, [reset])
+    return _Verdict(msgspec.structs.replace(believed, moved=True), True, [reset])
 
 
 def _undecided(seen: Seen, doubt: Doubt) -> _Verdict:

@@ -21,10 +21,14 @@ BOUND_BY_POWER = ("kWh", "kvarh", "kVAh")
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """What a device must remember over a restart to notice a swap or a reset meanwhile."""
+    """What a device must remember over a restart to notice a swap or a reset meanwhile.
+
+    `origins`: see `edge_agent/origins.py`.
+    """
 
     identity: dict[str, str] = {}
     seen: dict[str, counters.Seen] = {}
+    origins: dict[str, str] = {}
 
 
 _BLANK = Memory()
@@ -39,7 +43,7 @@ class Polled(NamedTuple):
 
 class Device:
     """The meter `name` behind `meter`. `bounds`: what its registers can honestly do; `memory`: what
-    it remembered last time."""
+    it remembered last time; `origins`: see `edge_agent/origins.py`."""
 
     def __init__(
         self,
@@ -48,12 +52,13 @@ class Device:
         now_ms: Callable[[], int],
         bounds: Mapping[str, counters.Register],
         memory: Memory = _BLANK,
+        origins: Mapping[str, str] = {},
     ) -> None:
         self.name, self.meter = name, meter
         self._remembers = meter if isinstance(meter, Remembers) else None
         self._now_ms = now_ms
         self._bounds = bounds
-        self._memory = memory
+        self._memory = _read_anew(memory, origins)
         self._identified_ms: int | None = None
         self._answered_ms: int | None = None
         self._identity_missed = 0
@@ -88,9 +93,7 @@ class Device:
     def clock_stepped(self, by_ms: int) -> None:
         """The clock was set: what is remembered was at the same instants by the new time."""
         self._clock_steps += 1
-        self._memory = Memory(
-            self._memory.identity, dict(counters.shifted(self._memory.seen, by_ms))
-        )
+        self._memory = _with(self._memory, counters.shifted(self._memory.seen, by_ms))
         if self._identified_ms is not None:
             self._identified_ms += by_ms
         if self._answered_ms is not None:
@@ -115,8 +118,11 @@ class Device:
         return self.meter.rest_ms > 0 or self._gap_since(self._memory) is not None
 
     def _gap_since(self, memory: Memory) -> int | None:
-        """Since when values are missing that the meter may remember."""
+        """Since when values are missing that the meter may remember. What another meter remembers
+        it may have counted elsewhere."""
         if self._remembers is None or self._history_missed >= _HISTORY_TRIES:
+            return None
+        if any(seen.replaced for seen in memory.seen.values()):
             return None
         known = [seen.last_t_ms for seen in memory.seen.values() if seen.dated]
         since_ms = max([*known, self._answered_ms or 0])
@@ -141,7 +147,7 @@ class Device:
         judged = counters.judge(memory.seen, sample, self._bounds)
         polled.samples.extend(judged.samples)
         polled.events.extend(judged.events)
-        return Memory(memory.identity, dict(judged.state))
+        return _with(memory, judged.state)
 
     def _identity_due(self) -> bool:
         if self._skip_identity:
@@ -169,12 +175,12 @@ class Device:
         """An `identity` event if the meter is new or another; then its counters were exchanged."""
         known = memory.identity
         if all(known.get(key) == text for key, text in found.items()):
-            seen = counters.confirmed(memory.seen) if found else memory.seen
-            return Memory(known, dict(seen)), []
+            return _with(memory, counters.confirmed(memory.seen) if found else memory.seen), []
         exchanged = any(known.get(key, text) != text for key, text in found.items())
-        seen = dict(counters.replaced(memory.seen)) if exchanged else memory.seen
+        memory = _with(memory, counters.replaced(memory.seen)) if exchanged else memory
+        identity = found if exchanged else {**known, **found}
         event = MeterEvent(self.name, self._now_ms(), "identity", found)
-        return Memory(found if exchanged else {**known, **found}, seen), [event]
+        return msgspec.structs.replace(memory, identity=identity), [event]
 
 
 def bounds(
@@ -196,3 +202,15 @@ def bounds(
             float32=meaning.is_float32,
         )
     return found
+
+
+def _read_anew(memory: Memory, origins: Mapping[str, str]) -> Memory:
+    """The memory of a meter whose configuration may have been changed since."""
+    known = memory.origins
+    changed = {q for q, origin in origins.items() if known.get(q, origin) != origin}
+    seen = {q: counters.another(s) if q in changed else s for q, s in memory.seen.items()}
+    return Memory(memory.identity, seen, {**known, **origins})
+
+
+def _with(memory: Memory, seen: counters.State) -> Memory:
+    return msgspec.structs.replace(memory, seen=dict(seen))

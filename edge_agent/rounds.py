@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from edge_agent.config import Metered
 from edge_agent.device import Device, Memory, Polled
 from edge_agent.drivers import Bus, Driver, LinkLost
+from edge_agent.origins import origins
 from edge_agent.schedule import Schedule
 from edge_agent.slots import QUARTER_MS, Slots
 from wire.errors import BadData, TransientError
@@ -151,7 +152,9 @@ class Rounds:
         self._meters[name] = metered
         if was is None or (was.wanted, was.bounds) != (metered.wanted, metered.bounds):
             meter, memory = bus.meter(metered.wanted), self._hears.memory(name)
-            self.devices[name] = Device(name, meter, self._now_ms, metered.bounds, memory)
+            self.devices[name] = Device(
+                name, meter, self._now_ms, metered.bounds, memory, origins(metered.wanted)
+            )
         if name in self.slots:
             self.slots[name].retime(metered.interval_ms, self._boundary_ms, now_ms)
         else:

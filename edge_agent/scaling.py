@@ -48,14 +48,19 @@ class Scaling:
 
 def scaling(quantity: str, meaning: Meaning, ct: Fraction = ONE, pt: Fraction = ONE) -> Scaling:
     """How raw numbers of `quantity` become values on the primary side of the transformers."""
-    ratio = _ratio(quantity, meaning, ct, pt)
-    scale, added = factor(quantity, meaning) * ratio, offset(quantity, meaning) * ratio
+    scale = worth(quantity, meaning, ct, pt)
+    added = offset(quantity, meaning) * _ratio(quantity, meaning, ct, pt)
     exponent = _exponent(meaning, scale, added)
     scale *= Fraction(10) ** -exponent
     added *= Fraction(10) ** -exponent
     bottom = math.lcm(scale.denominator, added.denominator)
     valid = (Fraction(meaning.valid[0]), Fraction(meaning.valid[1])) if meaning.valid else None
     return Scaling(exponent, int(scale * bottom), int(added * bottom), bottom, valid)
+
+
+def worth(quantity: str, meaning: Meaning, ct: Fraction, pt: Fraction) -> Fraction:
+    """What one of a raw number is, in the quantity's unit on the primary side."""
+    return factor(quantity, meaning) * _ratio(quantity, meaning, ct, pt)
 
 
 def modulus(quantity: str, meaning: Meaning, ct: Fraction, pt: Fraction) -> Fraction | None:

@@ -11,6 +11,8 @@ from edge_agent.line import Tally
 from edge_agent.profiles.modbus import Profile, Spot
 from wire.errors import BadData, ProfileError
 
+_BLANK = ({0}, {0xFFFF})
+
 
 class ReadWords(Protocol):
     """How words are read: unit, function, address, count, rest_ms, tally."""
@@ -72,6 +74,8 @@ class ModbusMeter:
                 words = await self._ask(place.fc, place.at, count)
             except Refused:
                 continue  # not every variant has it
+            if not place.expect and set(words) in _BLANK:
+                continue  # never set, or not yet: a meter that has just come up
             found[key] = registers.read_text(place, words)
             if place.expect and found[key] not in place.expect:
                 raise WrongMeter(

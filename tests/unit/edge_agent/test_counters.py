@@ -12,6 +12,7 @@ from edge_agent.counters import (
     Judged,
     Register,
     State,
+    another,
     confirmed,
     judge,
     replaced,
@@ -216,6 +217,25 @@ def test_an_exchange_that_was_seen_as_a_reset_before_is_not_told_twice() -> None
     same = confirmed(told[-1].state)
     later = exchanged([3, 3, 3], same)
     assert [e.event for e in events(later)] == ["swap"]
+
+
+def test_two_exchanges_within_an_hour_are_two_swaps() -> None:
+    before = judge({}, sample(77_000, T0), {KWH: TEN_KW})
+    told = exchanged([200, 210, 220], before.state)
+    again = exchanged([350, 360, 370], told[-1].state)
+    assert [e.event for e in events(told)] == [e.event for e in events(again)] == ["swap"]
+    assert booked([before, *told, *again]) == Fraction(40, 1000), "and nothing between the two"
+
+
+def test_a_register_read_in_other_units_is_another() -> None:
+    told = feed([77_000, 12, 20, 30, 500_000])  # a reset, then doubt
+    state = {KWH: another(told[-1].state[KWH])}
+    after = []
+    for n, value in enumerate((60, 70, 80), 5):
+        after.append(judge(state, sample(value, T0 + n * 60_000), {KWH: TEN_KW}))
+        state = after[-1].state
+    assert [e.event for e in events(after)] == ["swap"]
+    assert qualities(after) == ["suspect", "suspect", "good"]
 
 
 def test_good_values_of_the_same_answer_stay_good() -> None:

@@ -1,16 +1,18 @@
 """One meter over a bus that is a table of registers: what is asked, learned and told."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from fractions import Fraction
 
 import pytest
 
 from edge_agent import profiles
-from edge_agent.counters import PATIENCE, Seen
+from edge_agent.counters import PATIENCE, Register, Seen
 from edge_agent.device import Device, Memory, bounds
-from edge_agent.drivers import NoAnswer, NotThere, Wanted, WrongMeter
+from edge_agent.drivers import Answer, NoAnswer, NotThere, Wanted, WrongMeter
 from edge_agent.drivers.modbus import Address
 from edge_agent.drivers.modbus.meter import ModbusMeter
 from edge_agent.line import Tally
+from edge_agent.origins import origins
 from wire.errors import BadData
 
 T0 = 1_790_000_000_000
@@ -51,10 +53,13 @@ def em24(export: bool) -> Registers:
     return Registers(words | ({(4, a): 0 for a in range(80, 96)} if export else {}))
 
 
-def device(bus: Registers, profile: str, *quantities: str, memory: Memory = BLANK) -> Device:
-    wanted = Wanted("m", profiles.load(profile), Address(unit_id=1), quantities)
+def device(
+    bus: Registers, profile: str, *quantities: str, memory: Memory = BLANK, unit: int = 1
+) -> Device:
+    wanted = Wanted("m", profiles.load(profile), Address(unit_id=unit), quantities)
     meter = ModbusMeter(bus.read, wanted, lambda: bus.now_ms)
-    return Device("m", meter, lambda: bus.now_ms, bounds(wanted, 48_000), memory)
+    limits = bounds(wanted, 48_000)
+    return Device("m", meter, lambda: bus.now_ms, limits, memory, origins(wanted))
 
 
 async def test_each_request_is_a_sample_at_the_time_of_its_own_answer() -> None:
@@ -282,3 +287,63 @@ async def test_a_value_the_meter_does_not_measure_is_no_value() -> None:
     bus = Registers({(3, a): 0xFFFF for a in (*range(23296, 23302), 23340)})
     meter = device(bus, "abb_b23", "voltage_l1", "frequency")
     assert [s.values for s in (await meter.poll()).samples] == []
+
+
+@pytest.mark.parametrize("serial", [0, 0xFFFF])
+async def test_a_serial_number_that_was_never_set_or_not_yet_is_none(serial: int) -> None:
+    bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 72, 0x4640, 0xE6B7))
+    meter = device(bus, "eastron_sdm630", "active_energy_import")
+    await meter.poll()
+    bus.words |= pair(*SERIAL, serial, serial)
+    bus.now_ms += 3_700_000
+    polled = await meter.poll()
+    assert (polled.events, [s.quality for s in polled.samples]) == ([], ["good"])
+    assert meter.memory.identity == {"serial": "7"}
+
+
+async def test_the_register_of_another_unit_is_no_rise_of_the_one_before() -> None:
+    bus = Registers(pair(4, 72, 0x4640, 0xE6B7))
+    meter = device(bus, "eastron_sdm630", "active_energy_import")
+    await meter.poll()
+    bus.now_ms += 48 * 3_600_000  # 2304 kWh may have been drawn
+    bus.words = pair(4, 72, 0x4650, 0xE6B7)  # 1024 kWh more
+    told = await device(bus, "eastron_sdm630", "active_energy_import", memory=meter.memory).poll()
+    assert [s.quality for s in told.samples] == ["good"]
+    elsewhere = device(bus, "eastron_sdm630", "active_energy_import", memory=meter.memory, unit=2)
+    told = [await elsewhere.poll() for _ in range(PATIENCE)]
+    assert [s.quality for each in told for s in each.samples] == ["suspect", "suspect", "good"]
+    ((event,),) = [each.events for each in told if each.events]
+    assert event.event == "swap"
+    assert (event.detail["closing"], event.detail["opening"]) == ("12345.679", "13369.679")
+
+
+class Freezes:
+    """A meter that says who it is, shows a register and remembers it by the hour."""
+
+    missed, absent, rest_ms = (), frozenset[str](), 0
+
+    def __init__(self, serial: str, now_ms: int) -> None:
+        self.tally, self.serial, self.now_ms = Tally(), serial, now_ms
+
+    async def identify(self) -> dict[str, str]:
+        return {"serial": self.serial}
+
+    async def read(self) -> AsyncIterator[Answer]:
+        self.now_ms += 1_000
+        yield Answer(self.now_ms, {"active_energy_import": (900_000 + self.now_ms // 1000, -3)})
+
+    async def history(self, after_ms: int) -> AsyncIterator[Answer]:
+        for t_ms in range(after_ms + 3_600_000, self.now_ms, 3_600_000):
+            yield Answer(t_ms, {"active_energy_import": (900_000 + t_ms // 1000, -3)})
+
+
+@pytest.mark.parametrize(("serial", "remembered"), [("7", 9), ("8", 0)])
+async def test_what_another_meter_remembers_it_may_have_counted_elsewhere(
+    serial: str, remembered: int
+) -> None:
+    seen = {"active_energy_import": Seen((900_000 + T0 // 1000, -3), T0)}
+    meter = Freezes(serial, T0 + 10 * 3_600_000)
+    limits = {"active_energy_import": Register(per_hour=Fraction(48))}
+    memory = Memory({"serial": "7"}, seen)
+    told = await Device("m", meter, lambda: meter.now_ms, limits, memory).poll()
+    assert [s.quality for s in told.samples].count("backfilled") == remembered
