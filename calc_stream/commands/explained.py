@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from calc_stream.core.decimals import instant
+from calc_stream.core.decimals import instant, parse_fraction, significant
 from calc_stream.evidence.accounts import AccountTrail, IntervalTrail
 from calc_stream.evidence.budget import Budget, Doubt
 from calc_stream.evidence.trail import EdgeTrail, EventTrail, MeterTrail, ReadingTrail, SegmentTrail
@@ -167,15 +167,20 @@ def _doubt(doubt: Doubt, unit: str) -> Branch:
         lacking = ", ".join(doubt.unknown)
         return f"{unit}: not known: no class and no certificate of {lacking}", []
     below: list[Branch] = [
-        (f"{part.meter} ± {part.u95} {unit} ({part.origin})", [])
+        (f"{part.meter} ± {_short(part.u95)} {unit} ({part.origin})", [])
         for part in doubt.meters[:_MOST_METERS]
     ]
     if Decimal(doubt.split_bound):
-        text = f"edges between readings: {doubt.split_bound} {unit} at most"
+        text = f"edges between readings: {_short(doubt.split_bound)} {unit} at most"
         below.append((text, []))
     if Decimal(doubt.factors_u95):
-        below.append((f"factors ± {doubt.factors_u95} {unit}", []))
-    return f"{doubt.value} ± {doubt.u95} {unit} ({doubt.percent} %)", below
+        below.append((f"factors ± {_short(doubt.factors_u95)} {unit}", []))
+    return f"{doubt.value} ± {_short(doubt.u95)} {unit} ({doubt.percent} %)", below
+
+
+def _short(number: str) -> str:
+    """An uncertainty for people: three digits."""
+    return significant(parse_fraction(number), 3)
 
 
 def _meter(meter: MeterTrail) -> Branch:
