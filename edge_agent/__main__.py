@@ -2,11 +2,14 @@
 
 import argparse
 import asyncio
+import fcntl
 import gc
 import importlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +113,31 @@ def _key(plan: Plan) -> SigningKey:
 def _run(path: Path) -> int:
     plan, clock, systemd = config.load(path), system_clock(), Systemd(os.environ)
     settings = plan.config
-    store = open_store(
-        settings.state / "store.db", settings.site, settings.gateway, _key(plan), clock.now()
-    )
-    try:
-        asyncio.run(_serve(plan, store, clock, systemd, path))
-    finally:
-        store.close()
+    key = _key(plan)
+    with _alone(settings.state):
+        store = open_store(
+            settings.state / "store.db", settings.site, settings.gateway, key, clock.now()
+        )
+        try:
+            asyncio.run(_serve(plan, store, clock, systemd, path))
+        finally:
+            store.close()
     return 0
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Two agents would number the same readings twice. Raises ConfigError."""
+    folder = os.open(state, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            problem = "another agent runs with this state; stop that first"
+            raise ConfigError(f"{state}: {problem}") from exc
+        yield
+    finally:
+        os.close(folder)
 
 
 async def _serve(plan: Plan, store: Store, clock: Clock, systemd: Systemd, path: Path) -> None:

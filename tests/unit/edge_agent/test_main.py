@@ -1,5 +1,6 @@
 """What a person who types `edge-agent` sees."""
 
+import fcntl
 import os
 import pty
 import re
@@ -51,6 +52,18 @@ def typed(
         return code, said.out, said.err
 
     return type_
+
+
+def test_a_second_agent_with_the_same_state_is_refused(typed: Typed) -> None:
+    Path("state").mkdir()
+    first = os.open("state", os.O_RDONLY)
+    fcntl.flock(first, fcntl.LOCK_EX)  # as the running agent has it
+    code, _, said = typed("run", "--config", "agent.toml")
+    os.close(first)
+    assert (code, said) == (
+        2,
+        "edge-agent: state: another agent runs with this state; stop that first\n",
+    )
 
 
 def test_a_line_somebody_else_reads_is_said_to_be_in_use(typed: Typed) -> None:
