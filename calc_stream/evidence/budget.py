@@ -13,8 +13,10 @@ from fractions import Fraction
 import msgspec
 import numpy as np
 
-from calc_stream.core import Batch, Readings, SiteModel
+from calc_stream.core import Batch, Readings, SiteModel, SiteState
 from calc_stream.core.decimals import significant
+from calc_stream.core.edges import edges_within, extra_cuts, span_of
+from calc_stream.core.events import in_force
 from calc_stream.core.genealogy import inherited
 from calc_stream.core.sensitivity import Floats, Sensitivity
 from calc_stream.core.timeline import NodeTimeline
@@ -72,6 +74,20 @@ class Grounds:
     readings: Readings
     edges: Rows
     periods: Sequence[int]
+
+
+def grounds_of(state: SiteState) -> Grounds | None:
+    """Of everything a site's state has posted; None when that is nothing."""
+    span = state.model and span_of(state.model, state.readings)
+    if state.model is None or not span or state.frontier_ms is None:
+        return None
+    standing, _ = in_force(state.events.values())
+    cuts = extra_cuts(state.model, state.readings, standing)
+    last_ms = min(span[1], state.frontier_ms)
+    if last_ms <= span[0]:
+        return None
+    edges = edges_within((span[0], last_ms), state.model.slot_ms, cuts)
+    return Grounds(state.model, state.nodes, state.batches, state.readings, edges, (span[0],))
 
 
 def budget(grounds: Grounds, batch: str, rates: Rates | None, mass: Mass | None) -> Budget:

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from calc_stream.core import SiteState
 from calc_stream.evidence.accounts import accounts_trail
-from calc_stream.evidence.budget import Budget, accounts_of, budget
+from calc_stream.evidence.budget import Budget, accounts_of, budget, grounds_of
 from calc_stream.evidence.told import gather, model_record
 from calc_stream.evidence.trail import trail
 from calc_stream.factors import FactorSet, Rates, load, load_method
@@ -123,3 +124,13 @@ def test_the_intervals_of_its_accounts_add_up_to_what_was_posted(tmp_path: Path)
     for account in (own, of_p):
         quanta = sum(Fraction(one.amounts["grid"]) for one in account.intervals) * 1_000_000
         assert posted[account.account] == {"grid": quanta}
+
+
+def test_the_ledgers_own_state_is_ground_enough(tmp_path: Path) -> None:
+    plant = example(tmp_path, CLASSES)
+    running = run_to_end(plant, tmp_path / "calc")
+    assert running.site is not None
+    grounds = grounds_of(SiteState.from_bytes(running.site.state.to_bytes()))
+    assert grounds is not None
+    assert budget(grounds, "Q", None, None) == found(plant, tmp_path / "calc", "Q")
+    assert grounds_of(SiteState()) is None
