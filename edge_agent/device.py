@@ -72,7 +72,8 @@ class Device:
         return self._memory
 
     async def poll(self) -> Polled:
-        """One round. The identity is read with the first, every hour, and after an absence.
+        """One round. The identity is read with the first, every hour, after an absence, and after a
+        round in which a register came into doubt: perhaps somebody else answers.
 
         After a gap that hides a boundary, a meter that remembers is asked for it first. Raises what
         `Meter.read` and `Meter.identify` raise; a round that raises leaves the memory as it was.
@@ -83,6 +84,8 @@ class Device:
             if steps == self._clock_steps:
                 break
             # The clock was set meanwhile: some of it is by another time than the rest.
+        if identified_ms == self._identified_ms and _newly_doubted(self._memory, memory):
+            identified_ms = None
         self._memory, self._identified_ms, self._answered_ms = memory, identified_ms, self._now_ms()
         if self._identity_missed >= _IDENTITY_TRIES:
             self._identified_ms, self._identity_missed = self._answered_ms, 0
@@ -210,6 +213,11 @@ def _read_anew(memory: Memory, origins: Mapping[str, str]) -> Memory:
     changed = {q for q, origin in origins.items() if known.get(q, origin) != origin}
     seen = {q: counters.another(s) if q in changed else s for q, s in memory.seen.items()}
     return Memory(memory.identity, seen, {**known, **origins})
+
+
+def _newly_doubted(before: Memory, after: Memory) -> bool:
+    doubted = {quantity for quantity, seen in before.seen.items() if seen.doubt}
+    return any(seen.doubt and quantity not in doubted for quantity, seen in after.seen.items())
 
 
 def _with(memory: Memory, seen: counters.State) -> Memory:

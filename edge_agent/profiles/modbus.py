@@ -231,8 +231,9 @@ def _about_value(register: Register) -> Iterator[str]:
         yield "decimals is missing: say to which decimal the float is rounded"
     if register.decimals is None and any(part.scale != "1" for part in register.plus):
         yield "decimals is missing: say to which decimal the parts are added up"
-    if register.sentinel is not None and not _is_hex(register.sentinel, 4 * register.size):
-        yield f"sentinel must be {4 * register.size} hex digits"
+    for size in {place.size for place in register.places()} if register.sentinel else ():
+        if not _is_hex(register.sentinel or "", 4 * size):
+            yield f"sentinel must be {4 * size} hex digits"
     if not all(model.is_positive(part.scale) for part in register.plus):
         yield "scale of a part must be a positive decimal in quotes"
 

@@ -211,6 +211,10 @@ def test_everything_electrical_of_an_adl400_is_secondary() -> None:
         (("max_words = 20", "max_words = 1"), "spans 2 registers, one request carries 1"),
         (("max_words = 20", "max_words = 126"), "p: limits.max_words: must be 1 to 125"),
         (("decimals = 1", 'decimals = 1, sentinel = "fff"'), "sentinel must be 8 hex digits"),
+        (
+            ("decimals = 1", 'decimals = 1, sentinel = "ffffffff", plus = [{ at = 2, as = "u16" }]'),
+            "sentinel must be 4 hex digits",
+        ),
         (("decimals = 1", 'decimals = 1, scale = "a"'), "scale must be a positive decimal"),
         (("decimals = 1", 'decimals = 1, scale = "0.0"'), "scale must be a positive decimal"),
         (("decimals = 1", 'decimals = 1, modulus = "9"'), "modulus is for cumulative quantities"),

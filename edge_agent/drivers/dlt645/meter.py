@@ -116,14 +116,19 @@ class Dlt645Meter:
             raise refused
 
     async def identify(self) -> dict[str, str]:
-        """Its address, which every answer carried, and its number if it tells one."""
+        """Its address, which every answer carried, and its number if it tells one.
+
+        Quantities it lacked are asked for once more: a meter that has just come up, or another.
+        """
+        self._without -= self._profile.registers.keys()
+        self._asks = plan(self._profile, self._wanted.quantities, self._without)
         found = {"address": self._wanted.address.address}
         if self._profile.number is not None:
             try:
                 number = await self._ask(self._profile.number, "NNNNNNNNNNNN")
             except Refused:
                 return found
-            if number.strip(b"\xff"):
+            if number.strip(b"\xff") and number.strip(b"\0"):
                 found["serial"] = bcd.text(number)
         return found
 

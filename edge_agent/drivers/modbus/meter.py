@@ -66,7 +66,10 @@ class ModbusMeter:
                 yield self._answer(block, words)
 
     async def identify(self) -> dict[str, str]:
-        """The meter's own `serial` and `model`, as far as it has them. Raises WrongMeter."""
+        """The meter's own `serial` and `model`, as far as it has them. Raises WrongMeter.
+
+        What it lacked is asked for once more: a meter that has just come up, or another variant.
+        """
         found: dict[str, str] = {}
         for key, place in self._profile.identity.places():
             count = place.size + (place.size % 2 if self._profile.limits.even else 0)
@@ -82,6 +85,8 @@ class ModbusMeter:
                     f"{self._wanted.name}: {key} reads {found[key]!r}; the {self._profile.vendor}"
                     f" {self._profile.model} says {' or '.join(place.expect)}"
                 )
+        self._learned = registers.Learned(self._learned.holes)
+        self._blocks = self._plan(self._wanted.quantities)
         return found
 
     async def ratios(self) -> dict[str, Fraction]:

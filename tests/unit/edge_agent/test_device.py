@@ -84,6 +84,18 @@ async def test_an_export_register_an_em24_lacks_costs_only_itself() -> None:
     assert bus.asked == [(62, 2)]
 
 
+async def test_what_a_meter_lacked_when_it_came_up_is_asked_for_again_with_its_identity() -> None:
+    bus = em24(export=False)
+    meter = device(bus, "carlo_gavazzi_em24_din", "active_energy_import", "active_energy_export")
+    await meter.poll()
+    bus.words |= em24(export=True).words
+    await meter.poll()
+    assert meter.meter.absent == {"active_energy_export"}
+    bus.now_ms += 3_700_000
+    await meter.poll()
+    assert meter.meter.absent == frozenset()
+
+
 async def test_a_hole_the_meter_refuses_is_read_around_from_then_on() -> None:
     words = pair(4, 0, 0x4366, 0x3334) | pair(4, 6, 0, 0)
     bus = Registers(words)
@@ -213,18 +225,45 @@ async def test_another_serial_number_is_a_swap_also_over_a_restart() -> None:
     assert [s.quality for s in polled.samples] == ["good"]
 
 
-async def test_a_reset_and_then_another_serial_number_is_one_exchange() -> None:
+async def test_a_register_that_falls_is_asked_whose_it_is_before_it_is_a_reset() -> None:
     bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 72, 0x4640, 0xE6B7))
     meter = device(bus, "eastron_sdm630", "active_energy_import")
     told = list((await meter.poll()).events)
     bus.words |= pair(*SERIAL, 0, 8)
     for kwh_float32 in (0x3F80, 0x3F81, 0x3F82, 0x3F83):
-        bus.now_ms += 60_000
+        bus.now_ms += 50_000
         bus.words |= pair(4, 72, kwh_float32, 0)
         told += (await meter.poll()).events
-    bus.now_ms += 3_600_000
-    told += (await meter.poll()).events
-    assert [e.event for e in told] == ["identity", "reset", "identity"]
+    assert [e.event for e in told] == ["identity", "identity", "swap"]
+    assert [e.detail for e in told[:2]] == [{"serial": "7"}, {"serial": "8"}]
+
+
+async def test_somebody_who_answered_for_a_while_leaves_nothing_to_book_when_the_meter_is_back() -> (
+    None
+):
+    bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 72, 0x4640, 0xE6B7))
+    meter = device(bus, "eastron_sdm630", "active_energy_import")
+    await meter.poll()
+    bus.words |= pair(*SERIAL, 0, 8)
+    for kwh_float32 in (0x3F80, 0x3F81, 0x3F82):
+        bus.now_ms += 50_000
+        bus.words |= pair(4, 72, kwh_float32, 0)
+        await meter.poll()
+    bus.now_ms += 30 * 86_400_000  # 34,560 kWh may have been drawn
+    bus.words |= pair(*SERIAL, 0, 7) | pair(4, 72, 0x4640, 0xE6B7)
+    polled = await meter.poll()
+    assert [s.quality for s in polled.samples] == ["suspect"], "and not 12,344 kWh more"
+
+
+async def test_a_doubt_that_lasts_asks_whose_it_is_once() -> None:
+    bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 72, 0x4640, 0xE6B7))
+    meter = device(bus, "eastron_sdm630", "active_energy_import")
+    await meter.poll()
+    bus.words |= pair(4, 72, 0, 0)
+    bus.asked.clear()
+    for _ in range(5):
+        await meter.poll()
+    assert bus.asked.count((64512, 2)) == 1
 
 
 async def test_a_clock_set_within_a_round_makes_no_reading_of_two_times() -> None:
