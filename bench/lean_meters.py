@@ -1,4 +1,5 @@
-"""Modbus TCP meters that cost next to nothing: one port, any number of connections and units.
+"""Modbus TCP meters that cost next to nothing: one port at every address 127.0.0.1 to 127.0.0.8, any
+number of connections, all units.
 
 `python -m bench.lean_meters`: prints its port and serves until killed. Every request for twenty
 registers is answered with ten 32-bit floats, the first of which counts; no other is.
@@ -10,7 +11,14 @@ import struct
 _REQUEST = struct.Struct(">HHHBBHH")
 _ANSWER = struct.Struct(">HHHBBB10f")
 _WORDS = 20
+_ADDRESSES = 8
+UNITS = 247  # at one address
 _REST = (0.0, 4711.5, 230.1, 229.8, 231.2, 6.71, 6.93, 6.58, 50.01)
+
+
+def address(n: int) -> str:
+    """Where the meter number `n` is."""
+    return f"127.0.0.{1 + n // UNITS}"
 
 
 class Meter(asyncio.Protocol):
@@ -38,9 +46,13 @@ class Meter(asyncio.Protocol):
 
 
 async def main() -> None:
-    server = await asyncio.get_running_loop().create_server(Meter, "127.0.0.1", 0, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    loop = asyncio.get_running_loop()
+    first = await loop.create_server(Meter, address(0), 0, backlog=4096)
+    port = first.sockets[0].getsockname()[1]
+    for n in range(1, _ADDRESSES):
+        await loop.create_server(Meter, address(n * UNITS), port, backlog=4096)
+    print(port, flush=True)
+    await first.serve_forever()
 
 
 if __name__ == "__main__":

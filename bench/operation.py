@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.lean_meters import UNITS, address
 from wire.journal import open_reader
 from wire.segment import open_segment
 from wire.signing import SigningKey
@@ -93,13 +94,12 @@ def running(meters: int) -> Iterator[Operation]:
         assert lean.stdout is not None
         port = int(lean.stdout.readline())
         _configure(place, broker, api, meters, port)
-        for name in ("ingestor", "edge_agent"):
-            last = start(
-                name, sys.executable, "-m", name, "run", "--config", place / f"{name}.toml"
-            )
-            if name == "ingestor":
-                _wait(lambda: _listens(api), "the ingestor")
-        yield Operation(meters, last.pid, place)
+        run = [sys.executable, "-m"], ["run", "--config"]
+        start("ingestor", *run[0], "ingestor", *run[1], place / "ingestor.toml")
+        _wait(lambda: _listens(api), "the ingestor")
+        agent = start("agent", *run[0], "edge_agent", *run[1], place / "edge_agent.toml")
+        yield Operation(meters, agent.pid, place)
+        assert agent.poll() is None, (place / "agent.log").read_text()[-2000:]
 
 
 class _Starter:
@@ -137,8 +137,8 @@ def _configure(place: Path, broker: int, api: int, meters: int, port: int) -> No
     (place / "gateway.pub").write_text(f"{gateway_key.public}\n")
     (place / "receipt.pub").write_text(f"{receipt_key.public}\n")
     tables = [
-        f'[buses.b{n}]\ndriver = "modbus"\ntransport = "tcp"\nhost = "127.0.0.1"\nport = {port}\n'
-        f'[meters.m{n}]\nbus = "b{n}"\nunit_id = {n % 247 + 1}\nprofile = "{place}/lean.toml"\n'
+        f'[buses.b{n}]\ndriver = "modbus"\ntransport = "tcp"\nhost = "{address(n)}"\nport = {port}\n'
+        f'[meters.m{n}]\nbus = "b{n}"\nunit_id = {n % UNITS + 1}\nprofile = "{place}/lean.toml"\n'
         f"rated_power_w = 1000000000\nquantities = {list(QUANTITIES)}\n"
         for n in range(meters)
     ]

@@ -20,6 +20,7 @@ import time
 from pymodbus.client import AsyncModbusTcpClient
 
 from bench import operation
+from bench.lean_meters import UNITS, address
 
 _WARM_UP_S = 20
 _SETTLE_S = 5
@@ -45,20 +46,21 @@ async def _peer(port: int, meters: int, seconds: int) -> tuple[float, float]:
     slots = 0
     begin_s = int(time.time()) + _WARM_UP_S
 
-    async def read(unit: int) -> None:
+    async def read(n: int) -> None:
         nonlocal slots
-        client = AsyncModbusTcpClient("127.0.0.1", port=port, retries=0)
-        await client.connect()
+        client = AsyncModbusTcpClient(address(n), port=port, retries=0)
         while (now := time.time()) < begin_s + seconds - 1:
             await asyncio.sleep(int(now) + 1 - now)
             slot = int(time.time())
-            answer = await client.read_holding_registers(0, count=20, device_id=unit)
+            if not client.connected and not await client.connect():
+                continue
+            answer = await client.read_holding_registers(0, count=20, device_id=n % UNITS + 1)
             slots += slot >= begin_s and len(answer.registers) == 20
         client.close()
 
     async with asyncio.TaskGroup() as tasks:
         for n in range(meters):
-            tasks.create_task(read(n % 247 + 1))
+            tasks.create_task(read(n))
         await asyncio.sleep(begin_s - time.time())
         before_s = time.process_time()
         await asyncio.sleep(seconds)
