@@ -63,7 +63,13 @@ class Keeper:
         if meter in self._changed:
             return self._changed[meter].memory
         kept = self._memories.get(meter)
-        memory = msgspec.msgpack.decode(kept, type=Memory) if kept else Memory()
+        try:
+            memory = msgspec.msgpack.decode(kept, type=Memory) if kept else Memory()
+        except msgspec.DecodeError as exc:
+            log.error(
+                "%s: what was remembered of it cannot be read: %s; it begins anew", meter, exc
+            )
+            memory = Memory()
         if all(seen.t_ms >= NOT_BEFORE_MS for seen in memory.seen.values()):
             return memory
         # Kept while the clock was not set: nobody knows how long ago.

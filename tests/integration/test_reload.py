@@ -1,6 +1,8 @@
 """SIGHUP: what is changed in the configuration changes, and nobody else misses a slot."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -10,7 +12,7 @@ import pytest
 from edge_agent import status
 from edge_agent.protocols import modbus as codec
 from tests.integration import servers
-from tests.integration.agent_process import AgentProcess, Meters, until
+from tests.integration.agent_process import PROFILE, AgentProcess, Meters, until
 from tests.integration.pty_meters import MeterLine
 from wire.messages import GatewayState
 from wire.mqtt import Broker, Client
@@ -136,6 +138,36 @@ async def test_what_is_remembered_of_a_meter_survives_its_removal(plant: Plant) 
         assert len(identified) == 1, "it is known, so who it is is no news"
     asked = [address for _, unit, address, _ in a.asked if unit == 2]
     assert asked.count(200) == 2, "though it was asked again"
+
+
+async def test_a_register_read_in_other_units_from_now_on_is_another_one(plant: Plant) -> None:
+    agent, a = plant.agent, plant.a
+    meter: dict[str, object] = {"bus": "a", "unit_id": 1}
+    agent.write({"a": plant.bus(a)}, {"m-1": meter})
+    twice = agent.folder / "twice.toml"
+    twice.write_text(PROFILE.replace('unit = "kWh"', 'unit = "kWh", scale = "2"'))
+    async with agent.running():
+        await until(lambda: "m-1: ok" in agent.said())
+        agent.write({"a": plant.bus(a)}, {"m-1": {**meter, "profile": str(twice)}})
+        await agent.reload()
+        await until(lambda: any("meter m-1: swap" in line for line in agent.said()))
+    (swap,) = [line for line in agent.said() if "meter m-1: swap" in line]
+    assert "'closing': '7', 'opening': '14'" in swap
+    assert not any("reset" in line or "jump" in line for line in agent.said())
+
+
+async def test_a_memory_that_rotted_is_begun_anew(plant: Plant) -> None:
+    agent, a = plant.agent, plant.a
+    agent.write({"a": plant.bus(a)}, {"m-1": {"bus": "a", "unit_id": 1}})
+    async with agent.running():
+        await until(lambda: "m-1: ok" in agent.said())
+        await asyncio.sleep(1)
+    db = sqlite3.connect(agent.folder / "state" / "store.db")
+    with contextlib.closing(db), db:
+        assert db.execute("UPDATE memory SET data = x'c1'").rowcount == 1
+    async with agent.running():
+        await until(lambda: "m-1: ok" in agent.said())
+        assert any("m-1: what was remembered" in line for line in agent.said())
 
 
 async def test_a_removed_meter_is_gone_from_the_published_state_and_a_dead_one_stays(
