@@ -50,6 +50,7 @@ class Keeper:
         self._lost = room.Loss()
         self._thinning = room.Thinning()
         self._thinned_ms = 0
+        self._failing: set[str] = set()  # what is so because the disk fails
 
     async def begin(self) -> None:
         """Recall what the meters' devices remembered last."""
@@ -139,8 +140,9 @@ class Keeper:
             self._samples = room.shorten(waiting, _MOST_IN_MEMORY, self._lost)
             self._events = shifted(events, by_ms) + self._events
             self._changed = changed | self._changed
-            log.error("%s; %d samples wait in memory", exc, len(self._samples))
+            self._failed("what is read waits in memory", exc)
         else:
+            self._worked("what is read waits in memory")
             if self._lost.readings:
                 why = "the disk took nothing and the memory was full"
                 self.tell(
@@ -151,23 +153,28 @@ class Keeper:
     async def _seal(self) -> bool:
         """Seal what is pending; True if that was not all of it."""
         now, state = self._clock.now(), self._clock.state()
+        left = True
         try:
             for _ in range(_SEALS_A_TURN):
                 live = self._uplink.connected
-                if await self._disk(self._store.seal, now, state, live=live) is None:
-                    return False
+                left = await self._disk(self._store.seal, now, state, live=live) is not None
+                if not left:
+                    break
                 self._uplink.sealed.set()
         except TransientError as exc:
-            log.error("%s; readings stay pending", exc)
+            self._failed("readings stay pending", exc)
             return False
-        return True
+        self._worked("readings stay pending")
+        return left
 
     async def _make_room(self) -> None:
         now = self._clock.now()
         try:
             await self._disk(self._limit, now)
         except (TransientError, OSError) as exc:
-            log.error("%s; the store grows on", exc)
+            self._failed("the store grows on", exc)
+        else:
+            self._worked("the store grows on")
         loss = self._thinning.loss
         if loss.readings and now.wall_ms - self._thinned_ms > _THINNED_EVERY_MS:
             why = "the store is nearly full"
@@ -189,7 +196,20 @@ class Keeper:
                 self.turns += 1
                 await self.commit()
         except TransientError as exc:
-            log.error("%s; old segments stay a while longer", exc)
+            self._failed("old segments stay a while longer", exc)
+        else:
+            self._worked("old segments stay a while longer")
+
+    def _failed(self, so: str, exc: Exception) -> None:
+        """A disk that fails is asked several times a second; a log, too, stands on a disk."""
+        if so not in self._failing:
+            self._failing.add(so)
+            log.error("%s; %s", exc, so)
+
+    def _worked(self, so: str) -> None:
+        if so in self._failing:
+            self._failing.discard(so)
+            log.info("no longer: %s", so)
 
 
 def _storable(sample: Sample) -> tuple[Sample, MeterEvent | None]:
