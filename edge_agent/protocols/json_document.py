@@ -29,7 +29,7 @@ def parse(data: bytes) -> Any:
         raise BadData(f"a document of {len(data)} bytes is over the limit of {MAX_BYTES}")
     try:
         return _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError) as exc:
         raise BadData(f"not a JSON document: {exc}; it begins {data[:60]!r}") from exc
 
 

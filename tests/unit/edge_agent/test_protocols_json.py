@@ -61,7 +61,16 @@ def test_a_time_of_another_age_is_bad_data(written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"[" * 100_000, b"\xff\xfe", b"{} x", b" " * (json.MAX_BYTES + 1)]
+    "data",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b"1e99999999999999999999",
+        b"{} x",
+        b" " * (json.MAX_BYTES + 1),
+    ],
 )
 def test_what_is_no_document_is_bad_data(data: bytes) -> None:
     with pytest.raises(BadData):
