@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from calc_stream.core import Readings, SiteModel
+from calc_stream.core import Readings, Versions
 from calc_stream.core.edges import reach_of
 from calc_stream.notices import Notices
 from wire.messages import MeterEvent
@@ -44,13 +44,13 @@ class Told(msgspec.Struct):
 
 
 def silent_meters(
-    model: SiteModel, readings: Readings, told: Told, patience: Patience
+    versions: Versions, readings: Readings, told: Told, patience: Patience
 ) -> frozenset[str]:
     """Registers declared silent; never all of them, or there would be no frontier at all."""
     lasts: dict[str, int] = {}
     silent: set[str] = set()
     doubted = told.notices.doubted(readings)
-    for meter in model.meters:
+    for meter in versions.meters.values():
         reach = reach_of(readings, meter.id)
         if reach:
             lasts[meter.id] = reach[1]
@@ -59,6 +59,6 @@ def silent_meters(
         said = said or meter.id in doubted
         if age_ms > (patience.silent_after_ms if said else patience.close_after_ms):
             silent.add(meter.id)
-    if silent and lasts and len(silent) == len(model.meters):
+    if silent and lasts and len(silent) == len(versions.meters):
         silent.discard(max(lasts, key=lambda meter: (lasts[meter], meter)))
     return frozenset(silent)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from calc_stream.core import Changes, Chunk, SiteState, parse_model
+from calc_stream.core import Changes, Chunk, SiteState, Versions, parse_model
 from calc_stream.decode import Decoded, decode
-from calc_stream.factors import FactorSet, Method
+from calc_stream.factors import FactorSet, Method, Rates, marks_of
 from calc_stream.ledger.book import Because, Book
 from calc_stream.ledger.figures import Basis
 from calc_stream.ledger.rows import BatchRow
@@ -63,27 +63,29 @@ class Site:
         self.book = Book(rules.lateness_ms, store.rows(rules.site), store.latest(rules.site))
         self.book.resume(self.state)
         self.offset = self.committed = offset
-        self._model: Record | None = None
+        self._models: dict[int, Record] = {}  # by when they come into force
         self._factors: tuple[FactorSet, str] | None = None
+        self._rates: Rates | None = None  # of these models and factors
         self._dirty: dict[str, BatchRow] = {}
         self._made: list[BatchRow] = []
 
     def remember(self, models: list[Record], factors: list[Record]) -> None:
         """After a start: which of the records up to the committed offset are in force."""
         for record in (r for r in models if r.offset <= self.offset):
-            text = self.state.model.text if self.state.model else None
-            if record.data.decode(errors="replace") == text:
-                self._model = record
+            self._adopt_model(record)
         for record in (r for r in factors if r.offset <= self.offset):
             self._adopt_factors(record)
 
     @property
     def basis(self) -> Basis | None:
         """What figures stand on; None before there is a model."""
-        if self.state.model is None or self._model is None:
+        if self.state.versions is None:
             return None
         factors, hash_ = self._factors or (None, None)
-        return Basis(self.rules.method, self.state.model, self._model.hash, factors, hash_)
+        versions, hashes = self.state.versions, {t: r.hash for t, r in self._models.items()}
+        if self._rates is None and factors is not None:
+            self._rates = Rates(versions, factors, self.rules.method)
+        return Basis(self.rules.method, versions, hashes, factors, hash_, self._rates)
 
     @property
     def unsaved(self) -> bool:
@@ -94,14 +96,14 @@ class Site:
         self.told.now_ms = max(self.told.now_ms, record.t_ms)
         self.told.first_ms = self.told.first_ms if self.told.first_ms is not None else record.t_ms
         self.told.chain = record.chain
-        decoded, changed = self._apply(record)
+        decoded, changes = self._apply(record)
         self.offset = record.offset
-        changed |= self._listen()
+        changes = changes.then(self._listen())
         basis = self.basis
         if basis is None:
             return Step(record, decoded)
         because = Because(record.kind, record.key, record.offset)
-        moved, made = self.book.follow(self.state, basis, because, changed)
+        moved, made = self.book.follow(self.state, basis, because, changes)
         self._dirty |= {row.batch: row for row in moved}
         self._made += made
         return Step(record, decoded, tuple(moved), tuple(made))
@@ -110,7 +112,7 @@ class Site:
         """Everything up to `offset`, in one transaction. Raises TransientError."""
         if not self.unsaved:
             return
-        accounts = self.state.totals() if self.state.model else {}
+        accounts = self.state.totals() if self.state.versions else {}
         kept = msgspec.json.encode(self.told, order="deterministic")
         rows, made = list(self._dirty.values()), list(self._made)
         commit = Commit(self.offset, self.state.to_bytes(), kept, accounts, rows, made)
@@ -134,8 +136,8 @@ class Site:
             found[register] = "no meter of the model has this id"
         return found
 
-    def _apply(self, record: Record) -> tuple[Decoded, set[str]]:
-        """Decode and hand to the core; what the record is, and the accounts it changed."""
+    def _apply(self, record: Record) -> tuple[Decoded, Changes]:
+        """Decode and hand to the core; what the record is, and what it changed."""
         try:
             decoded = decode(record, self._units())
             if record.kind == "model":
@@ -143,36 +145,51 @@ class Site:
             if record.kind == "factor":
                 self._adopt_factors(record)
             changes = self.state.apply(decoded.chunk)
+            if record.kind in ("model", "factor"):
+                self._adopt_model(record)
+                self._rates = None
+                changes = changes.then(self._mark())
         except (BadData, ConfigError) as exc:
             self._note(f"{record.kind} {record.key}", f"offset {record.offset}: {exc}")
             changes = self.state.apply(Chunk(offset=record.offset))
-            return Decoded(Chunk(offset=record.offset)), set(changes.accounts)
-        if record.kind == "model":
-            self._model = record
+            return Decoded(Chunk(offset=record.offset)), changes
         if decoded.segment is not None:
             self.told.segments += 1
             self.told.readings += decoded.segment.header.readings
             self.told.hear(decoded.segment.events)
         for register, why in decoded.misfits:
             self._note(register, why)
-        return decoded, set(changes.accounts)
+        return decoded, changes
 
-    def _listen(self) -> set[str]:
-        """Declare meters silent, or not any longer; the accounts that changes."""
-        model = self.state.model
-        if model is None:
-            return set()
-        silent = silent_meters(model, self.state.readings, self.told, self.rules.patience)
+    def _mark(self) -> Changes:
+        """Tell the core when factors change; what that changes."""
+        versions = self.state.versions
+        if versions is None:
+            return Changes(frontier_ms=self.state.frontier_ms)
+        marks = marks_of(versions, self._factors[0] if self._factors else None)
+        return self.state.apply(Chunk(marks=marks))
+
+    def _adopt_model(self, record: Record) -> None:
+        """Remember the record of a version that stands in the state."""
+        text = record.data.decode(errors="replace")
+        for reign in self.state.versions.reigns if self.state.versions else ():
+            if reign.model.text == text:
+                self._models[reign.from_ms] = record
+
+    def _listen(self) -> Changes:
+        """Declare meters silent, or not any longer; what that changes."""
+        versions = self.state.versions
+        if versions is None:
+            return Changes()
+        silent = silent_meters(versions, self.state.readings, self.told, self.rules.patience)
         if silent == self.state.silent:
-            return set()
+            return Changes(frontier_ms=self.state.frontier_ms)
         for meter in sorted(silent ^ self.state.silent):
             log.warning("meter %s is %s", meter, "silent" if meter in silent else "back")
-        changes: Changes = self.state.apply(Chunk(silent=silent))
-        return set(changes.accounts)
+        return self.state.apply(Chunk(silent=silent))
 
     def _units(self) -> dict[str, str]:
-        model = self.state.model
-        return {meter.id: meter.unit for meter in model.meters} if model else {}
+        return _units_of(self.state.versions)
 
     def _make_room(self, decoded: Decoded) -> None:
         """Before a model that gives known registers other units: read them again in those.
@@ -185,13 +202,17 @@ class Site:
             raise ConfigError(
                 f"model: site: is {model.site!r}, this journal's is {self.rules.site!r}"
             )
-        old, new = self._units(), {meter.id: meter.unit for meter in model.meters}
+        versions = self.state.versions
+        versions = versions.with_(model) if versions else Versions.of(model)
+        old, new = self._units(), _units_of(versions)
         read = set(self.state.readings.meters())
         if all(old.get(register) == unit for register, unit in new.items() if register in read):
             return
         log.info("the new model gives registers other units: reading the journal again")
         fresh = SiteState()
-        fresh.apply(Chunk(model=text, events=tuple(self.state.events.values())))
+        for reign in versions.reigns:
+            fresh.apply(Chunk(model=reign.model.text))
+        fresh.apply(Chunk(events=tuple(self.state.events.values())))
         for record in self._history():
             if record.offset >= (decoded.chunk.offset or 0):
                 break
@@ -216,3 +237,7 @@ class Site:
         if what not in problems and len(problems) < MOST_PROBLEMS:
             log.warning("%s: %s", what, why)
             problems[what] = why
+
+
+def _units_of(versions: Versions | None) -> dict[str, str]:
+    return {meter.id: meter.unit for meter in versions.meters.values()} if versions else {}

@@ -23,11 +23,12 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "stop": (("node", "batch"), ()),
     "state": (("node", "state"), ()),
     "quantity": (("batch", "unit"), ("good", "scrap")),
-    "input": (("batch", "of", "quantity", "unit"), ("from",)),
+    "input": (("batch", "quantity", "unit"), ("of", "lot", "from")),
     "void": (("of",), ()),
     "swap": (("meter", "closing", "opening"), ()),
+    "lot": (("lot", "unit"), ("factor", "document", "pcf", "supplier", "product")),
 }
-_AMOUNTS = ("weight", "good", "scrap", "quantity", "closing", "opening")
+_AMOUNTS = ("weight", "good", "scrap", "quantity", "closing", "opening", "factor")
 _DEFAULTS = {"weight": "1", "good": "0", "scrap": "0", "from": "good"}
 _ALWAYS = ("id", "t", "type", "source", "n")
 
@@ -77,6 +78,10 @@ def check(event: ProductionEvent) -> None:
             raise _bad(event, key, f"is 1 to {_MOST_TEXT} printable characters")
     if not 0 < len(event.id) <= _MOST_TEXT or not event.id.isprintable():
         raise _bad(event, "id", f"is 1 to {_MOST_TEXT} printable characters")
+    if event.type == "input" and ("of" in told) == ("lot" in told):
+        raise _bad(event, "of", "or lot says what an input was taken from: one of the two")
+    if event.type == "lot" and not told.keys() & {"factor", "pcf"}:
+        raise _bad(event, "factor", "or pcf says what a lot brings with it")
     _check_values(event, told)
     _check_number(event)
 

@@ -12,7 +12,7 @@ QUALITIES = ("good", "interpolated", "backfilled", "suspect", "estimated")
 # What may be booked. The rest is kept and shown, and counted as left out.
 BOOKED = frozenset({"good", "interpolated", "backfilled"})
 
-EVENT_TYPES = ("start", "stop", "state", "quantity", "input", "void", "swap")
+EVENT_TYPES = ("start", "stop", "state", "quantity", "input", "void", "swap", "lot")
 STATES = (
     *("producing", "setup", "cleaning", "idle_in_order", "fault"),
     *("idle", "standby", "off"),
@@ -67,6 +67,11 @@ class ProductionEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     meter: str | None = None
     closing: str | None = None
     opening: str | None = None
+    lot: str | None = None
+    factor: str | None = None
+    document: str | None = None
+    pcf: str | None = None
+    supplier: str | None = None
     source: str | None = None
     n: int | None = None
 

@@ -5,15 +5,19 @@ The files are the journal's records in their public form; nothing else is looked
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 
 from calc_stream.core import (
     Event,
     Ledger,
+    Marks,
     Readings,
     SiteModel,
+    Versions,
     canonical,
     compute_result,
     parse_events,
@@ -22,21 +26,33 @@ from calc_stream.core import (
     problems_of,
     recompute,
 )
+from calc_stream.core.accounts import Cell
 from calc_stream.core.batches import batches_of
 from calc_stream.core.decimals import significant
 from calc_stream.core.edges import span_of
 from calc_stream.core.events import in_force
-from calc_stream.core.result import Result
-from calc_stream.evidence.weighed import burdens_of, periods_of, rates_for, totals_of
-from calc_stream.factors import FactorSet, Method, load, load_method
+from calc_stream.core.result import Result, Weigh
+from calc_stream.evidence.balance import overdrawn
+from calc_stream.factors import (
+    FactorSet,
+    Method,
+    Rates,
+    by_source,
+    given_of,
+    load,
+    load_method,
+    marks_of,
+)
 from wire.config import refuse
 from wire.errors import BadData, ConfigError
 
 EXAMPLES = """examples:
   wattprint compute --model model.toml --events events.jsonl --readings readings.jsonl
   wattprint compute --model model.toml --events events.jsonl --readings readings.jsonl --json
+  wattprint compute --model old.toml --model from-june.toml --events e.jsonl --readings r.jsonl
 """
 
+_AMOUNTS = ("own", "value_adding", "overhead", "allocated", "inherited")
 MOST_SLOTS = 20_000_000  # 38 years of minutes
 
 
@@ -44,8 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
+    parser.add_argument(
+        "--model",
+        type=Path,
+        required=True,
+        action="append",
+        metavar="FILE",
+        help="site model, TOML; again for each version, told apart by their valid_from",
+    )
     for name, what in (
-        ("model", "site model: sources, boards, nodes and the meters between them, TOML"),
         ("events", "production events, one JSON object a line"),
         ("readings", "meter readings, one JSON object a line"),
     ):
@@ -57,6 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method",
         metavar="ID",
         help="compute kg CO2e, too, by this method profile (wattprint methods list)",
+    )
+    parser.add_argument(
+        "--parts",
+        action="store_true",
+        help="tell value-adding, overhead and allocated energy of each batch apart",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
@@ -80,30 +108,44 @@ def compute(args: argparse.Namespace) -> Result:
     """The result for the files the arguments name. Raises ConfigError or BadData."""
     factors = load(args.factors) if args.factors is not None or args.method is not None else None
     method = None if args.method is None else load_method(args.method)
-    model = parse_model(_read(args.model), str(args.model))
-    events = list(parse_events(_read(args.events), str(args.events)))
-    meters = {meter.id for meter in model.meters}
-    readings = parse_readings(_read(args.readings), str(args.readings), meters)
-    _check_span(model, readings, args.readings)
+    versions = Versions.of(parse_model(_read(path), str(path)) for path in args.model)
+    events = parse_events(_read(args.events), str(args.events))
+    readings = parse_readings(_read(args.readings), str(args.readings), versions.meters)
+    _check_span(versions, readings, args.readings)
     if method is not None:
-        model = method_model(model, method, args.model)
-    ledger = recompute(model, events, readings)
+        models = [reign.model for reign in versions.reigns]
+        versions = Versions.of(method_model(model, method) for model in models)
+    marks = Marks() if method is None else marks_of(versions, factors)
+    ledger = recompute(versions, events, readings, marks=marks)
     for problem in problems_of(ledger, events):
         raise BadData(f"{args.events}:{problem.event.line}: {problem.key}: {problem.text}")
-    result = compute_result(ledger, model, events)
+    weigh = None
     if factors is not None and method is not None:
-        _weigh(result, ledger, model, events, (factors, method, args.model))
-    return result
+        _check_units(events, method)
+        weigh = _weigh(ledger, versions, factors, method)
+    result = compute_result(ledger, versions, events, weigh, args.parts)
+    missing = overdrawn(versions, readings, ledger.span)
+    return result | ({"overdrawn": missing} if missing else {})
 
 
-def _check_span(model: SiteModel, readings: Readings, path: Path) -> None:
+def _check_units(events: Sequence[Event], method: Method) -> None:
+    """Raises ConfigError for a batch the method cannot state kg for one unit of."""
+    for name, batch in batches_of(in_force(events)[0])[0].items():
+        if not method.takes(batch.unit):
+            known = ", ".join(method.declared_units)
+            problem = f"{name} is counted in {batch.unit!a}; method {method.id} takes {known}"
+            raise ConfigError(f"quantity: batch {problem}")
+
+
+def _check_span(versions: Versions, readings: Readings, path: Path) -> None:
     """One mistyped year must not make a computation of centuries. Raises BadData."""
-    span = span_of(model, readings)
-    if span is not None and (span[1] - span[0]) // model.slot_ms > MOST_SLOTS:
+    span = span_of(versions, readings)
+    slot_ms = min(reign.model.slot_ms for reign in versions.reigns)
+    if span is not None and (span[1] - span[0]) // slot_ms > MOST_SLOTS:
         first, last = (datetime.fromtimestamp(t_ms // 1000, UTC).date() for t_ms in span)
         raise BadData(
             f"{path}: t: readings from {first} to {last} are more than {MOST_SLOTS} slots of"
-            f" {model.slot_ms // 1000} s: is a date wrong? If not, raise slot_s"
+            f" {slot_ms // 1000} s: is a date wrong? If not, raise slot_s"
         )
 
 
@@ -119,58 +161,54 @@ def table(result: Result) -> str:
         lines.append(
             f"batch {name}  {batch['product'] or '-'}  good {made}  scrap {batch['scrap']}"
         )
-        for key in ("own", "inherited", "per_unit", "kg_co2e"):
-            lines += [
-                f"  {key:<10} {at:<16} {value:>20}" for at, value in (batch[key] or {}).items()
-            ]
+        for key in (*_AMOUNTS, "per_unit", "kg_co2e"):
+            said = batch.get(key) or {}
+            lines += [f"  {key:<12} {at:<16} {value:>20}" for at, value in said.items()]
+        for lot, said in batch.get("bought", {}).items():
+            mass = "unknown" if said["kg_co2e"] is None else f"{said['kg_co2e']} kg CO2e"
+            lines.append(f"  {'bought':<12} {lot:<16} {said['quantity']:>20}  {mass}")
     for name, own in accounts.items():
         lines.append(name)
-        lines += [f"  {'':<10} {source:<16} {value:>20}" for source, value in own.items()]
+        lines += [f"  {'':<12} {source:<16} {value:>20}" for source, value in own.items()]
+    for name, store in result.get("stores", {}).items():
+        lines.append(f"store {name}  level {store['level']}  shortage {store['shortage']}")
+    for bus in result.get("overdrawn", []):
+        lines.append(f"overdrawn {bus['bus']}: {bus['residual']}, beyond {bus['limit']}")
     lines += [f"closure {source}: {value}" for source, value in result["closure"].items()]
     return "\n".join(lines)
 
 
-def method_model(model: SiteModel, method: Method, name: Path) -> SiteModel:
+def method_model(model: SiteModel, method: Method) -> SiteModel:
     """The model with the policy the method demands. Raises ConfigError."""
     policy, differences = method.policy_for(model.policy)
     for difference in differences:
         said = f'is "{difference.model}"; method {method.id} demands "{difference.method}"'
         if difference.key == "spread":
-            raise refuse(name, "policy.spread", f"{said}, which this build cannot do")
-        print(f"{name}: policy.{difference.key}: {said} and gets it", file=sys.stderr)
+            raise refuse(model.file, "policy.spread", f"{said}: say so, and over which window")
+        print(f"{model.file}: policy.{difference.key}: {said} and gets it", file=sys.stderr)
     return replace(model, policy=policy)
 
 
-def _weigh(
-    result: Result,
-    ledger: Ledger,
-    model: SiteModel,
-    events: list[Event],
-    grounds: tuple[FactorSet, Method, Path],
-) -> None:
-    """Every batch's kg by column into the result. Raises ConfigError where a factor is missing."""
-    factors, method, name = grounds
-    for source, said in model.sources.items():
-        if said.factor is None:
-            problem = "is missing; a method needs a factor for every source"
-            raise refuse(name, f"sources.{source}.factor", problem)
-    totals = totals_of(ledger.postings, periods_of(model, factors, ledger.postings))
-    rates = rates_for(model, factors, method, totals)
-    batches, _ = batches_of(in_force(events)[0])
-    for batch, burden in burdens_of(totals, batches).items():
-        unit = batches[batch].unit
-        if not method.takes(unit):
-            known = ", ".join(method.declared_units)
-            problem = f"{batch} is counted in {unit!a}; method {method.id} takes {known}"
-            raise ConfigError(f"quantity: batch {problem}")
-        mass = rates.mass(burden)
+def _weigh(ledger: Ledger, versions: Versions, factors: FactorSet, method: Method) -> Weigh:
+    """From quanta to kg by column; raises ConfigError where a factor is missing."""
+    for model in (reign.model for reign in versions.reigns):
+        for name, source in model.sources.items():
+            if source.factor is None:
+                problem = "is missing; a method needs a factor for every source"
+                raise refuse(model.file, f"sources.{name}.factor", problem)
+    rates = Rates(versions, factors, method, given_of(ledger.sums()))
+
+    def weigh(cells: Mapping[Cell, Fraction]) -> dict[str, str]:
+        mass = rates.mass(by_source(cells))
         for source in mass.unknown:
+            model = next(r.model for r in versions.reigns if source in r.model.sources)
             named, kind = model.sources[source].factor, method.factor_kind
             problem = f"no {kind} factor {named!a} for its unit holds over all readings"
-            raise refuse(name, f"sources.{source}.factor", problem)
-        result["batches"][batch]["kg_co2e"] = {
-            column: significant(kg) for column, kg in sorted(mass.columns.items()) if kg
-        }
+            raise refuse(model.file, f"sources.{source}.factor", problem)
+        columns = sorted(mass.columns.items())
+        return {column: significant(kg) for column, kg in columns if kg}
+
+    return weigh
 
 
 def _read(path: Path) -> str:

@@ -7,7 +7,6 @@ offset, with the model and the factor set the row names.
 import argparse
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
@@ -18,13 +17,13 @@ from calc_stream.commands.explained import Explanation, MassTrail, SourceTrail, 
 from calc_stream.commands.export import site_of
 from calc_stream.config import Config
 from calc_stream.core import SiteState
-from calc_stream.core.decimals import parse_fraction, shortest, significant
+from calc_stream.core.decimals import parse_fraction, parse_instant, shortest, significant
+from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.accounts import accounts_trail
 from calc_stream.evidence.budget import Budget, budget
-from calc_stream.evidence.told import Told, gather, in_force, model_record
+from calc_stream.evidence.told import Told, gather, in_force, versions_in_force
 from calc_stream.evidence.trail import Trail, finer, trail
-from calc_stream.factors import Rates, load_method
-from calc_stream.ledger.figures import Basis, rates_of
+from calc_stream.factors import Mass, Method, Rates, load_method
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.ledger.store import Store, open_store
 from wire import config
@@ -91,12 +90,11 @@ def explain(args: argparse.Namespace) -> Explanation:
     if row.state in CLOSED and row.ended_ms is not None:
         until_ms = row.ended_ms
     with closing(open_reader(journal)) as reader:
-        told, basis = _told(reader, site, row, upto)
+        told, method = _told(reader, site, row, upto)
     found = trail(told, row.batch, until_ms)
-    last_ms = row.ended_ms or max(until_ms, row.started_ms or 0)
-    rates = rates_of(basis, row.started_ms or last_ms, last_ms)
-    sources = list(_sources(row, basis, found, rates, row.started_ms or last_ms))
-    doubt = _budget(row, basis, found, rates, row.started_ms or last_ms)
+    rates = None if told.factors is None else Rates(told.versions, told.factors, method)
+    sources = list(_sources(row, told, found, rates))
+    doubt = _budget(row, told, found, rates)
     accounts = accounts_trail(found.grounds, row.batch) if found.grounds else []
     return Explanation(row, sources, accounts, found.meters, found.events, doubt)
 
@@ -123,57 +121,70 @@ def _row(store: Store, site: str, batch: str, revision: int | None) -> BatchRow:
     raise ConfigError(f"explain: the ledger has no {which} {batch!r} of site {site}")
 
 
-def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Basis]:
-    model = model_record(reader.of_kind(site, "model"), row.model, upto)
+def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Method]:
+    versions = versions_in_force(reader.of_kind(site, "model"), row.model, upto)
     factors = in_force(reader.of_kind(site, "factor"), row.factor_set, upto)
     records = takewhile(lambda record: record.offset <= upto, reader.walk(site))
-    told = gather(records, model, factors)
-    method = load_method(row.method)
-    return told, Basis(method, told.model, model.hash, told.factors, row.factor_set)
+    return gather(records, versions, factors), load_method(row.method)
 
 
-def _budget(
-    row: BatchRow, basis: Basis, found: Trail, rates: Rates | None, from_ms: int
-) -> Budget | None:
-    """U95 of energy, and of mass where it is known."""
-    if found.grounds is None:
+def _budget(row: BatchRow, told: Told, found: Trail, rates: Rates | None) -> Budget | None:
+    """U95 of energy, and of mass where it is known; not of batches with a part of pools."""
+    if found.grounds is None or row.allocated:
         return None
-    mass = None
+    mass: Mass | None = None
     if rates is not None and row.kg_co2e is not None:
-        quanta = {
-            source: parse_fraction(amount) * basis.model.carrier_of(source).quanta_per_unit
-            for source, amount in row.by_source.items()
-        }
-        mass = rates.mass({source: {from_ms: amount} for source, amount in quanta.items()})
-    grounds = replace(found.grounds, periods=(from_ms,))
-    return budget(grounds, row.batch, rates, mass)
+        mass = rates.mass({source: _quanta(row, told, source) for source in row.by_period})
+    return budget(found.grounds, row.batch, rates, mass)
 
 
-def _sources(
-    row: BatchRow, basis: Basis, found: Trail, rates: Rates | None, from_ms: int
-) -> Iterator[SourceTrail]:
+def _quanta(row: BatchRow, told: Told, source: str) -> dict[int, Fraction]:
+    """The amounts of a source by the start of their period."""
+    quanta = told.versions.carrier_of(source).quanta_per_unit
+    return {
+        parse_instant(since) if since else -LIMIT: parse_fraction(amount) * quanta
+        for since, amount in row.by_period.get(source, {}).items()
+    }
+
+
+def _sources(row: BatchRow, told: Told, found: Trail, rates: Rates | None) -> Iterator[SourceTrail]:
     for source, amount in row.by_source.items():
-        carrier = basis.model.carrier_of(source)
-        came = row.inherited.get(source, "0")
-        own = parse_fraction(amount) - parse_fraction(came)
+        carrier = told.versions.carrier_of(source)
+        allocated, came = row.allocated.get(source, "0"), row.inherited.get(source, "0")
+        own = parse_fraction(amount) - parse_fraction(allocated) - parse_fraction(came)
         entered = finer(found.entered.get(source, Fraction(0)), carrier)
-        weighs = rates.of(source, from_ms) if rates else None
         yield SourceTrail(
             source,
             carrier.unit,
             amount,
             shortest(own),
+            allocated,
             came,
             entered,
             shortest(own - parse_fraction(entered)),
-            [
-                MassTrail(
-                    column,
-                    rates is not None and rates.counts(column),
-                    factor,
-                    significant(kg / convert(carrier.unit, factor.per)),
-                    significant(parse_fraction(amount) * kg, 15),
-                )
-                for column, kg, factor in weighs or ()
-            ],
+            _besides(told),
+            list(_masses(row, told, source, rates)),
         )
+
+
+def _besides(told: Told) -> tuple[str, ...]:
+    """What own energy may hold that came on no way from a source's meter within its interval."""
+    campaign = any(r.model.policy.setup == "campaign" for r in told.versions.reigns)
+    stored = "what stores gave" if told.versions.stores else ""
+    return tuple(filter(None, (stored, "its part of its campaign's set-up" if campaign else "")))
+
+
+def _masses(row: BatchRow, told: Told, source: str, rates: Rates | None) -> Iterator[MassTrail]:
+    """Period by period, what each factor made of it."""
+    carrier = told.versions.carrier_of(source)
+    for period_ms, quanta in _quanta(row, told, source).items():
+        amount = quanta / carrier.quanta_per_unit
+        for column, kg, factor in (rates.of(source, period_ms) if rates else None) or ():
+            yield MassTrail(
+                column,
+                rates is not None and rates.counts(column),
+                factor,
+                shortest(amount),
+                significant(kg / convert(carrier.unit, factor.per)),
+                significant(amount * kg, 15),
+            )

@@ -18,29 +18,36 @@ _MOST_INTERVALS = 6
 
 
 class MassTrail(msgspec.Struct, frozen=True):
-    """Into one column: kg = amount x what a unit weighs by this factor; `counted` in the total."""
+    """Into one column: kg = amount x what a unit weighs by this factor; `counted` in the total.
+
+    `amount`: what was used in a period in which the factor held.
+    """
 
     column: str
     counted: bool
     factor: Factor
+    amount: str
     per_unit: str
     kg: str
 
 
 class SourceTrail(msgspec.Struct, frozen=True):
-    """From a source's meters to kg: own = entered + rounding; amount = own + inherited.
+    """From a source's meters to kg: own = entered + rounding; amount = own + allocated + inherited.
 
     `entered`: the batch's part of what the source's meters counted; `rounding`: what posting in
-    whole quanta, interval by interval, moved between the accounts. `masses`: none when unknown.
+    whole quanta, interval by interval, moved between the accounts, with what `besides` says.
+    `masses`: none when unknown.
     """
 
     source: str
     unit: str
     amount: str
     own: str
+    allocated: str
     inherited: str
     entered: str
     rounding: str
+    besides: tuple[str, ...]
     masses: list[MassTrail]
 
 
@@ -110,7 +117,7 @@ def _weighed(source: SourceTrail, mass: MassTrail) -> Branch:
     """One factor applied, with the parts it is made of and the document it stands in."""
     f = mass.factor
     aside = "" if mass.counted else ", for comparison"
-    words = f"{source.amount} {source.unit} × {mass.per_unit} {f.unit} = {mass.kg} kg"
+    words = f"{mass.amount} {source.unit} × {mass.per_unit} {f.unit} = {mass.kg} kg"
     below: list[Branch] = []
     if f.parts is not None:
         said = msgspec.to_builtins(f.parts)
@@ -122,10 +129,13 @@ def _weighed(source: SourceTrail, mass: MassTrail) -> Branch:
 
 def _energy(source: SourceTrail) -> Branch:
     unit = source.unit
+    rest = " and ".join(("posted in whole quanta, interval by interval", *source.besides))
     below: list[Branch] = [
         (f"{source.entered} {unit}: its part of what the meters of {source.source} counted", []),
-        (f"{Decimal(source.rounding):+f} {unit}: posted in whole quanta, interval by interval", []),
+        (f"{Decimal(source.rounding):+f} {unit}: {rest}", []),
     ]
+    if Decimal(source.allocated):
+        below.append((f"{source.allocated} {unit}: its part of pools", []))
     if Decimal(source.inherited):
         below.append((f"{source.inherited} {unit}: came with its input batches", []))
     return f"{source.source}: {source.amount} {unit} =", below

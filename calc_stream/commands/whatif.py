@@ -4,10 +4,11 @@ The same records are computed twice and shown line beside line. Nothing is writt
 """
 
 import argparse
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,14 +19,21 @@ from calc_stream.commands.compute import method_model
 from calc_stream.commands.explain import add_places, places
 from calc_stream.commands.export import site_of
 from calc_stream.config import read_text
-from calc_stream.core import SiteModel, SiteState, parse_events, parse_model, parse_readings
-from calc_stream.core.plant import Policy
+from calc_stream.core import (
+    SiteModel,
+    SiteState,
+    Versions,
+    parse_events,
+    parse_model,
+    parse_readings,
+)
+from calc_stream.core.plant import SETUPS, SPREADS, Policy
 from calc_stream.evidence.compared import Case, Line, compared, of_accounts, of_batch
 from calc_stream.evidence.told import gather
 from calc_stream.factors import load, load_method
 from calc_stream.ledger.store import open_store
 from wire.errors import ConfigError
-from wire.journal import Record, open_reader
+from wire.journal import open_reader
 
 EXAMPLES = """examples:
   wattprint whatif B-0007 --factor grid=cn-cq-grid             of the demo, running or stopped
@@ -75,9 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_places(parser)
     files = parser.add_argument_group("from files instead of a journal")
     for name in _FILES:
-        files.add_argument(
-            f"--{name}", type=Path, metavar="FILE", help="as wattprint compute has it"
-        )
+        action = "append" if name == "model" else "store"
+        help_ = "as wattprint compute has it"
+        files.add_argument(f"--{name}", type=Path, action=action, metavar="FILE", help=help_)
     files.add_argument("--factors", type=Path, metavar="DIR", help="own factor files")
     parser.add_argument("--method", metavar="ID", help="the method before the change")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
@@ -101,29 +109,35 @@ def whatif(args: argparse.Namespace) -> Answer:
         lacking = " and ".join(f"--{name}" for name in _FILES if name not in given)
         raise ConfigError(f"whatif: {lacking}: is missing beside --{given[0]}")
     before, after = _of_files(args) if given else _of_journal(args)
-    before = _by_method(before, args.model or Path("model"))
-    after = _changed(_by_method(after, args.as_model or args.model or Path("model")), args)
+    before, after = _by_method(before), _changed(_by_method(after), args)
     if args.batch is not None:
         sides = of_batch(before, args.batch), of_batch(after, args.batch)
     else:
-        first, last = _month(args.month, before.model)
+        first, last = _month(args.month, _newest(before))
         sides = of_accounts(before, first, last), of_accounts(after, first, last)
     about = args.batch if args.batch is not None else args.month
-    return Answer(before.model.site, about, _side(before), _side(after), compared(*sides))
+    return Answer(before.versions.site, about, _side(before), _side(after), compared(*sides))
 
 
 def _of_files(args: argparse.Namespace) -> tuple[Case, Case]:
     method = load_method(args.method or "gbt24067")
     factors = load(args.factors)
 
-    def case(path: Path) -> Case:
-        model = parse_model(read_text(path), str(path))
-        meters = {meter.id for meter in model.meters}
-        events = list(parse_events(read_text(args.events), str(args.events)))
-        readings = parse_readings(read_text(args.readings), str(args.readings), meters)
-        return Case(model, events, readings, factors, method)
+    versions = Versions.of(parse_model(read_text(path), str(path)) for path in args.model)
 
-    return case(args.model), case(args.as_model or args.model)
+    def case(versions: Versions) -> Case:
+        events = list(parse_events(read_text(args.events), str(args.events)))
+        readings = parse_readings(read_text(args.readings), str(args.readings), versions.meters)
+        return Case(versions, events, readings, factors, method)
+
+    return case(versions), case(_rewired(versions, args))
+
+
+def _rewired(versions: Versions, args: argparse.Namespace) -> Versions:
+    """With the other model in the place of the one that came into force at the same time."""
+    if args.as_model is None:
+        return versions
+    return versions.with_(parse_model(read_text(args.as_model), str(args.as_model)))
 
 
 def _of_journal(args: argparse.Namespace) -> tuple[Case, Case]:
@@ -135,32 +149,36 @@ def _of_journal(args: argparse.Namespace) -> tuple[Case, Case]:
         stated = next((r.method for r in store.rows(site) if args.batch in (None, r.batch)), None)
     method = load_method(args.method or stated or "gbt24067")
     state = SiteState.from_bytes(data)
-    if state.model is None:
+    if state.versions is None:
         raise ConfigError(f"whatif: site {site} has no model yet")
     with closing(open_reader(journal)) as reader:
-        models = [r for r in reader.of_kind(site, "model") if r.data.decode() == state.model.text]
         factors = [r for r in reader.of_kind(site, "factor") if r.offset <= offset]
-        if not models or not factors:
-            raise ConfigError("whatif: the journal holds no model or no factors of this ledger")
+        if not factors:
+            raise ConfigError("whatif: the journal holds no factors of this ledger")
 
-        def case(model: Record) -> Case:
+        def case(versions: Versions) -> Case:
             records = takewhile(lambda r: r.offset <= offset, reader.walk(site))
-            told = gather(records, model, factors[-1])
+            told = gather(records, versions, factors[-1])
             known = told.factors or load()
-            return Case(
-                told.model, [*told.events.values()], told.readings, known, method, state.frontier_ms
-            )
+            events = [*told.events.values()]
+            return Case(versions, events, told.readings, known, method, state.frontier_ms)
 
-        before = case(models[-1])
-        if args.as_model is None:
-            return before, before
-        text = read_text(args.as_model)
-        parse_model(text, str(args.as_model))
-        return before, case(msgspec.structs.replace(models[-1], data=text.encode()))
+        before = case(state.versions)
+        return before, before if args.as_model is None else case(_rewired(state.versions, args))
 
 
-def _by_method(case: Case, name: Path) -> Case:
-    return replace(case, model=method_model(case.model, case.method, name))
+def _by_method(case: Case) -> Case:
+    return _with(case, lambda model: method_model(model, case.method))
+
+
+def _with(case: Case, change: Callable[[SiteModel], SiteModel]) -> Case:
+    """Every version changed alike."""
+    models = [change(reign.model) for reign in case.versions.reigns]
+    return replace(case, versions=Versions.of(models))
+
+
+def _newest(case: Case) -> SiteModel:
+    return case.versions.reigns[-1].model
 
 
 def _changed(case: Case, args: argparse.Namespace) -> Case:
@@ -168,17 +186,25 @@ def _changed(case: Case, args: argparse.Namespace) -> Case:
     if args.as_factors is not None:
         case = replace(case, factors=load(args.as_factors))
     if args.as_method is not None:
-        name = args.as_model or args.model or Path("model")
-        case = _by_method(replace(case, method=load_method(args.as_method)), name)
-    model = case.model
-    for source, factor in _pairs("--factor", args.factor, model.sources):
+        case = _by_method(replace(case, method=load_method(args.as_method)))
+    for source, factor in _pairs("--factor", args.factor, case.versions.sources):
         if factor not in case.factors.names():
             raise ConfigError(f"whatif: --factor: there is no factor, series or entry {factor!r}")
-        sources = {**model.sources, source: replace(model.sources[source], factor=factor)}
-        model = replace(model, sources=sources)
+        case = _with(case, partial(_by_factor, source, factor))
     for key, value in _pairs("--policy", args.policy, _POLICY):
-        model = replace(model, policy=_policy(model, key, value))
-    return replace(case, model=model)
+        case = _with(case, partial(_by_policy, key, value))
+    return case
+
+
+def _by_factor(source: str, factor: str, model: SiteModel) -> SiteModel:
+    if source not in model.sources:
+        return model
+    sources = {**model.sources, source: replace(model.sources[source], factor=factor)}
+    return replace(model, sources=sources)
+
+
+def _by_policy(key: str, value: str, model: SiteModel) -> SiteModel:
+    return replace(model, policy=_policy(model, key, value))
 
 
 def _policy(model: SiteModel, key: str, value: str) -> Policy:
@@ -186,9 +212,13 @@ def _policy(model: SiteModel, key: str, value: str) -> Policy:
         if not value.isdecimal():
             raise ConfigError(f"whatif: --policy: setup_max_s takes whole seconds, not {value!r}")
         return replace(model.policy, setup_max_s=int(value))
-    known = {"setup": ("next", "pool"), "idle": ("pool",), "spread": ("none",)}[key]
+    known = {"setup": SETUPS, "idle": ("pool",), "spread": SPREADS}[key]
     if value not in known:
         raise ConfigError(f"whatif: --policy: {key} takes {' or '.join(known)}, not {value!r}")
+    if key == "spread" and value == "none":
+        return replace(model.policy, spread=value, windows=None)
+    if key == "spread" and model.policy.windows is None:
+        raise ConfigError("whatif: --policy: spread: the model names no window to spread over")
     return replace(model.policy, **{key: value})  # type: ignore[arg-type]  # texts, both
 
 
@@ -212,8 +242,9 @@ def _month(text: str, model: SiteModel) -> tuple[int, int]:
 
 
 def _side(case: Case) -> Side:
-    policy = {key: str(getattr(case.model.policy, key)) for key in _POLICY}
-    sources = {name: source.factor for name, source in case.model.sources.items()}
+    model = _newest(case)
+    policy = {key: str(getattr(model.policy, key)) for key in _POLICY}
+    sources = {name: source.factor for name, source in model.sources.items()}
     return Side(case.method.id, case.factors.hash, sources, policy)
 
 

@@ -1,4 +1,4 @@
-"""What the events say of each batch: product, quantities, inputs, times."""
+"""What the events say of each batch and lot: product, quantities, inputs, times."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,12 +6,13 @@ from fractions import Fraction
 
 from calc_stream.core.decimals import shortest, shown
 from calc_stream.core.events import Event, Problem
+from wire.units import UNITS, convert, kind
 
 
 @dataclass(slots=True)
 class Batch:
-    """One batch. `drawn`: quantities of other batches' good output it took, by batch;
-    `drawn_by`: the first event that said so."""
+    """One batch. `drawn`: quantities of other batches' good output it took, by batch; `bought`: of
+    lots, by lot; `drawn_by`: the first event that said so."""
 
     id: str
     product: str | None = None
@@ -21,11 +22,36 @@ class Batch:
     first_start_ms: int | None = None
     last_stop_ms: int | None = None
     drawn: dict[str, Fraction] = field(default_factory=dict)
+    bought: dict[str, Fraction] = field(default_factory=dict)
     drawn_by: dict[str, Event] = field(default_factory=dict)
+
+    def counted(self, measure: str) -> Fraction:
+        """All it put out, good or not, in kg ("mass") or in pieces; 0 when not counted so."""
+        physical = self.unit in UNITS
+        if self.unit is None or (measure == "pieces") == physical:
+            return Fraction(0)
+        if physical and kind(self.unit) != "mass":
+            return Fraction(0)
+        rate = convert(self.unit, "kg") if physical else 1
+        return (self.good + self.scrap) * rate
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """What was bought: kgCO2e for one unit, None while only the footprint is named that tells it."""
+
+    id: str
+    unit: str
+    factor: Fraction | None
+    document: str
+    pcf: str
+    supplier: str
+    product: str | None
 
 
 def batches_of(standing: Iterable[Event]) -> tuple[dict[str, Batch], list[Problem]]:
     """Every batch named in an event that stands. `standing` is in order."""
+    standing = list(standing)
     batches: dict[str, Batch] = {}
     problems: list[Problem] = []
     inputs: list[Event] = []
@@ -39,10 +65,35 @@ def batches_of(standing: Iterable[Event]) -> tuple[dict[str, Batch], list[Proble
             batch.last_stop_ms = event.t_ms
         elif event.type == "quantity":
             problems += _counted(batch, event)
-        elif event.type == "input":
+        elif event.type == "input" and event.of:
             batches.setdefault(event.of, Batch(event.of))
             inputs.append(event)
+    lots, contradicted = lots_of(standing)
+    problems += contradicted
+    problems += _buy(batches, lots, [e for e in standing if e.type == "input" and e.lot])
     return batches, [*problems, *_draw(batches, inputs)]
+
+
+def lots_of(standing: Iterable[Event]) -> tuple[dict[str, Lot], list[Problem]]:
+    """Every lot a record that stands tells of; the first word counts."""
+    lots: dict[str, Lot] = {}
+    problems: list[Problem] = []
+    for event in standing:
+        if event.type != "lot":
+            continue
+        lot = Lot(
+            event.lot,
+            event.unit,
+            event.factor,
+            event.document,
+            event.pcf,
+            event.supplier,
+            event.product,
+        )
+        if lots.setdefault(event.lot, lot) != lot:
+            text = f"{shown(event.lot)} was told before and said something else; void that first"
+            problems.append(Problem(event, "lot", text))
+    return lots, problems
 
 
 def _started(batch: Batch, event: Event) -> Iterable[Problem]:
@@ -66,6 +117,23 @@ def _counted(batch: Batch, event: Event) -> Iterable[Problem]:
         return
     batch.good += event.good
     batch.scrap += event.scrap
+
+
+def _buy(batches: dict[str, Batch], lots: dict[str, Lot], inputs: list[Event]) -> Iterable[Problem]:
+    """Notes what was taken from lots; what no lot record tells of is noted and is a problem."""
+    for event in inputs:
+        lot = lots.get(event.lot)
+        if lot is not None and lot.unit != event.unit:
+            text = (
+                f"lot {shown(event.lot)} is counted in {shown(lot.unit)}, not {shown(event.unit)}"
+            )
+            yield Problem(event, "unit", text)
+            continue
+        if lot is None:
+            yield Problem(event, "lot", f"no record tells of the lot {shown(event.lot)}")
+        if event.quantity:
+            bought = batches[event.batch].bought
+            bought[event.lot] = bought.get(event.lot, Fraction(0)) + event.quantity
 
 
 def _draw(batches: dict[str, Batch], inputs: list[Event]) -> Iterable[Problem]:

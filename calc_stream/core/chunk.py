@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from calc_stream.core.events import Event
+from calc_stream.core.periods import Marks
 from calc_stream.core.series import Readings
 from calc_stream.core.swaps import Swap
 from calc_stream.core.whole import Rows, Whole
@@ -35,7 +36,8 @@ class Registers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Records of one site, in any order. `silent`: the meters now declared silent (None: as before).
+    """Records of one site, in any order. `silent`: the meters now declared silent, `marks`: when
+    factors may change (None: both as before).
 
     `offset`: the journal offset up to which the state has everything once this chunk is in.
     """
@@ -45,6 +47,7 @@ class Chunk:
     readings: tuple[Registers, ...] = ()
     swaps: Mapping[str, tuple[Swap, ...]] = field(default_factory=dict)
     silent: frozenset[str] | None = None
+    marks: Marks | None = None
     offset: int | None = None
 
 
@@ -52,12 +55,20 @@ class Chunk:
 class Changes:
     """What a chunk changed in what is posted: the spans posted anew, and new totals by account.
 
-    `accounts` holds every account whose total changed, in quanta by source.
+    `accounts` holds every account whose total changed, in quanta by source; `moved` names those, too,
+    of which only something within changed: when, where, in which state.
     """
 
     spans: tuple[tuple[int, int], ...] = ()
     accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    moved: frozenset[str] = frozenset()
     frontier_ms: int | None = None
+
+    def then(self, later: "Changes") -> "Changes":
+        """Both, one after the other."""
+        accounts = {**self.accounts, **later.accounts}
+        moved = self.moved | later.moved
+        return Changes((*self.spans, *later.spans), accounts, moved, later.frontier_ms)
 
 
 def registers_of(readings: Readings) -> tuple[Registers, ...]:

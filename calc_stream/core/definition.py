@@ -7,67 +7,87 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from calc_stream.core.batches import batches_of
 from calc_stream.core.edges import edges_within, extra_cuts, incomplete_meters, span_of
 from calc_stream.core.events import Event, Problem, in_force, misplaced, swaps_told
 from calc_stream.core.ledger import Ledger, joined
+from calc_stream.core.periods import Marks, Periods
 from calc_stream.core.plant import SiteModel
 from calc_stream.core.postings import Postings, network_of, post
 from calc_stream.core.series import Readings, Span
+from calc_stream.core.stores import Stocks
 from calc_stream.core.timeline import timelines
+from calc_stream.core.versions import Versions
 from calc_stream.core.whole import Rows
 
 SLOTS_AT_ONCE = 1024  # keeps a block's columns in the processor's cache
+_NO_MARKS = Marks()
 
 
 def recompute(
-    model: SiteModel,
+    site: SiteModel | Versions,
     events: Iterable[Event],
     readings: Readings,
     from_ms: int | None = None,
     to_ms: int | None = None,
+    marks: Marks = _NO_MARKS,
 ) -> Ledger:
     """The ledger of the whole span, or of its intervals between `from_ms` and `to_ms`.
 
     Contradictions among events are followed as far as they make sense and listed in `problems`.
     """
+    versions = Versions.of(site)
     standing, problems = in_force(events)
     readings = readings.with_words(swaps_told(standing))
-    nodes, more = timelines(model, standing)
-    network = network_of(model)
-    span = span_of(model, readings)
-    cuts = extra_cuts(model, readings, standing)
-    parts = [
-        post(network, nodes, readings, edges)
-        for whole in blocks(span, model.slot_ms, cuts)
-        if (edges := _between(whole, from_ms, to_ms)).size > 1
-    ]
-    strange = misplaced(standing, {meter.id for meter in model.meters}, readings.standing)
-    return ledger_of(model, readings, parts, [*problems, *more, *strange], span)
+    nodes, more = timelines(versions, standing, batches_of(standing)[0])
+    periods = Periods(versions, marks)
+    span = span_of(versions, readings)
+    parts: list[Postings] = []
+    ends: list[int] = []
+    stocks: Stocks = {}
+    for reign, part in versions.within(span):
+        network = network_of(reign.model)
+        cuts = extra_cuts(reign, readings, standing, periods, part)
+        for edges in blocks(part, reign.model.slot_ms, cuts):
+            before, wanted = _between(edges, from_ms, to_ms)
+            if before.size > 1 and versions.stores:
+                stocks = post(network, nodes, readings, before, stocks).ended
+            if wanted.size > 1:
+                parts.append(post(network, nodes, readings, wanted, stocks))
+                stocks = parts[-1].ended
+                ends += [int(wanted[0]), int(wanted[-1])]
+    posted = (ends[0], ends[-1]) if ends else None
+    strange = misplaced(standing, versions.meters, readings.standing)
+    told = [*problems, *more, *strange]
+    return ledger_of(periods, readings, parts, told, span, posted)
 
 
 def ledger_of(
-    model: SiteModel,
+    periods: Periods,
     readings: Readings,
     parts: Iterable[Postings],
     problems: Iterable[Problem],
     span: Span | None,
+    posted: Span | None,
 ) -> Ledger:
-    """Parts that follow each other, with what must be said beside them."""
-    postings = joined(parts, tuple(model.sources))
+    """Parts that follow each other, with what must be said beside them. `span`: of the readings;
+    `posted`: of the parts."""
+    versions = periods.versions
+    postings = joined(parts, versions.sources)
     return Ledger(
-        model.site,
+        versions.site,
         postings,
-        incomplete_meters(model, readings, span),
+        periods,
+        posted,
+        incomplete_meters(versions, readings, span),
         tuple(sorted(postings.untraced)),
         len(readings.left_out),
         tuple(sorted(problems, key=lambda problem: problem.order)),
     )
 
 
-def blocks(span: Span | None, slot_ms: int, cuts: Rows) -> Iterator[Rows]:
+def blocks(span: Span, slot_ms: int, cuts: Rows) -> Iterator[Rows]:
     """The edges of the span in runs of SLOTS_AT_ONCE slots; neighbours share an edge."""
-    if span is None:
-        return
     start, end = span
     while start < end:
         stop = min((start // slot_ms + SLOTS_AT_ONCE) * slot_ms, end)
@@ -75,7 +95,8 @@ def blocks(span: Span | None, slot_ms: int, cuts: Rows) -> Iterator[Rows]:
         start = stop
 
 
-def _between(edges: Rows, from_ms: int | None, to_ms: int | None) -> Rows:
+def _between(edges: Rows, from_ms: int | None, to_ms: int | None) -> tuple[Rows, Rows]:
+    """The edges up to `from_ms`, and those from there to `to_ms`."""
     lo = 0 if from_ms is None else int(np.searchsorted(edges, from_ms, "left"))
     hi = edges.size if to_ms is None else int(np.searchsorted(edges, to_ms, "right"))
-    return edges[lo:hi]
+    return edges[: lo + 1], edges[lo:hi]

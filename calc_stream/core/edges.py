@@ -1,18 +1,26 @@
-"""Where time is cut: slots, events, swaps, and every meter's first and last reading."""
+"""Where time is cut: slots, events, swaps, every meter's first and last reading, and periods."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
 from calc_stream.core.events import Event
+from calc_stream.core.periods import Periods
 from calc_stream.core.plant import SiteModel
 from calc_stream.core.series import Readings, Span
-from calc_stream.core.whole import LIMIT, Rows
+from calc_stream.core.versions import Reign, Versions
+from calc_stream.core.whole import Rows
 
 
-def span_of(model: SiteModel, readings: Readings) -> Span | None:
-    """From the earliest to the latest reading or swap of the model's meters; None without any."""
-    ends = [reach for meter in model.meters if (reach := reach_of(readings, meter.id))]
+def span_of(site: SiteModel | Versions, readings: Readings) -> Span | None:
+    """From the earliest to the latest reading or swap of a meter of the version in force then;
+    None without any."""
+    ends = []
+    for reign in Versions.of(site).reigns:
+        for meter in reign.model.meters:
+            reach = reach_of(readings, meter.id)
+            if reach and (part := reign.within(*reach)):
+                ends.append(part)
     if not ends:
         return None
     return min(first for first, _ in ends), max(last for _, last in ends)
@@ -24,14 +32,20 @@ def reach_of(readings: Readings, meter: str) -> Span | None:
     return (int(times[0]), int(times[-1])) if times.size else None
 
 
-def extra_cuts(model: SiteModel, readings: Readings, events: Iterable[Event]) -> Rows:
-    """Every cut that is not a slot's, sorted, each once. `events` are in force."""
+def extra_cuts(
+    reign: Reign, readings: Readings, events: Iterable[Event], periods: Periods, span: Span
+) -> Rows:
+    """Every cut in the reign's part of the span that is not a slot's, sorted, each once. `events`
+    are in force."""
+    part = reign.within(*span)
+    if part is None:
+        return np.empty(0, dtype=np.int64)
     cuts = [event.t_ms for event in events if event.cuts]
-    for meter in model.meters:
+    for meter in reign.model.meters:
         cuts += reach_of(readings, meter.id) or ()
         cuts += (swap.t_ms for swap in readings.swaps.get(meter.id, ()))
-    kept = [cut for cut in cuts if abs(cut) < LIMIT]
-    return np.unique(np.array(kept, dtype=np.int64))
+    kept = [cut for cut in cuts if part[0] <= cut <= part[1]]
+    return np.unique(np.concatenate([np.array(kept, dtype=np.int64), periods.cuts(reign, part)]))
 
 
 def edges_within(span: Span, slot_ms: int, extra: Rows) -> Rows:
@@ -42,8 +56,12 @@ def edges_within(span: Span, slot_ms: int, extra: Rows) -> Rows:
     return np.unique(np.concatenate([slots, extra[lo:hi], np.array(span, dtype=np.int64)]))
 
 
-def incomplete_meters(model: SiteModel, readings: Readings, span: Span | None) -> tuple[str, ...]:
+def incomplete_meters(site: Versions, readings: Readings, span: Span | None) -> tuple[str, ...]:
     """Meters with an interval of the span outside their readings, by id."""
-    if span is None or span[0] == span[1]:
-        return ()
-    return tuple(m.id for m in model.meters if reach_of(readings, m.id) != span)
+    found = set()
+    for reign, (first, last) in site.within(span):
+        for meter in reign.model.meters if first < last else ():
+            reach = reach_of(readings, meter.id)
+            if reach is None or reach[0] > first or reach[1] < last:
+                found.add(meter.id)
+    return tuple(sorted(found))

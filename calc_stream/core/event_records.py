@@ -14,10 +14,14 @@ _KEYS = {
     "stop": ("node", "batch"),
     "state": ("node", "state"),
     "quantity": ("batch", "good", "scrap", "unit"),
-    "input": ("batch", "of", "quantity", "unit", "from"),
+    "input": ("batch", "of", "lot", "quantity", "unit", "from"),
     "void": ("of",),
     "swap": ("meter", "closing", "opening"),
+    "lot": ("lot", "unit", "factor", "document", "pcf", "supplier", "product"),
 }
+
+_NAMES = ("node", "batch", "unit", "of", "lot", "meter")
+_REMARKS = ("document", "pcf", "supplier")
 
 
 def parse_events(text: str, name: str) -> tuple[Event, ...]:
@@ -51,8 +55,13 @@ def event_json(event: Event) -> dict[str, str]:
         "scrap": shortest(event.scrap),
         "unit": event.unit,
         "of": event.of,
+        "lot": event.lot,
         "quantity": shortest(event.quantity),
-        "from": event.part,
+        "from": "" if event.lot else event.part,
+        "factor": "" if event.factor is None else shortest(event.factor),
+        "document": event.document,
+        "pcf": event.pcf,
+        "supplier": event.supplier,
         "meter": event.meter,
         "closing": shortest(event.closing),
         "opening": shortest(event.opening),
@@ -76,7 +85,10 @@ def _event(line: Line) -> Event:
     kind = line.one_of("type", EVENT_TYPES)
     keys = _KEYS[kind]
     line.close((*_COMMON, *keys), f" of a {kind} event")
-    told = {key: line.text(key) for key in ("node", "batch", "unit", "of", "meter") if key in keys}
+    if kind == "input":
+        keys = _taken_from(line, keys)
+    told = {key: line.text(key) for key in _NAMES if key in keys}
+    told |= {key: line.text(key) for key in _REMARKS if key in keys and key in line.values}
     event = Event(
         id=line.text("id"),
         t_ms=line.instant("t"),
@@ -91,8 +103,28 @@ def _event(line: Line) -> Event:
         line=line.number,
         closing=line.amount("closing", None if kind == "swap" else "0"),
         opening=line.amount("opening", None if kind == "swap" else "0"),
+        factor=line.amount("factor") if "factor" in line.values else None,
         **told,
     )
     if event.weight == 0:
         raise line.refuse("weight", "must be above zero")
+    if kind == "lot":
+        _check_lot(line)
     return event
+
+
+def _taken_from(line: Line, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """An input is of another batch or from a lot that was bought; the keys that then go with it."""
+    if ("of" in line.values) == ("lot" in line.values):
+        raise line.refuse("of", "an input is `of` a batch or from a `lot`: one of the two")
+    if "lot" in line.values and "from" in line.values:
+        raise line.refuse("from", "is about batches; a lot has no scrap")
+    return tuple(key for key in keys if key != ("of" if "lot" in line.values else "lot"))
+
+
+def _check_lot(line: Line) -> None:
+    """No value without a document, no lot without a value or a footprint to take it from."""
+    if "factor" not in line.values and "pcf" not in line.values:
+        raise line.refuse("factor", "is missing: kgCO2e for one unit, or the `pcf` that tells it")
+    if "document" not in line.values and "pcf" not in line.values:
+        raise line.refuse("document", "is missing: where the supplier states the factor")

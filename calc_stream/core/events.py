@@ -34,6 +34,11 @@ class Event:
     meter: str = ""
     closing: Fraction = Fraction(0)  # registers, in the meter's unit
     opening: Fraction = Fraction(0)
+    lot: str = ""
+    factor: Fraction | None = None  # kgCO2e for one unit of the lot
+    document: str = ""
+    pcf: str = ""
+    supplier: str = ""
     line: int = field(default=0, compare=False)
 
     @property

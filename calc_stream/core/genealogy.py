@@ -7,13 +7,13 @@ from calc_stream.core.batches import Batch
 from calc_stream.core.components import components
 from calc_stream.core.decimals import shown
 from calc_stream.core.events import Problem
-from calc_stream.core.linear import Vector, solve
+from calc_stream.core.linear import K, Vector, solve
 
 
 def inherited(
-    batches: Mapping[str, Batch], own: Mapping[str, Mapping[str, int]]
-) -> tuple[dict[str, Vector], list[Problem]]:
-    """Exact quanta by batch and source that came with a batch's inputs.
+    batches: Mapping[str, Batch], own: Mapping[str, Mapping[K, int | Fraction]]
+) -> tuple[dict[str, Vector[K]], list[Problem]]:
+    """Exact amounts by batch that came with a batch's inputs, of what its own are told by.
 
     burden = own + sum over inputs of burden(input) * quantity / good(input), one linear system.
     Batches that pass everything round for ever are a problem and pass nothing to each other.
@@ -24,7 +24,7 @@ def inherited(
         for of, quantity in batch.drawn.items():
             shares[name][of] = quantity / batches[of].good
             feeds[of].append(name)
-    burden: dict[str, Vector] = {}
+    burden: dict[str, Vector[K]] = {}
     problems: list[Problem] = []
     for group in components(feeds):
         given = {name: _entering(name, group, shares, burden, own) for name in group}
@@ -37,9 +37,9 @@ def inherited(
         burden |= given if solved is None else solved
     found = {
         name: {
-            source: value - own.get(name, {}).get(source, 0)
-            for source, value in sorted(vector.items())
-            if value != own.get(name, {}).get(source, 0)
+            key: value - own.get(name, {}).get(key, 0)
+            for key, value in sorted(vector.items())
+            if value != own.get(name, {}).get(key, 0)
         }
         for name, vector in burden.items()
     }
@@ -50,13 +50,13 @@ def _entering(
     name: str,
     group: tuple[str, ...],
     shares: Mapping[str, Mapping[str, Fraction]],
-    burden: Mapping[str, Vector],
-    own: Mapping[str, Mapping[str, int]],
-) -> Vector:
-    """Own quanta and what comes from batches outside the group."""
-    vector = {source: Fraction(quanta) for source, quanta in own.get(name, {}).items()}
+    burden: Mapping[str, Vector[K]],
+    own: Mapping[str, Mapping[K, int | Fraction]],
+) -> Vector[K]:
+    """Own amounts and what comes from batches outside the group."""
+    vector = {key: Fraction(amount) for key, amount in own.get(name, {}).items()}
     for of, share in shares[name].items():
         if of not in group:
-            for source, value in burden[of].items():
-                vector[source] = vector.get(source, Fraction(0)) + share * value
+            for key, value in burden[of].items():
+                vector[key] = vector.get(key, Fraction(0)) + share * value
     return vector

@@ -22,7 +22,7 @@ def solve_loop(
 ) -> tuple[dict[str, Content], dict[str, Outlets], list[Stuck]]:
     """Content of each place, its outlets (nothing leaves a stuck place), and what was stuck."""
     names = [place.name for place in group]
-    solved: dict[str, list[Vector]] = {name: [] for name in names}
+    solved: dict[str, list[Vector[str]]] = {name: [] for name in names}
     stuck: list[Stuck] = []
     for row in range(rows):
         given = {name: _vector(entered[name], row) for name in names}
@@ -38,13 +38,13 @@ def solve_loop(
 
 
 def _part_by_part(
-    names: list[str], given: dict[str, Vector], shares: Shares
-) -> tuple[dict[str, Vector], list[frozenset[str]]]:
+    names: list[str], given: dict[str, Vector[str]], shares: Shares
+) -> tuple[dict[str, Vector[str]], list[frozenset[str]]]:
     """Takes the row's own loops one after the other; a stuck one passes nothing on."""
     feeds: dict[str, list[str]] = {name: [] for name in names}
     for start, end in shares:
         feeds[start].append(end)
-    answer: dict[str, Vector] = {}
+    answer: dict[str, Vector[str]] = {}
     held: list[frozenset[str]] = []
     for part in components(feeds):
         inside = {ends: share for ends, share in shares.items() if set(ends) <= set(part)}
@@ -90,12 +90,12 @@ def _hold(ways: dict[str, Outlets], stuck: list[Stuck]) -> dict[str, Outlets]:
     return held
 
 
-def _vector(content: Content, row: int) -> Vector:
+def _vector(content: Content, row: int) -> Vector[str]:
     whole = int(content.whole[row])
     return {s: Fraction(int(part[row]), whole) for s, part in content.parts.items() if part[row]}
 
 
-def _content(vectors: list[Vector]) -> Content:
+def _content(vectors: list[Vector[str]]) -> Content:
     """Fractions back to whole numbers over one denominator a row."""
     wholes = [lcm(*(value.denominator for value in vector.values())) for vector in vectors]
     sources = sorted({source for vector in vectors for source in vector})

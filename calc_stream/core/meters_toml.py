@@ -1,10 +1,11 @@
 """The [[meters]] and [[links]] of a site model: where each sits and how its register counts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 
 from calc_stream.core.decimals import shown
-from calc_stream.core.plant import Bus, Carrier, Link, Meter, Source
+from calc_stream.core.places_toml import read_loss
+from calc_stream.core.plant import Carrier, Link, Meter
 from calc_stream.core.toml_table import Table
 from wire.units import UNITS, UnitError, convert
 
@@ -12,29 +13,39 @@ _FACTS = (
     *("class", "ct_class", "pt_class", "rated_power", "ct", "pt"),
     *("certificate", "certificate_due", "certificate_u_percent", "certificate_k"),
 )
-_METER = ("id", "from", "to", "unit", "multiplier", "carrier", "share", *_FACTS)
+_METER = (
+    "id",
+    "from",
+    "to",
+    "unit",
+    "multiplier",
+    "carrier",
+    "share",
+    "reference_efficiency",
+    *_FACTS,
+)
 
 
 def read_meters(
     top: Table,
     carriers: Mapping[str, Carrier],
-    sources: Mapping[str, Source],
-    buses: Mapping[str, Bus],
-    utilities: tuple[str, ...],
+    along: Mapping[str, str],
+    utilities: Collection[str],
 ) -> tuple[Meter, ...]:
-    """The meters by id; their edges are judged in `network`."""
+    """The meters by id; their edges are judged in `network`. `along`: the carrier of each place
+    that has one."""
     meters: dict[str, Meter] = {}
-    ends: dict[str, Source | Bus] = {**sources, **buses}
     for table in top.array("meters"):
         table.close(_METER)
         meter_id, start, end = table.name_of("id"), table.text_of("from"), table.text_of("to")
         if meter_id in meters:
             raise table.refuse("id", f"{meter_id} is already the id of another meter")
-        carrier = _carrier(table, [ends[place].carrier for place in (start, end) if place in ends])
+        carrier = _carrier(table, [along[place] for place in (start, end) if place in along])
         if carrier not in carriers:
             raise table.refuse("carrier", f"no carrier is named {shown(carrier)} in this model")
-        if "share" in table.data and start not in utilities:
-            raise table.refuse("share", "only the outputs of a utility are shared out")
+        for key in ("share", "reference_efficiency"):
+            if key in table.data and start not in utilities:
+                raise table.refuse(key, "only the outputs of a utility are shared out")
         meters[meter_id] = Meter(
             id=meter_id,
             start=start,
@@ -43,6 +54,7 @@ def read_meters(
             carrier=carrier,
             scale=_scale(table, carriers[carrier]),
             share=_share(table),
+            reference=_reference(table),
             facts={key: value for key in _FACTS if (value := table.fact(key)) is not None},
         )
     return tuple(meters[meter_id] for meter_id in sorted(meters))
@@ -52,8 +64,9 @@ def read_links(top: Table) -> tuple[Link, ...]:
     """The links in their order; their edges are judged in `network`."""
     links = []
     for table in top.array("links"):
-        table.close(("from", "to", "share"))
-        links.append(Link(table.text_of("from"), table.text_of("to"), _share(table)))
+        table.close(("from", "to", "share", "loss"))
+        ends = table.text_of("from"), table.text_of("to")
+        links.append(Link(*ends, _share(table), read_loss(table)))
     return tuple(links)
 
 
@@ -81,6 +94,14 @@ def _scale(table: Table, carrier: Carrier) -> Fraction:
     except UnitError as exc:
         raise table.refuse("unit", str(exc)) from exc
     return (multiplier or Fraction(1)) * rate * carrier.quanta_per_unit
+
+
+def _reference(table: Table) -> Fraction | None:
+    """The efficiency at which an output is made apart."""
+    reference = table.fraction("reference_efficiency")
+    if reference is not None and reference <= 0:
+        raise table.refuse("reference_efficiency", "must be above zero")
+    return reference
 
 
 def _share(table: Table) -> Fraction | None:

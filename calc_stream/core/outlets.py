@@ -1,26 +1,28 @@
 """How a place shares out what it gathered, per interval, as whole numbers over one denominator."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 
 import numpy as np
 
+from calc_stream.core.known import Edge, Known, added, known_links
 from calc_stream.core.plant import Link, Meter, SiteModel
 from calc_stream.core.whole import Flags, Whole, add, mul, peak, total, whole
-
-Edge = Meter | Link
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A bus or a utility with its edges. `mixes`: a bus; `spreads`: D is what flows out."""
+    """A bus or a utility with its edges. `mixes`: a bus; `spreads`: D is what flows out; `weights`:
+    what a quantum of each outflow weighs where they are shared out by what is metered."""
 
     name: str
     inflows: tuple[Edge, ...]
     outflows: tuple[Edge, ...]
     mixes: bool
     spreads: bool
+    weights: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -39,31 +41,43 @@ class Outlets:
 def places_of(model: SiteModel) -> dict[str, Place]:
     """Every bus and utility by name, in byte order."""
     edges: tuple[Edge, ...] = (*model.meters, *model.links)
+    known = known_links(model)
     places = {}
     for name in sorted((*model.buses, *model.utilities)):
         inflows = tuple(edge for edge in edges if edge.end == name)
         outflows = tuple(edge for edge in edges if edge.start == name)
         bus = model.buses.get(name)
-        linked = any(isinstance(edge, Link) for edge in inflows)
-        spreads = bus is not None and (bus.residual == "spread" or linked)
-        places[name] = Place(name, inflows, outflows, bus is not None, spreads)
+        blind = any(isinstance(edge, Link) and edge not in known for edge in inflows)
+        spreads = bus is not None and (bus.residual == "spread" or blind)
+        weights = _weights(model, outflows)
+        places[name] = Place(name, inflows, outflows, bus is not None, spreads, weights)
     return places
 
 
-def outlets(place: Place, flows: dict[str, Whole], rows: int) -> Outlets:
+def outlets(
+    place: Place, flows: Mapping[str, Whole], known: Mapping[Link, Known], rows: int
+) -> Outlets:
     """How the place shares its content out in each of so many intervals."""
     if place.mixes:
-        return _mixed(place, flows, rows)
+        return _mixed(place, flows, known, rows)
     return _passed_on(place, flows, rows)
 
 
-def _mixed(place: Place, flows: dict[str, Whole], rows: int) -> Outlets:
+def _mixed(
+    place: Place, flows: Mapping[str, Whole], known: Mapping[Link, Known], rows: int
+) -> Outlets:
     """A bus: each metered outflow f takes f / D of the content; links share what is left."""
     zero = np.zeros(rows, dtype=np.int64)
     metered = [flows[e.id] if isinstance(e, Meter) else zero for e in place.outflows]
-    drawn = total(metered, zero)
-    arrived = [flows[e.id] for e in place.inflows if isinstance(e, Meter)]
-    divisor = drawn if place.spreads else total(arrived, zero)
+    drawn = divisor = total(metered, zero)
+    if not place.spreads:
+        arrived = added(place.inflows, flows, known, rows)
+        divisor = arrived.numbers
+        if any(isinstance(edge, Link) for edge in place.inflows):
+            # Below zero when more was taken upstream than there was: then all signs turn.
+            unit = np.where(divisor < 0, whole(-arrived.over), whole(arrived.over))
+            divisor = mul(divisor, np.where(divisor < 0, whole(-1), whole(1)))
+            metered, drawn = [mul(flow, unit) for flow in metered], mul(drawn, unit)
     empty = divisor == 0
     untraced = None
     if empty.any():
@@ -86,7 +100,7 @@ def _mixed(place: Place, flows: dict[str, Whole], rows: int) -> Outlets:
     return Outlets(mul(divisor, parts), out, mul(np.where(empty, rest, zero), parts), untraced)
 
 
-def _passed_on(place: Place, flows: dict[str, Whole], rows: int) -> Outlets:
+def _passed_on(place: Place, flows: Mapping[str, Whole], rows: int) -> Outlets:
     """A utility: everything goes on; to one output, by declared share, or by metered flow."""
     one, zero = np.ones(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
     outflows = place.outflows
@@ -99,6 +113,10 @@ def _passed_on(place: Place, flows: dict[str, Whole], rows: int) -> Outlets:
     elif shares:
         numbers = _whole_shares(shares)
     else:
+        if set(place.weights) != {1}:
+            weighed = zip(metered, place.weights, strict=True)
+            metered = [mul(flow, whole(weight)) for flow, weight in weighed]
+            drawn = total(metered, zero)
         divisor = np.where(drawn == 0, whole(1), drawn)
         stay = np.where(drawn == 0, one, zero)
         return Outlets(divisor, metered, stay)
@@ -108,6 +126,21 @@ def _passed_on(place: Place, flows: dict[str, Whole], rows: int) -> Outlets:
     return Outlets(parts, out, np.where(idle, parts, zero))
 
 
+def _weights(model: SiteModel, outflows: tuple[Edge, ...]) -> tuple[int, ...]:
+    """Outputs made apart at reference efficiencies weigh energy / efficiency, others flow alike."""
+    weights = []
+    for edge in outflows:
+        reference = edge.reference if isinstance(edge, Meter) else None
+        if reference is None or not isinstance(edge, Meter):
+            return (1,) * len(outflows)
+        carrier = model.carriers[edge.carrier]
+        weights.append(carrier.kwh_per_unit / carrier.quanta_per_unit / reference)
+    return tuple(_whole_shares(weights))
+
+
 def _whole_shares(shares: list[Fraction]) -> list[int]:
+    """The same proportions in the smallest whole numbers."""
     common = lcm(*(share.denominator for share in shares))
-    return [int(share * common) for share in shares]
+    numbers = [int(share * common) for share in shares]
+    divisor = gcd(*numbers) or 1
+    return [number // divisor for number in numbers]

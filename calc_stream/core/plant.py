@@ -4,22 +4,27 @@ Frozen values in the field's terms. `model.parse_model` makes them from the TOML
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from calc_stream.core.whole import LIMIT
+from calc_stream.core.windows import Windows
 
 RESIDUALS = ("account", "spread", "links")
+SETUPS = ("next", "pool", "campaign")
+WEIGHTS = ("custom", "rate", "equal", "mass", "pieces")
+SPREADS = ("none", "machine_hours", "mass", "pieces", "direct_energy")
 
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """What flows. `digits`: decimals of one quantum in the unit."""
+    """What flows. `digits`: decimals of one quantum in the unit; `kwh_per_unit`: 0 when unknown."""
 
     name: str
     unit: str
     quanta_per_unit: int
     digits: int
+    kwh_per_unit: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +46,40 @@ class Bus:
 
 
 @dataclass(frozen=True, slots=True)
+class Utility:
+    """Turns what flows in into what flows out. `loss`: what part of a carrier it passes on is lost
+    on the way; told, it makes the flow of its links known."""
+
+    name: str
+    loss: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A battery or tank. `efficiency`: usable part of what is put in; `level` (quanta) and `content`
+    (quanta by source): what is in it when it first appears."""
+
+    name: str
+    carrier: str
+    efficiency: Fraction = Fraction(1)
+    level: int = 0
+    content: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
-    """A consumer."""
+    """A consumer. `serves`: the lines whose batches bear an overhead node's pool; None: all."""
 
     name: str
     overhead: bool = False
     line: str | None = None
+    serves: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """A register on the edge `start -> end`. `scale`: quanta of `carrier` in one register unit."""
+    """A register on the edge `start -> end`. `scale`: quanta of `carrier` in one register unit;
+    `reference`: the efficiency at which what it counts is made apart (outputs of a utility)."""
 
     id: str
     start: str
@@ -60,36 +88,41 @@ class Meter:
     carrier: str
     scale: Fraction
     share: Fraction | None = None
+    reference: Fraction | None = None
     facts: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An edge without a meter."""
+    """An edge without a meter. `loss`: what part of its flow is lost; told, the flow is known."""
 
     start: str
     end: str
     share: Fraction | None = None
+    loss: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who bears what no batch asked for."""
+    """Who bears what no batch asked for. `windows`: over what a pool is spread; None: it is not."""
 
     setup: str = "next"
     setup_max_s: int = 28_800
+    campaign_max_s: int = 604_800
+    weights: str = "custom"
     idle: str = "pool"
     spread: str = "none"
+    windows: Windows | None = None
 
     @property
     def look_ahead_ms(self) -> int:
         """How long before a start its set-up may end; -1 when set-up goes to the pool."""
-        return min(self.setup_max_s * 1000, LIMIT) if self.setup == "next" else -1
+        return -1 if self.setup == "pool" else min(self.setup_max_s * 1000, LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
 class SiteModel:
-    """Everything by name; `text` is the TOML it came from."""
+    """Everything by name; `text` is the TOML it came from, `file` where that stood."""
 
     site: str
     timezone: str
@@ -98,7 +131,8 @@ class SiteModel:
     carriers: Mapping[str, Carrier]
     sources: Mapping[str, Source]
     buses: Mapping[str, Bus]
-    utilities: tuple[str, ...]
+    utilities: Mapping[str, Utility]
+    stores: Mapping[str, Store]
     nodes: Mapping[str, Node]
     exports: tuple[str, ...]
     meters: tuple[Meter, ...]
@@ -106,6 +140,7 @@ class SiteModel:
     max_gap_ms: int | None
     valid_from_ms: int | None
     text: str
+    file: str = field(default="model", compare=False)
 
     def carrier_of(self, source: str) -> Carrier:
         """The carrier of a source."""

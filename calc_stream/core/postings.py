@@ -1,24 +1,46 @@
 """Postings: every source's inflow of an interval, given to accounts in whole quanta.
 
 Cumulative floor over the accounts in byte order: account k gets floor(c_k) - floor(c_{k-1}), where
-c is the running sum of exact contents. The last running sum is the inflow itself, so every source
-closes at exact zero in every interval.
+c is the running sum of exact contents. The last running sum is the inflow itself, with what stores
+gave, so every source closes at exact zero in every interval. Accounts are told apart by node and
+state, too; that splits an account's own steps of the sum and nobody else's.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from calc_stream.core.accounts import Account, Sums
 from calc_stream.core.components import components
-from calc_stream.core.content import Content, common_whole, together
+from calc_stream.core.content import Content, common_whole
+from calc_stream.core.known import known_links
 from calc_stream.core.outlets import places_of
+from calc_stream.core.periods import Periods
 from calc_stream.core.plant import SiteModel
-from calc_stream.core.registers import Flow, flow_between
+from calc_stream.core.receivers import Nodes, gaps_of, receivers
+from calc_stream.core.registers import flow_between
 from calc_stream.core.series import Readings
-from calc_stream.core.timeline import NodeTimeline
-from calc_stream.core.tracing import Network, Traced, trace
-from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, add, floor_div, mul, narrow, peak
+from calc_stream.core.stored import Stored, store
+from calc_stream.core.stores import Stocks
+from calc_stream.core.tracing import Network, trace
+from calc_stream.core.whole import (
+    LIMIT,
+    Flags,
+    Rows,
+    Whole,
+    add,
+    column,
+    floor_div,
+    mul,
+    narrow,
+    peak,
+    total,
+)
+
+Column = tuple[Rows, Rows, Rows, Whole]  # row, account, source, quanta
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +48,9 @@ class Postings:
     """Columns, one entry a posting that is not zero, ordered by interval, account and source.
 
     `account` and `source` point into `accounts` and `sources`; `gapped` marks energy of accounts
-    with a meter inside a long reading gap. `inflow`: quanta that entered, per source.
+    with a meter inside a long reading gap. Per source, `inflow`: quanta that entered, `opening`:
+    quanta that were in stores when these first appeared. `begun` and `ended`: the stocks at either
+    end; `short`: what meters saw leave stores beyond their level, in quanta of their carriers.
     """
 
     starts: Rows
@@ -35,24 +59,35 @@ class Postings:
     source: npt.NDArray[np.int32]
     quanta: Whole
     gapped: Flags
-    accounts: tuple[str, ...]
+    accounts: tuple[Account, ...]
     sources: tuple[str, ...]
     intervals: int
     inflow: tuple[int, ...]
     untraced: frozenset[str]
+    opening: tuple[int, ...]
+    begun: Stocks = field(default_factory=dict)
+    ended: Stocks = field(default_factory=dict)
+    short: Mapping[str, Fraction] = field(default_factory=dict)
 
-    def totals(self) -> dict[str, list[int]]:
-        """Quanta per account, one number a source."""
-        sums = {name: [0] * len(self.sources) for name in self.accounts}
-        width = max(len(self.sources), 1)
-        cell = self.account.astype(np.int64) * width + self.source
-        size = len(self.accounts) * width
-        result: Whole = np.zeros(size, dtype=np.int64)
+    def sums(self, periods: Periods) -> Sums:
+        """Quanta by account, and by period and source; zeros left out."""
+        size, width = len(self.accounts), max(len(self.sources), 1)
+        starts = np.zeros_like(self.starts)
+        for at, source in enumerate(self.sources):
+            mine = self.source == at
+            starts[mine] = periods.starts(source, self.starts[mine])
+        found, period = np.unique(starts, return_inverse=True)
+        cell = (period.astype(np.int64) * size + self.account) * width + self.source
+        result: Whole = np.zeros(found.size * size * width, dtype=np.int64)
         if self.quanta.dtype == object or peak(self.quanta) * max(self.quanta.size, 1) >= LIMIT:
             result = result.astype(object)
         np.add.at(result, cell, self.quanta)
+        sums: Sums = {}
         for at in np.flatnonzero(result).tolist():
-            sums[self.accounts[at // width]][at % width] = int(result[at])
+            row, source_at = divmod(at, width)
+            period_at, account = divmod(row, size)
+            key = int(found[period_at]), self.sources[source_at]
+            sums.setdefault(self.accounts[account], {})[key] = int(result[at])
         return sums
 
 
@@ -64,31 +99,36 @@ def network_of(model: SiteModel) -> Network:
         for name, place in places.items()
     }
     groups = tuple(tuple(places[name] for name in group) for group in components(feeds))
-    return Network(model, groups)
+    return Network(model, groups, known_links(model))
 
 
 def post(
-    network: Network, nodes: dict[str, NodeTimeline], readings: Readings, edges: Rows
+    network: Network, nodes: Nodes, readings: Readings, edges: Rows, stocks: Stocks
 ) -> Postings:
-    """The postings of the intervals between neighbouring edges."""
+    """The postings of the intervals between neighbouring edges; `stocks`: at the first of them."""
     model = network.model
     begins, ends = edges[:-1], edges[1:]
     flows = {
         meter.id: flow_between(edges, readings.totals(meter.id), meter.scale, model.max_gap_ms)
         for meter in model.meters
     }
-    traced = trace(network, {meter: flow.quanta for meter, flow in flows.items()}, begins.size)
-    accounts = _to_accounts(model, traced, nodes, begins, ends)
-    gaps = _gaps(model, flows, nodes, begins, ends)
-    sources = tuple(model.sources)
-    inflows = [
-        [flows[meter.id].quanta for meter in model.meters if meter.start == source]
-        for source in sources
-    ]
-    columns: list[tuple[Rows, Rows, Rows, Whole]] = []
-    names = tuple(sorted(accounts))
+    quanta_of = {meter: flow.quanta for meter, flow in flows.items()}
+    traced = trace(network, quanta_of, begins.size)
+    accounts = receivers(model, traced, nodes, begins, ends)
+    gaps = gaps_of(model, flows, nodes, begins, ends)
+    inflow = {
+        source: total([quanta_of[m.id] for m in model.meters if m.start == source], begins)
+        for source in model.sources
+    }
+    stored = store(model, stocks, accounts, quanta_of, inflow, begins.size)
+    sources = tuple(sorted({*inflow, *stored.sources()}))
+    names = tuple(sorted({*stored.accounts, *stored.opening}))
+    columns: list[Column] = []
     for at, source in enumerate(sources):
-        columns += _floors(at, source, [accounts[name] for name in names], begins.size)
+        contents = [stored.accounts.get(name, []) for name in names]
+        given = [stored.given.get((name, source)) for name in names]
+        columns += _floors(at, source, contents, given, begins.size)
+        columns += _opened(at, source, names, stored)
     row, account, source_at, quanta = _joined(columns)
     order = np.lexsort((source_at, account, row))
     row, account, source_at, quanta = row[order], account[order], source_at[order], quanta[order]
@@ -107,44 +147,31 @@ def post(
         names,
         sources,
         int(begins.size),
-        tuple(sum(sum(quanta.tolist()) for quanta in columns) for columns in inflows),
+        tuple(sum(inflow[source].tolist()) if source in inflow else 0 for source in sources),
         frozenset(traced.untraced),
+        tuple(sum(own.get(source, 0) for own in stored.opening.values()) for source in sources),
+        stocks,
+        stored.stocks,
+        stored.short,
     )
 
 
-def _to_accounts(
-    model: SiteModel, traced: Traced, nodes: dict[str, NodeTimeline], begins: Rows, ends: Rows
-) -> dict[str, list[Content]]:
-    """Exact contents by account."""
-    rows = begins.size
-    accounts = {f"residual:{place}": [content] for place, content in traced.residuals.items()}
-    for end, contents in traced.arrived.items():
-        if end in model.exports:
-            accounts[f"export:{end}"] = contents
-            continue
-        content = together(contents, rows)
-        for share in nodes[end].shares(begins, ends, model.policy):
-            part = content
-            if not ((share.weights == 1).all() and (share.whole == 1).all()):
-                parted = content.times(share.weights)
-                ones = bool((share.whole == 1).all())
-                part = parted if ones else Content(parted.parts, mul(parted.whole, share.whole))
-            accounts.setdefault(share.account, []).append(part)
-    return accounts
-
-
 def _floors(
-    at: int, source: str, accounts: list[list[Content]], rows: int
-) -> list[tuple[Rows, Rows, Rows, Whole]]:
-    """One source's postings: (row, account, source, quanta) columns, an entry an account."""
+    at: int,
+    source: str,
+    accounts: list[list[Content]],
+    given: list[Whole | None],
+    rows: int,
+) -> list[Column]:
+    """One source's postings, an entry an account; `given`: what an account gave away again."""
     divisors = common_whole([c.whole for own in accounts for c in own if source in c.parts], rows)
     factors: dict[int, Whole | None] = {id(divisors): None}
     running: Whole = np.zeros(rows, dtype=np.int64)
     floor: Whole = running
     columns = []
-    for account, own in enumerate(accounts):
+    for account, (own, back) in enumerate(zip(accounts, given, strict=True)):
         mine = [content for content in own if source in content.parts]
-        if not mine:
+        if not mine and back is None:
             continue
         for content in mine:
             if id(content.whole) not in factors:
@@ -152,38 +179,28 @@ def _floors(
             factor = factors[id(content.whole)]
             part = content.parts[source]
             running = add(running, part if factor is None else mul(part, factor))
-        reached = floor_div(running, divisors)
+        reached = floor_div(running, divisors) if mine else floor
         quanta = add(reached, -floor)
         floor = reached
+        if back is not None:
+            quanta = add(quanta, -back)
         hit = np.flatnonzero(quanta)
         columns.append((hit, np.full_like(hit, account), np.full_like(hit, at), quanta[hit]))
     return columns
 
 
-def _joined(
-    columns: list[tuple[Rows, Rows, Rows, Whole]],
-) -> tuple[Rows, Rows, Rows, Whole]:
+def _opened(at: int, source: str, names: tuple[Account, ...], stored: Stored) -> list[Column]:
+    """What stores held of a source when they first appeared, in the first interval."""
+    return [
+        (np.zeros(1, dtype=np.int64), np.array([account]), np.array([at]), column([quanta]))
+        for account, name in enumerate(names)
+        if (quanta := stored.opening.get(name, {}).get(source, 0))
+    ]
+
+
+def _joined(columns: list[Column]) -> Column:
     if not columns:
         empty: Rows = np.empty(0, dtype=np.int64)
         return empty, empty, empty, empty
     row, account, source, quanta = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     return row, account, source, narrow(quanta)
-
-
-def _gaps(
-    model: SiteModel,
-    flows: dict[str, Flow],
-    nodes: dict[str, NodeTimeline],
-    begins: Rows,
-    ends: Rows,
-) -> dict[str, Flags]:
-    """Rows in which an account is fed by a meter inside a long reading gap."""
-    gaps: dict[str, Flags] = {}
-    for meter in model.meters:
-        flags = flows[meter.id].gapped
-        if flags is None or not flags.any() or meter.end not in nodes:
-            continue
-        for share in nodes[meter.end].shares(begins, ends, model.policy):
-            here = flags & (share.weights != 0)
-            gaps[share.account] = gaps.get(share.account, np.zeros_like(flags)) | here
-    return gaps

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from calc_stream.core.known import known_links
 from calc_stream.core.outlets import Place, outlets
 from calc_stream.core.plant import Carrier, Meter, SiteModel
 from calc_stream.core.postings import network_of
+from calc_stream.core.receivers import Nodes, shares_at
 from calc_stream.core.registers import flow_between
 from calc_stream.core.series import Readings
-from calc_stream.core.timeline import NodeTimeline
 from calc_stream.core.tracing import is_loop
 from calc_stream.core.whole import Rows, Whole
 
@@ -46,6 +47,13 @@ class _Way:
     divisor: Floats | None  # None: the shares do not depend on flows
 
 
+def is_covered(model: SiteModel) -> bool:
+    """Whether the derivative below holds for a model: not yet with stores, links of known flow or
+    outputs made apart by reference efficiencies."""
+    known = known_links(model) or model.stores
+    return not known and all(meter.reference is None for meter in model.meters)
+
+
 class Sensitivity:
     """Of a measure (kWh, kg) of accounts together, between neighbouring `edges`.
 
@@ -57,7 +65,7 @@ class Sensitivity:
         self,
         accounts: Mapping[str, float],
         model: SiteModel,
-        nodes: Mapping[str, NodeTimeline],
+        nodes: Nodes,
         readings: Readings,
         edges: Rows,
         weights: Mapping[str, Floats],
@@ -72,7 +80,7 @@ class Sensitivity:
         self._flows = {name: flow.astype(np.float64) for name, flow in whole.items()}
         self._groups = network_of(model).groups
         self._ways = {p.name: self._way(p, whole) for group in self._groups for p in group}
-        self._given = {name: self._share(timeline) for name, timeline in nodes.items()}
+        self._given = {name: self._share(nodes, name) for name in model.nodes}
         self._parts = self.backwards({})
 
     def slopes(self) -> Iterator[Slope]:
@@ -183,18 +191,18 @@ class Sensitivity:
     def _residual(self, place: str) -> float:
         return self._accounts.get(f"residual:{place}", 0.0)
 
-    def _share(self, timeline: NodeTimeline) -> Floats:
+    def _share(self, nodes: Nodes, node: str) -> Floats:
         """The accounts' part of what arrives at a node."""
         found = np.zeros(self._rows)
-        for share in timeline.shares(self.edges[:-1], self.edges[1:], self._model.policy):
-            counts = self._accounts.get(share.account, 0.0)
+        for share in shares_at(self._model, nodes, node, self.edges[:-1], self.edges[1:]):
+            counts = self._accounts.get(share.account.name, 0.0)
             if counts:
                 part = share.weights.astype(np.float64) / share.whole.astype(np.float64)
                 found = found + counts * part
         return found
 
     def _way(self, place: Place, flows: dict[str, Whole]) -> _Way:
-        ways = outlets(place, flows, self._rows)
+        ways = outlets(place, flows, {}, self._rows)
         whole = np.broadcast_to(ways.whole, ways.stay.shape).astype(np.float64)
         parts = [out.astype(np.float64) / whole for out in ways.out]
         stay = ways.stay.astype(np.float64) / whole

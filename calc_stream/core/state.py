@@ -1,16 +1,19 @@
 """The state of a site between chunks: everything told, and what is posted of it.
 
-Postings are kept in pages of PAGE_SLOTS slots and reach up to the frontier, the earliest last
-reading among the meters not declared silent. A chunk marks the spans it touches; only their pages
-are posted anew. The ledger equals `recompute` on everything told so far, whatever the order.
+Postings are kept in pages of PAGE_SLOTS slots and reach up to the frontier: the earliest last
+reading among the meters in force and not declared silent. A chunk marks the spans it touches; only
+their pages are posted anew, and pages after them as long as what is in the stores at their beginning
+differs. The ledger equals `recompute` on everything told so far, whatever the order.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
 
-from calc_stream.core.batches import Batch, batches_of
+from calc_stream.core.accounts import Sums
+from calc_stream.core.batches import Batch, Lot, batches_of, lots_of
 from calc_stream.core.chunk import Changes, Chunk
 from calc_stream.core.definition import blocks, ledger_of
 from calc_stream.core.edges import edges_within, extra_cuts, reach_of, span_of
@@ -18,13 +21,18 @@ from calc_stream.core.event_records import merge_events
 from calc_stream.core.events import Event, Problem, in_force, misplaced, swaps_told
 from calc_stream.core.ledger import Ledger
 from calc_stream.core.model import SiteModel, parse_model
+from calc_stream.core.pages import page_at, pages_within
+from calc_stream.core.periods import Marks, Periods
 from calc_stream.core.postings import Postings, network_of, post
 from calc_stream.core.series import Readings, Span
 from calc_stream.core.state_bytes import Stored, pack, unpack
+from calc_stream.core.stores import Stocks
 from calc_stream.core.timeline import NodeTimeline, Stretch, changed_span, timelines
+from calc_stream.core.totals import Before, Totals
+from calc_stream.core.tracing import Network
+from calc_stream.core.versions import Versions
 from calc_stream.core.whole import LIMIT, Rows
 
-PAGE_SLOTS = 32
 _EVERYTHING: Span = (-LIMIT, LIMIT)
 
 
@@ -32,26 +40,43 @@ class SiteState:
     """In memory. `apply` takes a chunk; `to_bytes` and `from_bytes` carry it over a restart."""
 
     def __init__(self) -> None:
-        self.model: SiteModel | None = None
+        self.periods: Periods | None = None  # with the versions of the model
+        self.marks = Marks()
         self.offset = 0
         self.silent: frozenset[str] = frozenset()
         self.events: dict[str, Event] = {}
         self.readings = Readings()
         self.pages: dict[int, Postings] = {}
         self.batches: dict[str, Batch] = {}
+        self.lots: dict[str, Lot] = {}
         self.nodes: dict[str, NodeTimeline] = {}
         self.frontier_ms: int | None = None
         self._span: Span | None = None
-        self._cuts: Rows = np.empty(0, dtype=np.int64)
+        self._cuts: dict[int, Rows] = {}  # by start of the reign
+        self._networks: dict[int, Network] = {}
         self._standing: list[Event] = []
         self._words: list[Event] = []
         self._problems: list[Problem] = []
-        self._totals: dict[str, list[int]] = {}
-        self._inflow: list[int] = []
+        self._totals = Totals()
+
+    @property
+    def versions(self) -> Versions | None:
+        """The versions of the model; None before there is one."""
+        return None if self.periods is None else self.periods.versions
+
+    @property
+    def model(self) -> SiteModel | None:
+        """The version in force where the postings end."""
+        if self.versions is None:
+            return None
+        return self.versions.at(LIMIT if self.frontier_ms is None else self.frontier_ms)
 
     def apply(self, chunk: Chunk) -> Changes:
         """Takes the chunk in, wholly or not at all. Raises BadData or ConfigError."""
-        model = None if chunk.model is None else parse_model(chunk.model, "model")
+        versions = self.versions
+        if chunk.model is not None:
+            model = parse_model(chunk.model, "model")
+            versions = versions.with_(model) if versions else Versions.of(model)
         fresh = merge_events(self.events, chunk.events)
         for block in chunk.readings:
             block.check()
@@ -61,59 +86,80 @@ class SiteState:
             self.silent = chunk.silent
         if chunk.offset is not None:
             self.offset = chunk.offset
-        if model is not None and model != self.model:
-            self._adopt(model)
-            touched = [_EVERYTHING]
-        if self.model is None:
+        before: Before = {}
+        marks = self.marks if chunk.marks is None else chunk.marks
+        adopts = versions is not None and (versions != self.versions or marks != self.marks)
+        if versions is not None and adopts:
+            self._adopt(versions, marks, before)
+        self.marks = marks
+        if self.periods is None:
             return Changes()
-        if fresh or model is not None:
-            touched += self._follow(self.model)
-        touched += self._reach(self.model)
-        return self._post(self.model, touched)
+        if fresh or adopts:
+            touched += self._follow(self.periods)
+        touched += self._reach(self.periods)
+        return self._post(self.periods, touched, adopts, before)
 
     def ledger(self, upto: Literal["frontier", "end"] = "end") -> Ledger:
         """What is posted, or with `end` also the preview beyond the frontier."""
-        model = self._known_model()
+        periods = self._known()
         parts = [self.pages[page] for page in sorted(self.pages)]
+        posted = self.posted
         if upto == "end" and self._span is not None:
             start = self._span[0] if self.frontier_ms is None else self.frontier_ms
-            network = network_of(model)
-            tail = blocks((start, self._span[1]), model.slot_ms, self._cuts)
-            parts += [post(network, self.nodes, self.readings, edges) for edges in tail]
-        return ledger_of(model, self.readings, parts, self.problems(), self._span)
+            for reign, part in periods.versions.within((start, self._span[1])):
+                for edges in blocks(part, reign.model.slot_ms, self._cuts[reign.from_ms]):
+                    stocks = parts[-1].ended if parts else {}
+                    network = self._networks[reign.from_ms]
+                    parts.append(post(network, self.nodes, self.readings, edges, stocks))
+            posted = self._span
+        problems = self.problems()
+        return ledger_of(periods, self.readings, parts, problems, self._span, posted)
 
     def problems(self) -> list[Problem]:
         """What the events say that cannot be."""
-        meters = {meter.id for meter in self._known_model().meters}
+        meters = self._known().versions.meters
         return [*self._problems, *misplaced(self._words, meters, self.readings.standing)]
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Posted quanta by account and source; zeros left out."""
-        return {name: self._named(sums) for name, sums in self._totals.items() if any(sums)}
+        return {name: dict(sorted(own.items())) for name, own in self._totals.names.items()}
+
+    def sums(self) -> Sums:
+        """Posted quanta by account, and by period and source; zeros left out."""
+        return self._totals.sums
+
+    def sums_of(self, name: str) -> Sums:
+        """The same of the accounts of one name."""
+        return self._totals.of(name)
 
     def inflow(self) -> dict[str, int]:
         """Posted inflow in quanta by source."""
-        return dict(zip(self._known_model().sources, self._inflow, strict=True))
+        return {s: self._totals.inflow.get(s, 0) for s in self._known().versions.sources}
 
     def closure(self) -> dict[str, int]:
-        """Posted inflow minus the sum over accounts, by source; zero, always."""
-        sums = [sum(column) for column in zip(*self._totals.values(), strict=True)]
-        rest = [a - b for a, b in zip(self._inflow, sums or [0] * len(self._inflow), strict=True)]
-        return dict(zip(self._known_model().sources, rest, strict=True))
+        """What entered, or was in stores, minus the sum over accounts, by source; zero, always."""
+        rest = self._totals.closure()
+        return {source: rest.get(source, 0) for source in self._known().versions.sources}
+
+    def stocks(self) -> Stocks:
+        """What is in the stores where the postings end."""
+        return self.pages[max(self.pages)].ended if self.pages else {}
 
     def nodes_at(self, t_ms: int) -> dict[str, Stretch]:
         """State and active batches of every node just after `t_ms`."""
         return {name: timeline.at(t_ms) for name, timeline in self.nodes.items()}
 
     def unknown_meters(self) -> list[str]:
-        """Meters that were read but sit nowhere in the model."""
-        known = {meter.id for meter in self._known_model().meters}
+        """Meters that were read but sit nowhere in any version of the model."""
+        known = self._known().versions.meters
         return [meter for meter in self.readings.meters() if meter not in known]
 
     def to_bytes(self) -> bytes:
         """The state as one versioned value; equal content, equal bytes."""
-        text = None if self.model is None else self.model.text
-        return pack(Stored(text, self.offset, self.silent, self.events, self.readings, self.pages))
+        reigns = self.versions.reigns if self.versions else ()
+        models = tuple(reign.model.text for reign in reigns)
+        told = (self.offset, self.silent, self.marks, self.events, self.readings)
+        return pack(Stored(models, *told, self.pages))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "SiteState":
@@ -122,26 +168,23 @@ class SiteState:
         if not data:
             return site
         stored = unpack(data)
-        site.offset, site.silent = stored.offset, stored.silent
+        site.offset, site.silent, site.marks = stored.offset, stored.silent, stored.marks
         site.events, site.readings = stored.events, stored.readings
-        if stored.model is not None:
-            site._adopt(parse_model(stored.model, "model"))
-            model = site._known_model()
-            site._follow(model)
-            site._reach(model)
+        if stored.models:
+            versions = Versions.of(parse_model(text, "model") for text in stored.models)
+            site._adopt(versions, stored.marks, {})
+            periods = site._known()
+            site._follow(periods)
+            site._reach(periods)
             for page, postings in stored.pages.items():
                 site.pages[page] = postings
-                site._book(postings, 1, {})
+                site._totals.take(postings, periods, 1, {})
         return site
 
-    def _known_model(self) -> SiteModel:
-        if self.model is None:
+    def _known(self) -> Periods:
+        if self.periods is None:
             raise ValueError("the state has no model yet")
-        return self.model
-
-    def _named(self, sums: list[int]) -> dict[str, int]:
-        sources = self._known_model().sources
-        return {source: quanta for source, quanta in zip(sources, sums, strict=True) if quanta}
+        return self.periods
 
     def _read(self, chunk: Chunk) -> list[Span]:
         """Readings and swaps in; the spans they touch."""
@@ -159,105 +202,142 @@ class SiteState:
         spans += [self.readings.add_swaps(meter, swaps) for meter, swaps in chunk.swaps.items()]
         return [span for span in spans if span is not None]
 
-    def _adopt(self, model: SiteModel) -> None:
-        """Another model: nothing posted stays."""
-        self.model = model
-        self.pages, self._totals, self.nodes = {}, {}, {}
-        self._inflow = [0] * len(model.sources)
-        self._span, self.frontier_ms = None, None
+    def _adopt(self, versions: Versions, marks: Marks, before: Before) -> None:
+        """Other versions, or other marks: pages of a version that did not change stay.
 
-    def _follow(self, model: SiteModel) -> list[Span]:
+        All sums are taken anew, for periods may have changed.
+        """
+        old, kept = self.periods, self.pages
+        if old is not None:
+            for page in kept.values():
+                self._totals.take(page, old, -1, before)
+            kept = {t: p for t, p in kept.items() if _same_page(old.versions, versions, t)}
+        self.marks, self.pages = marks, kept
+        self._networks = {r.from_ms: network_of(r.model) for r in versions.reigns}
+        self.periods = Periods(versions, marks)
+        for page in kept.values():
+            self._totals.take(page, self.periods, 1, before)
+
+    def _follow(self, periods: Periods) -> list[Span]:
         """Events changed: new timelines; the spans in which a node gives to other accounts."""
         self._standing, problems = in_force(self.events.values())
-        nodes, more = timelines(model, self._standing)
-        self._problems = [*problems, *more]
         self.batches, _ = batches_of(self._standing)
+        self.lots, _ = lots_of(self._standing)
+        nodes, more = timelines(periods.versions, self._standing, self.batches)
+        self._problems = [*problems, *more]
         old, self.nodes = self.nodes, nodes
         spans = [changed_span(old[name], nodes[name]) for name in nodes if name in old]
         self._words = [event for event in self._standing if event.type == "swap"]
         spans += self.readings.tell(swaps_told(self._words))
         return [span for span in spans if span is not None]
 
-    def _reach(self, model: SiteModel) -> list[Span]:
+    def _reach(self, periods: Periods) -> list[Span]:
         """New span, frontier and cuts; what lies between the old ones and these."""
-        old_span, old_frontier, old_cuts = self._span, self.frontier_ms, self._cuts
-        self._span = span_of(model, self.readings)
-        self._cuts = extra_cuts(model, self.readings, self._standing)
-        self.frontier_ms = self._frontier(model)
-        moved = np.setxor1d(old_cuts, self._cuts).tolist()
-        touched: list[Span] = [(cut, cut) for cut in moved]
-        if self._span is not None and old_span is not None and self._span[0] != old_span[0]:
-            touched.append((self._span[0], old_span[0]))
-        if self.frontier_ms == old_frontier:
-            return touched
-        if self.frontier_ms is None or old_frontier is None:
-            return [_EVERYTHING]
-        return [*touched, _ordered(self.frontier_ms, old_frontier)]
+        old_posted, old_cuts = self.posted, self._cuts
+        versions = periods.versions
+        self._span = span_of(versions, self.readings)
+        span = self._span or (0, 0)
+        cuts = (
+            (r.from_ms, extra_cuts(r, self.readings, self._standing, periods, span))
+            for r in versions.reigns
+        )
+        self._cuts = dict(cuts)
+        self.frontier_ms = self._frontier(versions)
+        none: Rows = np.empty(0, dtype=np.int64)
+        touched: list[Span] = []
+        for start in old_cuts.keys() | self._cuts.keys():
+            moved = np.setxor1d(old_cuts.get(start, none), self._cuts.get(start, none))
+            touched += [(cut, cut) for cut in moved.tolist()]
+        posted = self.posted
+        if old_posted is None or posted is None:
+            return [_EVERYTHING] if old_posted != posted else touched
+        return [
+            *touched,
+            *(_ordered(*ends) for ends in zip(old_posted, posted) if ends[0] != ends[1]),
+        ]
 
-    def _frontier(self, model: SiteModel) -> int | None:
-        """The earliest last reading; None while a meter not declared silent was never read."""
-        lasts: list[int] = []
-        for meter in model.meters:
-            if meter.id in self.silent:
-                continue
-            reach = reach_of(self.readings, meter.id)
-            if reach is None:
-                return None
-            lasts.append(reach[1])
-        return min(lasts, default=None)
+    def _frontier(self, versions: Versions) -> int | None:
+        """The earliest instant from which on a meter in force, not declared silent, has told
+        nothing; None when that is before anything was read."""
+        untold: list[int] = []
+        for reign in versions.reigns:
+            for meter in reign.model.meters:
+                if meter.id in self.silent:
+                    continue
+                reach = reach_of(self.readings, meter.id)
+                since = reign.from_ms if reach is None else max(reach[1], reign.from_ms)
+                if since < reign.to_ms:
+                    untold.append(since)
+        frontier = min(untold, default=None)
+        if frontier is None or self._span is None or frontier < self._span[0]:
+            return None
+        return frontier
 
-    def _post(self, model: SiteModel, touched: Iterable[Span]) -> Changes:
-        """Posts the touched pages anew."""
-        length = model.slot_ms * PAGE_SLOTS
-        before: dict[str, list[int]] = {}
-        spans: list[Span] = []
-        network = network_of(model)
-        for page in self._pages_in(touched, length):
-            old = self.pages.pop(page, None)
-            if old is not None:
-                self._book(old, -1, before)
-            edges = self._page_edges(model, page, length)
-            if edges is None:
-                continue
-            new = post(network, self.nodes, self.readings, edges)
-            self.pages[page] = new
-            self._book(new, 1, before)
-            spans.append((int(edges[0]), int(edges[-1])))
-        changed = {
-            name: self._named(self._totals[name])
-            for name, sums in sorted(before.items())
-            if self._totals[name] != sums
-        }
-        return Changes(tuple(spans), changed, self.frontier_ms)
-
-    def _pages_in(self, touched: Iterable[Span], length: int) -> list[int]:
-        """Pages that exist or may exist in the touched spans, in order."""
-        pages: set[int] = set()
-        posted = None if self._span is None or self.frontier_ms is None else (
-            self._span[0] // length, self.frontier_ms // length
-        )  # fmt: skip
-        for first, last in touched:
-            lo, hi = first // length, last // length
-            if posted is not None:
-                pages.update(range(max(lo, posted[0]), min(hi, posted[1]) + 1))
-            pages.update(page for page in self.pages if lo <= page <= hi)
-        return sorted(pages)
-
-    def _page_edges(self, model: SiteModel, page: int, length: int) -> Rows | None:
+    @property
+    def posted(self) -> Span | None:
+        """From where to where intervals are posted."""
         if self._span is None or self.frontier_ms is None:
             return None
-        first = max(page * length, self._span[0])
-        last = min((page + 1) * length, self.frontier_ms)
-        return edges_within((first, last), model.slot_ms, self._cuts) if first < last else None
+        return self._span[0], self.frontier_ms
 
-    def _book(self, postings: Postings, sign: int, before: dict[str, list[int]]) -> None:
-        for name, sums in postings.totals().items():
-            total = self._totals.setdefault(name, [0] * len(sums))
-            before.setdefault(name, list(total))
-            for at, quanta in enumerate(sums):
-                total[at] += sign * quanta
-        for at, quanta in enumerate(postings.inflow):
-            self._inflow[at] += sign * quanta
+    def _post(
+        self, periods: Periods, touched: Iterable[Span], missing: bool, before: Before
+    ) -> Changes:
+        """Posts the touched pages anew, those that are missing, and those whose stores begin
+        otherwise now."""
+        spans: list[Span] = []
+        versions = periods.versions
+        wanted = self._pages_in(versions, touched)
+        if missing and (posted := self.posted):
+            wanted |= {page for page in pages_within(versions, *posted) if page not in self.pages}
+        stocks: Stocks = {}
+        if versions.stores and wanted:  # all pages behind may depend on these
+            first = min(wanted)
+            earlier = max((page for page in self.pages if page < first), default=None)
+            stocks = {} if earlier is None else self.pages[earlier].ended
+            ahead = sorted(wanted | {page for page in self.pages if page > first})
+        else:
+            ahead = sorted(wanted)
+        for page in ahead:
+            old = self.pages.get(page)
+            if page not in wanted and old is not None and old.begun == stocks:
+                stocks = old.ended
+                continue
+            if old is not None:
+                self._totals.take(self.pages.pop(page), periods, -1, before)
+            edges = self._page_edges(versions, page)
+            if edges is None:
+                continue
+            network = self._networks[versions.reign_at(page).from_ms]
+            new = post(network, self.nodes, self.readings, edges, stocks)
+            stocks = new.ended
+            self.pages[page] = new
+            self._totals.take(new, periods, 1, before)
+            spans.append((int(edges[0]), int(edges[-1])))
+        changed, moved = self._totals.changed(before), self._totals.moved(before)
+        return Changes(tuple(spans), changed, frozenset(moved), self.frontier_ms)
+
+    def _pages_in(self, versions: Versions, touched: Iterable[Span]) -> set[int]:
+        """Pages that exist or may exist in the touched spans."""
+        pages: set[int] = set()
+        posted, known = self.posted, sorted(self.pages)
+        for first, last in touched:
+            if posted is not None:
+                inside = max(first, posted[0]), min(last, posted[1])
+                pages.update(pages_within(versions, *inside))
+            lo = max(bisect_right(known, first) - 1, 0)
+            pages.update(known[lo : bisect_right(known, last)])
+        return pages
+
+    def _page_edges(self, versions: Versions, page: int) -> Rows | None:
+        posted = self.posted
+        if posted is None:
+            return None
+        reign, (start, end) = page_at(versions, page)
+        first, last = max(start, posted[0]), min(end, posted[1])
+        if first >= last or start != page:
+            return None
+        return edges_within((first, last), reign.model.slot_ms, self._cuts[reign.from_ms])
 
 
 def step(state: bytes, chunk: Chunk) -> tuple[bytes, Changes]:
@@ -265,6 +345,11 @@ def step(state: bytes, chunk: Chunk) -> tuple[bytes, Changes]:
     site = SiteState.from_bytes(state)
     changes = site.apply(chunk)
     return site.to_bytes(), changes
+
+
+def _same_page(old: Versions, new: Versions, t_ms: int) -> bool:
+    (before, was), (after, now) = page_at(old, t_ms), page_at(new, t_ms)
+    return before.model is after.model and was == now == (t_ms, now[1])
 
 
 def _ordered(a: int, b: int) -> Span:

@@ -5,20 +5,24 @@ Equal content gives equal bytes, whatever way it came together.
 
 import json
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from calc_stream.core.accounts import Account
 from calc_stream.core.decimals import instant
 from calc_stream.core.event_records import event_json, parse_event
 from calc_stream.core.events import Event
+from calc_stream.core.periods import Marks
 from calc_stream.core.postings import Postings
 from calc_stream.core.series import Readings
+from calc_stream.core.stores import Stock, Stocks
 from calc_stream.core.swaps import Swap
 from calc_stream.core.whole import Whole
 from wire.errors import BadData
 
-_MAGIC = b"wattprint state 1\n"
+_MAGIC = b"wattprint state 2\n"
 _TYPES = {"i8": "<i8", "i4": "<i4", "b1": "|b1"}
 
 
@@ -26,9 +30,10 @@ _TYPES = {"i8": "<i8", "i4": "<i4", "b1": "|b1"}
 class Stored:
     """What a state is made of; everything else follows from it."""
 
-    model: str | None = None
+    models: tuple[str, ...] = ()
     offset: int = 0
     silent: frozenset[str] = frozenset()
+    marks: Marks = field(default_factory=Marks)
     events: dict[str, Event] = field(default_factory=dict)
     readings: Readings = field(default_factory=Readings)
     pages: dict[int, Postings] = field(default_factory=dict)
@@ -39,9 +44,13 @@ def pack(stored: Stored) -> bytes:
     out = _Columns()
     readings = stored.readings
     header = {
-        "model": stored.model,
+        "models": list(stored.models),
         "offset": stored.offset,
         "silent": sorted(stored.silent),
+        "marks": [
+            sorted((source, sorted(times)) for source, times in stored.marks.at.items()),
+            sorted(stored.marks.hourly),
+        ],
         "events": [_event(stored.events[key]) for key in sorted(stored.events)],
         "meters": [
             [meter, column.exponent, out.put(column.times), out.put(column.mantissas)]
@@ -78,10 +87,12 @@ def _read(header: dict[str, Any], body: memoryview) -> Stored:
         readings.add_swaps(meter, [Swap(t, (a, b), (c, d)) for t, a, b, c, d in swaps])
     readings.left_out = {tuple(row) for row in header["left_out"]}
     events = [parse_event(json.dumps(event)) for event in header["events"]]
+    at, hourly = header["marks"]
     return Stored(
-        header["model"],
+        tuple(header["models"]),
         header["offset"],
         frozenset(header["silent"]),
+        Marks({source: tuple(times) for source, times in at}, frozenset(hourly)),
         {event.id: event for event in events},
         readings,
         {page: columns.page(saved) for page, saved in header["pages"]},
@@ -96,12 +107,27 @@ def _page(page: Postings, out: "_Columns") -> list[object]:
     columns = page.starts, page.ends, page.account, page.source, page.quanta, page.gapped
     return [
         [out.put(column) for column in columns],
-        list(page.accounts),
+        [list(account) for account in page.accounts],
         list(page.sources),
         page.intervals,
         list(page.inflow),
         sorted(page.untraced),
+        list(page.opening),
+        _stocks(page.begun),
+        _stocks(page.ended),
+        {store: str(quanta) for store, quanta in page.short.items()},
     ]
+
+
+def _stocks(stocks: Stocks) -> dict[str, list[object]]:
+    return {name: [str(stock.level), stock.content] for name, stock in stocks.items()}
+
+
+def _stocks_read(saved: dict[str, Any]) -> Stocks:
+    return {
+        name: Stock(Fraction(level), tuple((source, quanta) for source, quanta in content))
+        for name, (level, content) in saved.items()
+    }
 
 
 class _Columns:
@@ -134,13 +160,18 @@ class _Taken:
         return np.frombuffer(part, dtype=code, count=what).astype(code.newbyteorder("="))
 
     def page(self, saved: list[Any]) -> Postings:
-        columns, accounts, sources, intervals, inflow, untraced = saved
+        columns, accounts, sources, intervals, inflow, untraced, opening, *stores = saved
+        begun, ended, short = stores
         starts, ends, account, source, quanta, gapped = map(self.take, columns)
         return Postings(
             *(starts, ends, account, source, quanta, gapped),
-            tuple(accounts),
+            tuple(Account(*account) for account in accounts),
             tuple(sources),
             intervals,
             tuple(inflow),
             frozenset(untraced),
+            tuple(opening),
+            _stocks_read(begun),
+            _stocks_read(ended),
+            {store: Fraction(quanta) for store, quanta in short.items()},
         )

@@ -1,15 +1,20 @@
 """Who gets what arrives at a node: its states and active batches over time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from math import gcd, lcm
 
 import numpy as np
 
+from calc_stream.core.accounts import Account
+from calc_stream.core.batches import Batch
+from calc_stream.core.campaigns import Campaign, campaigns_of
 from calc_stream.core.decimals import shown
 from calc_stream.core.events import Event, Problem
-from calc_stream.core.plant import Policy, SiteModel
+from calc_stream.core.plant import Policy
+from calc_stream.core.versions import Versions
 from calc_stream.core.whole import LIMIT, Flags, Rows, Whole
 
 Weights = tuple[tuple[str, Fraction], ...]
@@ -22,22 +27,33 @@ _BEFORE_A_START = frozenset({"setup", "cleaning"})
 class Stretch:
     """From `from_ms` to the next stretch a node is in one state with the same active batches.
 
-    `gets`: the batches that bear what arrives, empty for the pool. When `before_ms` is set they
-    bear it only in intervals that end at most setup_max before that start.
+    `gets`: the accounts that bear what arrives, empty for the pool. When `ready_ms` is set they bear
+    it only in intervals that end then or later: set-up too long before its start is the pool's.
+    `active`: the active batches and what each weighs here.
     """
 
     from_ms: int
     state: str = "idle"
     active: Weights = ()
     gets: Weights = ()
-    before_ms: int | None = None
+    ready_ms: int | None = None
+
+    @property
+    def bears(self) -> bool:
+        """Whether its active batches bear what arrives."""
+        return bool(self.active) and self.state in _TO_BATCHES
+
+    @property
+    def waits(self) -> bool:
+        """Whether a start told later may claim it."""
+        return not self.active and not self.gets and self.state in _BEFORE_A_START
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
     """One account's part of what arrives at a node: weights / whole, row by row."""
 
-    account: str
+    account: Account
     weights: Whole
     whole: Whole
 
@@ -48,6 +64,7 @@ class NodeTimeline:
 
     node: str
     stretches: tuple[Stretch, ...]
+    campaigns: tuple[Campaign, ...] = ()
     starts: Rows = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,29 +74,40 @@ class NodeTimeline:
         """The stretch that holds just after `t_ms`."""
         return self.stretches[int(np.searchsorted(self.starts, t_ms, "right")) - 1]
 
-    def shares(self, begins: Rows, ends: Rows, policy: Policy) -> list[Share]:
+    def within(self, first_ms: int, last_ms: int) -> Iterator[tuple[Stretch, int]]:
+        """The stretches of a time, each with how long it lasts there (ms)."""
+        lo = max(int(np.searchsorted(self.starts, first_ms, "right")) - 1, 0)
+        hi = int(np.searchsorted(self.starts, last_ms, "left"))
+        for stretch, after in pairwise((*self.stretches[lo:hi], None)):
+            until = last_ms if after is None else after.from_ms
+            if stretch is not None:
+                yield stretch, until - max(stretch.from_ms, first_ms)
+
+    def shares(self, begins: Rows, ends: Rows) -> list[Share]:
         """Who gets what arrives in the intervals, sorted by account."""
         index = np.searchsorted(self.starts, begins, "right") - 1
-        weights: dict[str, Whole] = {}
+        weights: dict[Account, Whole] = {}
         wholes: Whole = np.ones(begins.size, dtype=np.int64)
         pool = f"pool:{self.node}"
         for at in np.unique(index).tolist():
             stretch = self.stretches[at]
-            rows = index == at
-            if stretch.before_ms is not None:
-                rows &= ends >= stretch.before_ms - policy.look_ahead_ms
-                _give(weights, pool, (index == at) & ~rows, 1)
+            mine = rows = index == at
+            if stretch.ready_ms is not None:
+                rows = mine & (ends >= stretch.ready_ms)
+                _give(weights, Account(pool, self.node, stretch.state), mine & ~rows, 1)
             if not stretch.gets:
-                _give(weights, pool, rows, 1)
+                _give(weights, Account(pool, self.node, stretch.state), rows, 1)
                 continue
             numbers = _integers([weight for _, weight in stretch.gets])
-            for (batch, _), number in zip(stretch.gets, numbers, strict=True):
-                _give(weights, f"batch:{batch}", rows, number)
+            for (account, _), number in zip(stretch.gets, numbers, strict=True):
+                _give(weights, Account(account, self.node, stretch.state), rows, number)
             wholes = _put(wholes, rows, sum(numbers))
         return [Share(account, weights[account], wholes) for account in sorted(weights)]
 
 
-def build_timeline(node: str, events: Iterable[Event]) -> tuple[NodeTimeline, list[Problem]]:
+def build_timeline(
+    node: str, events: Iterable[Event], versions: Versions, batches: Mapping[str, Batch]
+) -> tuple[NodeTimeline, list[Problem]]:
     """The timeline of a node from its own events in order; what cannot be is left out and told."""
     problems: list[Problem] = []
     points: list[tuple[int, str, dict[str, Fraction]]] = [(-LIMIT, "idle", {})]
@@ -106,28 +134,33 @@ def build_timeline(node: str, events: Iterable[Event]) -> tuple[NodeTimeline, li
         if points[-1][0] == event.t_ms:
             points.pop()
         points.append((event.t_ms, state, active))
-    return NodeTimeline(node, tuple(_resolve(points, starts))), problems
+    campaigns = campaigns_of(node, starts, versions, batches)
+    resolved = _resolve(_at_versions(points, versions), starts, versions, batches, campaigns)
+    return NodeTimeline(node, tuple(resolved), campaigns), problems
 
 
 def timelines(
-    model: SiteModel, events: Iterable[Event]
+    versions: Versions, events: Iterable[Event], batches: Mapping[str, Batch]
 ) -> tuple[dict[str, NodeTimeline], list[Problem]]:
-    """The timeline of every node. `events` are in force and in order."""
-    by_node: dict[str, list[Event]] = {name: [] for name in model.nodes}
+    """The timeline of every node of any version. `events` are in force and in order."""
+    by_node: dict[str, list[Event]] = {
+        name: [] for reign in versions.reigns for name in sorted(reign.model.nodes)
+    }
     problems: list[Problem] = []
     for event in events:
         if not event.cuts:
             continue
-        if event.node not in model.nodes:
+        node = versions.at(event.t_ms).nodes.get(event.node)
+        if event.node not in by_node:
             problems.append(Problem(event, "node", f"{shown(event.node)} is no node of the model"))
-        elif model.nodes[event.node].overhead:
+        elif node is not None and node.overhead:
             text = f"{event.node} is of kind overhead: no batch or state there"
             problems.append(Problem(event, "node", text))
         else:
             by_node[event.node].append(event)
     result: dict[str, NodeTimeline] = {}
     for name, own in by_node.items():
-        result[name], found = build_timeline(name, own)
+        result[name], found = build_timeline(name, own, versions, batches)
         problems += found
     return result, problems
 
@@ -138,7 +171,7 @@ def changed_span(old: NodeTimeline, new: NodeTimeline) -> tuple[int, int] | None
     differ = [
         index
         for index, t_ms in enumerate(points)
-        if (a := old.at(t_ms)).gets != (b := new.at(t_ms)).gets or a.before_ms != b.before_ms
+        if _receives(old.at(t_ms)) != _receives(new.at(t_ms))
     ]
     if not differ:
         return None
@@ -146,23 +179,67 @@ def changed_span(old: NodeTimeline, new: NodeTimeline) -> tuple[int, int] | None
     return points[differ[0]], points[after] if after < len(points) else LIMIT
 
 
+def _receives(stretch: Stretch) -> tuple[str, Weights, int | None]:
+    return stretch.state, stretch.gets, stretch.ready_ms
+
+
+def _at_versions(
+    points: list[tuple[int, str, dict[str, Fraction]]], versions: Versions
+) -> Iterator[tuple[int, str, dict[str, Fraction]]]:
+    """The points, and one where another version comes into force: its policy may be another."""
+    ends = [*(t_ms for t_ms, _, _ in points[1:]), LIMIT]
+    for (t_ms, state, active), end_ms in zip(points, ends, strict=True):
+        yield t_ms, state, active
+        for reign in versions.reigns:
+            if t_ms < reign.from_ms < end_ms:
+                yield reign.from_ms, state, active
+
+
 def _resolve(
-    points: list[tuple[int, str, dict[str, Fraction]]],
+    points: Iterable[tuple[int, str, dict[str, Fraction]]],
     starts: list[tuple[int, dict[str, Fraction]]],
-) -> Iterable[Stretch]:
-    """Set-up with nothing active belongs to the batches of the next start."""
+    versions: Versions,
+    batches: Mapping[str, Batch],
+    campaigns: tuple[Campaign, ...],
+) -> Iterator[Stretch]:
+    """Set-up with nothing active belongs to the batches of the next start, or their campaigns."""
     ahead = iter((*starts, None))
     coming = next(ahead)
-    for t_ms, state, active in points:
+    for t_ms, state, told in points:
         while coming is not None and coming[0] <= t_ms:
             coming = next(ahead)
-        gets, before_ms = (active if state in _TO_BATCHES else {}), None
-        if not active and state in _BEFORE_A_START and coming is not None:
-            before_ms, gets = coming
-        yield Stretch(t_ms, state, _sorted(active), _sorted(gets), before_ms)
+        policy = versions.at(t_ms).policy
+        active = _weighed(told, policy, batches)
+        gets, ready_ms = (active if state in _TO_BATCHES else ()), None
+        waits = not told and state in _BEFORE_A_START and policy.setup != "pool"
+        if waits and coming is not None:
+            gets, ready_ms = _weighed(coming[1], policy, batches), coming[0] - policy.look_ahead_ms
+            if policy.setup == "campaign":
+                yield Stretch(t_ms, state, active, _of_campaigns(gets, campaigns), ready_ms)
+                continue
+        to = tuple((f"batch:{batch}", weight) for batch, weight in gets)
+        yield Stretch(t_ms, state, active, to, ready_ms)
 
 
-def _sorted(weights: Mapping[str, Fraction]) -> Weights:
+def _of_campaigns(gets: Weights, campaigns: tuple[Campaign, ...]) -> Weights:
+    """The accounts of the campaigns that batches belong to, with their weights together."""
+    found: dict[str, Fraction] = {}
+    for batch, weight in gets:
+        account = next(c.account for c in campaigns if batch in c.batches)
+        found[account] = found.get(account, Fraction(0)) + weight
+    return tuple(sorted(found.items()))
+
+
+def _weighed(told: Mapping[str, Fraction], policy: Policy, batches: Mapping[str, Batch]) -> Weights:
+    """What batches that share a node weigh, by the model's policy."""
+    weights = dict(told)
+    if policy.weights in ("mass", "pieces"):
+        counted = {name: batches[name].counted(policy.weights) for name in told}
+        # While one of them is not counted so, all weigh the same.
+        full = all(counted.values())
+        weights = {name: counted[name] or Fraction(1) for name in told} if full else {}
+    if policy.weights == "equal" or not weights:
+        weights = dict.fromkeys(told, Fraction(1))
     return tuple(sorted(weights.items()))
 
 
@@ -174,7 +251,7 @@ def _integers(weights: list[Fraction]) -> list[int]:
     return [number // divisor for number in numbers]
 
 
-def _give(weights: dict[str, Whole], account: str, rows: Flags, number: int) -> None:
+def _give(weights: dict[Account, Whole], account: Account, rows: Flags, number: int) -> None:
     if rows.any():
         mine = weights.get(account, np.zeros(rows.size, dtype=np.int64))
         weights[account] = _put(mine, rows, number)

@@ -3,6 +3,8 @@
 Per interval every bus and utility gathers content and shares it out (`outlets`). Places are taken
 in an order in which what feeds a place comes first; places that feed each other are solved together
 (`loops`). The same equation is Bialek's flow tracing and the reciprocal method of cost allocation.
+What a store gives is traced as if the store were a source, `store:<name>`; what that is made of, its
+stock knows (`stores`).
 """
 
 from dataclasses import dataclass, field
@@ -10,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calc_stream.core.content import Content, together
+from calc_stream.core.known import Edge, flows_of_links
 from calc_stream.core.loops import Stuck, solve_loop
-from calc_stream.core.outlets import Edge, Outlets, Place, outlets
+from calc_stream.core.outlets import Outlets, Place, outlets
 from calc_stream.core.plant import Link, Meter, SiteModel
 from calc_stream.core.whole import Whole
 
@@ -20,17 +23,21 @@ from calc_stream.core.whole import Whole
 class Traced:
     """Where the content went in each interval, and meters whose flow nothing explains."""
 
-    arrived: dict[str, list[Content]] = field(default_factory=dict)  # by node or export
+    arrived: dict[str, list[Content]] = field(default_factory=dict)  # by node, export or store
     residuals: dict[str, Content] = field(default_factory=dict)  # by bus or utility
     untraced: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The places in groups: each group after those that feed it; more than one place is a loop."""
+    """The places in groups: each group after those that feed it; more than one place is a loop.
+
+    `known`: the links whose flow is known without a meter.
+    """
 
     model: SiteModel
     groups: tuple[tuple[Place, ...], ...]
+    known: tuple[Link, ...]
 
 
 def trace(network: Network, flows: dict[str, Whole], rows: int) -> Traced:
@@ -38,12 +45,15 @@ def trace(network: Network, flows: dict[str, Whole], rows: int) -> Traced:
     traced = Traced()
     inbox: dict[str, list[Content]] = {}
     ones = np.ones(rows, dtype=np.int64)
-    for meter in network.model.meters:
-        if meter.start in network.model.sources:
-            content = Content({meter.start: flows[meter.id]}, ones)
+    model = network.model
+    for meter in model.meters:
+        if meter.start in model.sources or meter.start in model.stores:
+            source = meter.start if meter.start in model.sources else of_store(meter.start)
+            content = Content({source: flows[meter.id]}, ones)
             inbox.setdefault(meter.end, []).append(content)
+    known = flows_of_links(model, network.known, flows, rows)
     for group in network.groups:
-        ways = {place.name: outlets(place, flows, rows) for place in group}
+        ways = {place.name: outlets(place, flows, known, rows) for place in group}
         entered = {place.name: together(inbox.get(place.name, []), rows) for place in group}
         if is_loop(group):
             entered, ways, stuck = solve_loop(group, entered, ways, rows)
@@ -57,6 +67,11 @@ def trace(network: Network, flows: dict[str, Whole], rows: int) -> Traced:
     places = {place.name for group in network.groups for place in group}
     traced.arrived = {end: contents for end, contents in inbox.items() if end not in places}
     return traced
+
+
+def of_store(store: str) -> str:
+    """What a store is called where it stands among sources and accounts."""
+    return f"store:{store}"
 
 
 def is_loop(group: tuple[Place, ...]) -> bool:

@@ -43,7 +43,8 @@ def _account(grounds: Grounds, account: str, counts: str) -> AccountTrail:
     intervals: list[IntervalTrail] = []
     sums: dict[str, int] = {}
     if edges.size > 1:
-        postings = post(network_of(grounds.model), dict(grounds.nodes), grounds.readings, edges)
+        network = network_of(grounds.model)
+        postings = post(network, grounds.nodes, grounds.readings, edges, {})
         for (from_ms, to_ms), quanta in _received(postings, account).items():
             intervals.append(IntervalTrail(from_ms, to_ms, _texts(grounds, quanta)))
             for source, amount in quanta.items():
@@ -54,12 +55,11 @@ def _account(grounds: Grounds, account: str, counts: str) -> AccountTrail:
 def _received(postings: Postings, account: str) -> dict[tuple[int, int], dict[str, int]]:
     """Quanta by interval and source, in order of time."""
     found: dict[tuple[int, int], dict[str, int]] = {}
-    if account not in postings.accounts:
-        return found
-    for at in np.flatnonzero(postings.account == postings.accounts.index(account)).tolist():
+    mine = [at for at, name in enumerate(postings.accounts) if name.name == account]
+    for at in np.flatnonzero(np.isin(postings.account, mine)).tolist():
         interval = int(postings.starts[at]), int(postings.ends[at])
-        source = postings.sources[postings.source[at]]
-        found.setdefault(interval, {})[source] = int(postings.quanta[at])
+        source, own = postings.sources[postings.source[at]], found.setdefault(interval, {})
+        own[source] = own.get(source, 0) + int(postings.quanta[at])
     return found
 
 

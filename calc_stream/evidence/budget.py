@@ -13,13 +13,14 @@ from fractions import Fraction
 import msgspec
 import numpy as np
 
-from calc_stream.core import Batch, Readings, SiteModel, SiteState
+from calc_stream.core import Batch, Event, Periods, Readings, SiteModel, SiteState
 from calc_stream.core.decimals import significant
-from calc_stream.core.edges import edges_within, extra_cuts, span_of
+from calc_stream.core.edges import edges_within, extra_cuts
 from calc_stream.core.events import in_force
 from calc_stream.core.genealogy import inherited
-from calc_stream.core.sensitivity import Floats, Sensitivity
-from calc_stream.core.timeline import NodeTimeline
+from calc_stream.core.receivers import Nodes, shares_at
+from calc_stream.core.sensitivity import Floats, Sensitivity, is_covered
+from calc_stream.core.series import Span
 from calc_stream.core.uncertainty import (
     COVERAGE,
     Uncertainty,
@@ -69,7 +70,7 @@ class Grounds:
     """What a batch's figures stand on. `periods`: when other factors begin to hold, from the start."""
 
     model: SiteModel
-    nodes: Mapping[str, NodeTimeline]
+    nodes: Nodes
     batches: Mapping[str, Batch]
     readings: Readings
     edges: Rows
@@ -78,16 +79,34 @@ class Grounds:
 
 def grounds_of(state: SiteState) -> Grounds | None:
     """Of everything a site's state has posted; None when that is nothing."""
-    span = state.model and span_of(state.model, state.readings)
-    if state.model is None or not span or state.frontier_ms is None:
+    if state.periods is None or state.posted is None or state.posted[0] == state.posted[1]:
         return None
     standing, _ = in_force(state.events.values())
-    cuts = extra_cuts(state.model, state.readings, standing)
-    last_ms = min(span[1], state.frontier_ms)
-    if last_ms <= span[0]:
+    return grounds(
+        state.periods, standing, state.nodes, state.batches, state.readings, state.posted
+    )
+
+
+def grounds(
+    periods: Periods,
+    standing: Sequence[Event],
+    nodes: Nodes,
+    batches: Mapping[str, Batch],
+    readings: Readings,
+    span: Span,
+) -> Grounds | None:
+    """Of a time in which one version is in force; None for more, and for models of which it cannot
+    be told yet how sure a figure is."""
+    reigns = list(periods.versions.within(span))
+    if len(reigns) != 1 or not is_covered(reigns[0][0].model):
         return None
-    edges = edges_within((span[0], last_ms), state.model.slot_ms, cuts)
-    return Grounds(state.model, state.nodes, state.batches, state.readings, edges, (span[0],))
+    model = reigns[0][0].model
+    edges = edges_within(
+        span, model.slot_ms, extra_cuts(reigns[0][0], readings, standing, periods, span)
+    )
+    starts = [periods.starts(source, edges[:-1]) for source in model.sources]
+    begins = tuple(np.unique(np.concatenate(starts)).tolist()) if starts else ()
+    return Grounds(model, nodes, batches, readings, edges, begins)
 
 
 def budget(grounds: Grounds, batch: str, rates: Rates | None, mass: Mass | None) -> Budget:
@@ -125,11 +144,11 @@ def accounts_of(batches: Mapping[str, Batch], batch: str) -> dict[str, Fraction]
 
 def window(grounds: Grounds, accounts: Collection[str]) -> Rows:
     """The edges from where one of the accounts first gets anything to where it last does."""
-    edges, policy = grounds.edges, grounds.model.policy
+    edges = grounds.edges
     gets = np.zeros(max(edges.size - 1, 0), dtype=np.bool_)
-    for timeline in grounds.nodes.values():
-        for share in timeline.shares(edges[:-1], edges[1:], policy):
-            if share.account in accounts:
+    for node in grounds.model.nodes:
+        for share in shares_at(grounds.model, grounds.nodes, node, edges[:-1], edges[1:]):
+            if share.account.name in accounts:
                 gets |= share.weights != 0
     rows = np.flatnonzero(gets)
     return edges[int(rows[0]) : int(rows[-1]) + 2] if rows.size else edges[:0]

@@ -6,12 +6,11 @@ from fractions import Fraction
 
 import msgspec
 
-from calc_stream.core import Event, Postings, Readings, SiteModel, problems_of, recompute
-from calc_stream.core.batches import batches_of
+from calc_stream.core import Event, Ledger, Readings, Versions, burdens, problems_of, recompute
+from calc_stream.core.accounts import Cells
 from calc_stream.core.decimals import significant
-from calc_stream.core.events import in_force
-from calc_stream.evidence.weighed import burdens_of, periods_of, rates_for, totals_of
-from calc_stream.factors import FactorSet, Method
+from calc_stream.core.pools import spreading_of
+from calc_stream.factors import FactorSet, Method, Rates, by_source, given_of, marks_of
 from wire.errors import BadData
 from wire.units import convert, kind
 
@@ -22,7 +21,7 @@ _DIGITS = 12
 class Case:
     """Everything a result follows from. `to_ms`: computed up to there; None: to the last reading."""
 
-    model: SiteModel
+    versions: Versions
     events: Sequence[Event]
     readings: Readings
     factors: FactorSet
@@ -58,34 +57,41 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def of_batch(case: Case, batch: str) -> dict[str, Figure]:
-    """The batch's own and inherited energy by source, and all energy. Raises BadData."""
-    totals = totals_of(*_posted(case, None))
-    rates = rates_for(case.model, case.factors, case.method, totals)
-    batches, _ = batches_of(in_force(case.events)[0])
-    if batch not in batches:
+    """All energy the batch bears by source. Raises BadData."""
+    ledger = _posted(case, None)
+    spreading = spreading_of(ledger, case.events)
+    if batch not in spreading.batches:
         raise BadData(f"batch {batch!a} is in no event up to there")
+    rates = _rates(case, ledger)
+    borne, _ = burdens(spreading.batches, spreading.sums, spreading.transfers())
     found: dict[str, Figure] = {}
-    for source, periods in sorted(burdens_of(totals, batches)[batch].items()):
-        carrier = case.model.carrier_of(source)
-        amount = sum(periods.values(), Fraction(0)) / carrier.quanta_per_unit
+    for source, periods in sorted(by_source(borne[batch].total()).items()):
+        carrier = case.versions.carrier_of(source)
+        amount = Fraction(sum(periods.values())) / carrier.quanta_per_unit
         found[source] = Figure(carrier.unit, amount, rates.mass({source: periods}).total)
     return found
 
 
 def of_accounts(case: Case, from_ms: int, to_ms: int) -> dict[str, Figure]:
-    """What every account received between two instants, in kWh; carriers that are no energy only
-    weigh. Raises BadData."""
-    totals = totals_of(*_posted(case, (from_ms, to_ms)))
-    rates = rates_for(case.model, case.factors, case.method, totals)
+    """What every account received between two instants, pools not yet spread, in kWh; carriers that
+    are no energy only weigh. Raises BadData."""
+    ledger = _posted(case, (from_ms, to_ms))
+    rates = _rates(case, ledger)
+    named: dict[str, Cells] = {}
+    for account, cells in sorted(ledger.sums().items()):
+        own = named.setdefault(account.name, {})
+        for key, quanta in cells.items():
+            own[key] = own.get(key, 0) + quanta
     found: dict[str, Figure] = {}
-    for account, sources in sorted(totals.items()):
+    for name, cells in named.items():
+        sources = by_source(cells)
         amount = Fraction(0)
         for source, periods in sources.items():
-            carrier = case.model.carrier_of(source)
+            carrier = case.versions.carrier_of(source)
             if kind(carrier.unit) == "energy":
                 per_quantum = convert(carrier.unit, "kWh") / carrier.quanta_per_unit
                 amount += sum(periods.values()) * per_quantum
-        found[account] = Figure("kWh", amount, rates.mass(sources).total)
+        found[name] = Figure("kWh", amount, rates.mass(sources).total)
     return found
 
 
@@ -103,14 +109,20 @@ def compared(before: Mapping[str, Figure], after: Mapping[str, Figure]) -> list[
 _NOTHING = Figure("kWh", Fraction(0), Fraction(0))
 
 
-def _posted(case: Case, span: tuple[int, int] | None) -> tuple[Postings, list[int]]:
+def _posted(case: Case, span: tuple[int, int] | None) -> Ledger:
     from_ms, to_ms = span if span is not None else (None, case.to_ms)
     if case.to_ms is not None and to_ms is not None:
         to_ms = min(to_ms, case.to_ms)
-    ledger = recompute(case.model, case.events, case.readings, from_ms, to_ms)
+    marks = marks_of(case.versions, case.factors)
+    ledger = recompute(case.versions, case.events, case.readings, from_ms, to_ms, marks)
     for problem in problems_of(ledger, case.events):
         raise BadData(f"event {problem.event.id}: {problem.key}: {problem.text}")
-    return ledger.postings, periods_of(case.model, case.factors, ledger.postings)
+    return ledger
+
+
+def _rates(case: Case, ledger: Ledger) -> Rates:
+    """The rates of all periods, contracts included."""
+    return Rates(case.versions, case.factors, case.method, given_of(ledger.sums()))
 
 
 def _sum(side: Mapping[str, Figure]) -> Figure:

@@ -12,12 +12,14 @@ from fractions import Fraction
 import numpy as np
 
 from calc_stream.core import SiteModel
+from calc_stream.core.known import Known, flows_of_links
 from calc_stream.core.linear import Vector, solve
 from calc_stream.core.outlets import Outlets, Place, outlets
+from calc_stream.core.plant import Link
 from calc_stream.core.postings import network_of
+from calc_stream.core.receivers import Nodes, shares_at
 from calc_stream.core.registers import flow_between
 from calc_stream.core.series import Readings
-from calc_stream.core.timeline import NodeTimeline
 from calc_stream.core.whole import Rows, Whole
 
 Parts = dict[str, list[Fraction]]  # by place or node, a row an interval
@@ -49,12 +51,12 @@ class Shares:
 def shares_of(
     account: str,
     model: SiteModel,
-    nodes: Mapping[str, NodeTimeline],
+    nodes: Nodes,
     readings: Readings,
     edges: Rows,
 ) -> Shares:
-    """`edges`: the edges of all intervals that are posted."""
-    given = {name: _given(timeline, account, model, edges) for name, timeline in nodes.items()}
+    """`edges`: the edges of all intervals that are posted with this model."""
+    given = {name: _given(model, nodes, name, account, edges) for name in model.nodes}
     rows = [row for parts in given.values() for row, part in enumerate(parts) if part]
     lo, hi = min(rows, default=0), max(rows, default=-1) + 1
     edges = edges[lo : hi + 1]
@@ -63,28 +65,39 @@ def shares_of(
         meter.id: flow_between(edges, readings.totals(meter.id), meter.scale).quanta
         for meter in model.meters
     }
-    parts: Parts = dict.fromkeys(model.exports, [Fraction(0)] * count)
+    # What a store holds goes to nobody yet.
+    parts: Parts = dict.fromkeys((*model.exports, *model.stores), [Fraction(0)] * count)
     parts |= {name: own[lo:hi] for name, own in given.items()}
-    for group in reversed(network_of(model).groups):
-        parts |= _group(group, flows, parts, count)
+    network = network_of(model)
+    known = flows_of_links(model, network.known, flows, count)
+    for group in reversed(network.groups):
+        parts |= _group(group, flows, known, parts, count)
     return Shares(edges, flows, parts)
 
 
-def _given(timeline: NodeTimeline, account: str, model: SiteModel, edges: Rows) -> list[Fraction]:
-    for share in timeline.shares(edges[:-1], edges[1:], model.policy):
-        if share.account == account:
-            pairs = zip(share.weights.tolist(), share.whole.tolist(), strict=True)
-            return [Fraction(weight, whole) for weight, whole in pairs]
-    return [Fraction(0)] * max(edges.size - 1, 0)
+def _given(model: SiteModel, nodes: Nodes, node: str, account: str, edges: Rows) -> list[Fraction]:
+    """The account's part of what arrives at a node, whatever the node's state."""
+    found = [Fraction(0)] * max(edges.size - 1, 0)
+    for share in shares_at(model, nodes, node, edges[:-1], edges[1:]):
+        if share.account.name == account:
+            parts = zip(found, share.weights.tolist(), share.whole.tolist(), strict=True)
+            found = [part + Fraction(weight, whole) for part, weight, whole in parts]
+    return found
 
 
-def _group(group: tuple[Place, ...], flows: dict[str, Whole], known: Parts, count: int) -> Parts:
+def _group(
+    group: tuple[Place, ...],
+    flows: dict[str, Whole],
+    links: Mapping[Link, Known],
+    known: Parts,
+    count: int,
+) -> Parts:
     """The parts of places that feed each other; all they feed besides is known."""
     names = [place.name for place in group]
-    ways = {place.name: outlets(place, flows, count) for place in group}
+    ways = {place.name: outlets(place, flows, links, count) for place in group}
     found: Parts = {name: [] for name in names}
     for row in range(count):
-        given: dict[str, Vector] = {}
+        given: dict[str, Vector[str]] = {}
         inside: dict[tuple[str, str], Fraction] = {}
         for place in group:
             part = Fraction(0)

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from calc_stream.core import Event, Readings, SiteModel, parse_model
+from calc_stream.core import Event, Periods, Readings, Versions, parse_model
 from calc_stream.core.whole import Rows
 from calc_stream.decode import Decoded, decode
 from calc_stream.factors import FactorSet
+from calc_stream.factors.marks import marks_of
 from wire.errors import BadData, ConfigError
 from wire.journal import Record
 from wire.messages import ProductionEvent
@@ -26,21 +27,23 @@ class Part:
 class Told:
     """`events` and `production` are the same events, for the core and for people."""
 
-    model: SiteModel
+    periods: Periods
     factors: FactorSet | None
     readings: Readings = field(default_factory=Readings)
     events: dict[str, Event] = field(default_factory=dict)
     production: list[tuple[Record, ProductionEvent]] = field(default_factory=list)
     parts: dict[str, list[Part]] = field(default_factory=dict)
 
+    @property
+    def versions(self) -> Versions:
+        return self.periods.versions
 
-def gather(records: Iterable[Record], model: Record, factors: Record | None) -> Told:
-    """`records` up to the offset of what is explained. Raises BadData, ConfigError for the model."""
-    told = Told(
-        parse_model(model.data.decode(), f"model at offset {model.offset}"),
-        FactorSet.decode(factors.data) if factors else None,
-    )
-    units = {meter.id: meter.unit for meter in told.model.meters}
+
+def gather(records: Iterable[Record], versions: Versions, factors: Record | None) -> Told:
+    """`records` up to the offset of what is explained. Raises BadData for factors."""
+    known = FactorSet.decode(factors.data) if factors else None
+    told = Told(Periods(versions, marks_of(versions, known)), known)
+    units = {meter.id: meter.unit for meter in versions.meters.values()}
     for record in records:
         if record.kind in ("segment", "event"):
             try:
@@ -56,14 +59,21 @@ def in_force(records: Iterable[Record], hash_: str | None, upto: int) -> Record 
     return found[-1] if found else None
 
 
-def model_record(records: Iterable[Record], hash_: str | None, upto: int) -> Record:
-    """The model a row was computed with. Raises ConfigError."""
-    found = in_force(records, hash_, upto)
-    if found is None:
+def versions_in_force(records: Iterable[Record], hash_: str | None, upto: int) -> Versions:
+    """The models a row was computed with; one of them has this hash. Raises ConfigError."""
+    records = [record for record in records if record.offset <= upto]
+    versions: Versions | None = None
+    for record in records:
+        try:
+            model = parse_model(record.data.decode(), f"model at offset {record.offset}")
+            versions = versions.with_(model) if versions else Versions.of(model)
+        except (ConfigError, UnicodeDecodeError):
+            continue  # the engine passed it over, too, and lists it as a problem
+    if versions is None or not any(record.hash == hash_ for record in records):
         raise ConfigError(
             f"explain: this journal holds no model {hash_}: is it the one the ledger was made from?"
         )
-    return found
+    return versions
 
 
 def _take(told: Told, record: Record, decoded: Decoded) -> None:

@@ -10,10 +10,10 @@ from calc_stream.core.batches import batches_of
 from calc_stream.core.decimals import fixed, significant
 from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.events import in_force, swaps_told
-from calc_stream.core.plant import Carrier, Meter
+from calc_stream.core.plant import Carrier, Meter, SiteModel
 from calc_stream.core.registers import quanta_at
 from calc_stream.core.timeline import timelines
-from calc_stream.evidence.budget import Grounds
+from calc_stream.evidence.budget import Grounds, grounds
 from calc_stream.evidence.shares import Shares, shares_of
 from calc_stream.evidence.told import Told
 from wire.messages import ProductionEvent
@@ -81,11 +81,12 @@ class MeterTrail(msgspec.Struct, frozen=True):
     segments: list[SegmentTrail]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Trail:
     """`entered`: exact quanta by source that came to the batch through the source's meters.
 
-    `grounds`: what its figures stand on; None when nothing is posted.
+    `grounds`: what its uncertainty stands on; None when nothing is posted, when versions of the
+    model follow each other, and for models it cannot be told of yet.
     """
 
     events: list[EventTrail]
@@ -97,28 +98,32 @@ class Trail:
 
 def trail(told: Told, batch: str, until_ms: int) -> Trail:
     """What `batch` stands on, posted up to `until_ms`."""
-    model = told.model
     standing, _ = in_force(told.events.values())
-    nodes, _ = timelines(model, standing)
-    told.readings.tell(swaps_told(standing))
-    span = span_of(model, told.readings)
-    if span is None or span[0] >= until_ms:
-        return Trail(_events(told, batch), [], {}, 0)
-    cuts = extra_cuts(model, told.readings, standing)
-    edges = edges_within((span[0], min(span[1], until_ms)), model.slot_ms, cuts)
-    shares = shares_of(f"batch:{batch}", model, nodes, told.readings, edges)
-    meters, entered = [], dict[str, Fraction]()
-    for meter in model.meters:
-        window = shares.window(meter.end)
-        if window is None:
-            continue
-        meters.append(_meter(told, meter, window, shares))
-        if meter.start in model.sources:
-            through = shares.through(meter.id, meter.end)
-            entered[meter.start] = entered.get(meter.start, Fraction(0)) + through
     batches, _ = batches_of(standing)
-    grounds = Grounds(model, nodes, batches, told.readings, edges, (span[0],))
-    return Trail(_events(told, batch), meters, entered, max(shares.edges.size - 1, 0), grounds)
+    nodes, _ = timelines(told.versions, standing, batches)
+    told.readings.tell(swaps_told(standing))
+    span = span_of(told.versions, told.readings)
+    found = Trail(_events(told, batch), [], {}, 0)
+    if span is None or span[0] >= until_ms:
+        return found
+    span = span[0], min(span[1], until_ms)
+    for reign, part in told.versions.within(span):
+        model = reign.model
+        cuts = extra_cuts(reign, told.readings, standing, told.periods, part)
+        edges = edges_within(part, model.slot_ms, cuts)
+        shares = shares_of(f"batch:{batch}", model, nodes, told.readings, edges)
+        found.intervals += max(shares.edges.size - 1, 0)
+        for meter in model.meters:
+            window = shares.window(meter.end)
+            if window is None:
+                continue
+            found.meters.append(_meter(told, model, meter, window, shares))
+            if meter.start in model.sources:
+                through = shares.through(meter.id, meter.end)
+                before = found.entered.get(meter.start, Fraction(0))
+                found.entered[meter.start] = before + through
+    found.grounds = grounds(told.periods, standing, nodes, batches, told.readings, span)
+    return found
 
 
 def finer(quanta: Fraction, carrier: Carrier) -> str:
@@ -139,8 +144,10 @@ def _drawn(event: ProductionEvent) -> str | None:
     return event.of if event.type == "input" else None
 
 
-def _meter(told: Told, meter: Meter, window: tuple[int, int], shares: Shares) -> MeterTrail:
-    carrier = told.model.carriers[meter.carrier]
+def _meter(
+    told: Told, model: SiteModel, meter: Meter, window: tuple[int, int], shares: Shares
+) -> MeterTrail:
+    carrier = model.carriers[meter.carrier]
     since, until = _edges(told, meter, carrier, window)
     lo, hi = window if since is None or until is None else (since.before.t_ms, until.after.t_ms)
     rows = np.searchsorted(shares.edges, window)

@@ -52,7 +52,10 @@ def write(export: Export, settings: Settings) -> bytes:
 def _columns(export: Export) -> list[str]:
     fields = (ProductRow if export.what == "products" else BatchRow).__struct_fields__
     # Shown by source, or not at all: a sheet holds no tables in cells.
-    left_out = {"by_source", "units", "inherited", "columns"}
+    left_out = {
+        *("by_source", "units", "value_adding", "overhead", "allocated", "inherited"),
+        *("columns", "by_period", "bought", "bought_kg_co2e", "unknown_lots", "spread"),
+    }
     return [field for field in fields if field not in left_out]
 
 

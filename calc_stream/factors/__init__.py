@@ -7,8 +7,9 @@ document is no row, and there is no fallback: what no row covers stays unknown.
 
 from calc_stream.factors.factor_set import FactorSet
 from calc_stream.factors.load import SHIPPED, load
+from calc_stream.factors.marks import marks_of
 from calc_stream.factors.method import Method, load_method
-from calc_stream.factors.rates import Mass, Rates, cuts, doubts
+from calc_stream.factors.rates import Mass, Rates, by_source, cuts, doubts, given_of
 from calc_stream.factors.row import Factor, InventoryFactor, ProductFactor
 
 __all__ = [
@@ -20,8 +21,11 @@ __all__ = [
     "Method",
     "ProductFactor",
     "Rates",
+    "by_source",
     "cuts",
     "doubts",
+    "given_of",
     "load",
     "load_method",
+    "marks_of",
 ]

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
+from calc_stream.core.accounts import OPENING, Cell, Sums
 from calc_stream.core.plant import SiteModel
+from calc_stream.core.versions import Versions
 from calc_stream.factors.factor_set import FactorSet
 from calc_stream.factors.instruments import Instrument, covered
 from calc_stream.factors.method import Method
@@ -78,13 +80,36 @@ def doubts(model: SiteModel, factors: FactorSet, method: Method) -> Iterator[tup
             yield f"{key}.factor", f"{problem}: what it covers stays unknown"
 
 
+def by_source(cells: Mapping[Cell, int | Fraction]) -> dict[str, dict[int, int | Fraction]]:
+    """Quanta by period and source, the other way round."""
+    found: dict[str, dict[int, int | Fraction]] = {}
+    for (period, source), quanta in cells.items():
+        found.setdefault(source, {})[period] = quanta
+    return found
+
+
+def given_of(sums: Sums) -> dict[str, dict[int, int | Fraction]]:
+    """What each source gave the site by period: all accounts together, but what stores held at
+    first."""
+    found: dict[Cell, int] = {}
+    for account, cells in sums.items():
+        for key, quanta in cells.items() if account.state != OPENING else ():
+            found[key] = found.get(key, 0) + quanta
+    return by_source(found)
+
+
 class Rates:
     """By source and time. `given`: quanta each source gave the site, by period, for contracts."""
 
     def __init__(
-        self, model: SiteModel, factors: FactorSet, method: Method, given: Quanta | None = None
+        self,
+        site: SiteModel | Versions,
+        factors: FactorSet,
+        method: Method,
+        given: Quanta | None = None,
     ) -> None:
-        self._model, self._factors, self._method = model, factors, method
+        self._versions = Versions.of(site)
+        self._factors, self._method = factors, method
         self._both = bool(factors.instruments) or method.factor_kind == "inventory"
         self._left_out = _BY_PLACE if method.electricity == "market" else _BY_CONTRACT
         self._known: dict[tuple[str, int], tuple[Rate, ...] | None] = {}
@@ -104,7 +129,7 @@ class Rates:
         """What quanta of several sources and periods weigh together."""
         mass = Mass()
         for source, periods in burden.items():
-            carrier = self._model.carrier_of(source)
+            carrier = self._versions.carrier_of(source)
             for t_ms, quanta in periods.items():
                 rates = self.of(source, t_ms)
                 if rates is None:
@@ -120,7 +145,8 @@ class Rates:
         return mass
 
     def _of(self, source: str, t_ms: int) -> tuple[Rate, ...] | None:
-        name = self._model.sources[source].factor
+        named = self._versions.at(t_ms).sources.get(source)
+        name = None if named is None else named.factor
         rows = self._rows(source, name, t_ms)
         parts = self._covered.get(source, {})
         if rows is None or parts is None:
@@ -161,7 +187,7 @@ class Rates:
         self, source: str, name: str | None, t_ms: int
     ) -> tuple[tuple[Row, Fraction], ...] | None:
         """The rows of a name with kg for one unit of the source's carrier; None when none fit."""
-        unit = self._model.carrier_of(source).unit
+        unit = self._versions.carrier_of(source).unit
         rows: tuple[Row, ...] = ()
         if name is not None:
             rows = self._factors.at(name, t_ms, self._method.kind)
@@ -173,7 +199,7 @@ class Rates:
     def _cover(
         self, source: str, periods: Mapping[int, int | Fraction]
     ) -> dict[int, list[tuple[Instrument, Fraction]]] | None:
-        carrier = self._model.carrier_of(source)
+        carrier = self._versions.carrier_of(source)
         amounts = {t_ms: Fraction(q) / carrier.quanta_per_unit for t_ms, q in periods.items()}
         own = [one for one in self._factors.instruments if one.source == source]
         try:

@@ -5,22 +5,19 @@ ingestor wrote the record. So the same journal gives the same revisions however 
 was killed in between, and a row once closed is only ever followed by another.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
-from typing import TypeVar
 
 import msgspec
 
-from calc_stream.core import Batch, SiteState
+from calc_stream.core import Batch, Burden, Changes, SiteState, Transfer, burdens
 from calc_stream.core.edges import reach_of
-from calc_stream.core.genealogy import inherited
+from calc_stream.core.whole import LIMIT
+from calc_stream.ledger.closing import Closing
 from calc_stream.ledger.figures import Basis, Told, figures
 from calc_stream.ledger.gaps import Gaps
 from calc_stream.ledger.rows import CLOSED, BatchRow, State, same_figures
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,7 @@ class Book:
         self.latest = {row.batch: row for row in latest}
         self._lateness_ms = lateness_ms
         self._gaps = Gaps()
+        self._closing = Closing(lateness_ms)
         self._where: dict[str, tuple[str, ...]] = {}
         self._active: frozenset[str] = frozenset()
         self._reach: object = None
@@ -57,22 +55,27 @@ class Book:
         self._look(state)
         self._gaps.follow(state.pages)
         self._reach = _reach(state)
+        self._close(state, Changes(), anew=True)
 
     def follow(
-        self, state: SiteState, basis: Basis, because: Because, changed: Iterable[str]
+        self, state: SiteState, basis: Basis, because: Because, changes: Changes
     ) -> tuple[list[BatchRow], list[BatchRow]]:
-        """(rows that moved, revisions made) by a record whose accounts `changed`."""
-        own = _batches(state.totals())
-        heirs = any(batch.drawn for batch in state.batches.values())
-        came_with = inherited(state.batches, own)[0] if heirs else {}
-        concerned = self._concerned(state, because, changed)
+        """(rows that moved, revisions made) by a record that made these changes."""
+        concerned = self._concerned(state, because, changes)
+        if self._close(state, changes, anew=because.kind in ("model", "factor")):
+            concerned = None
         moved: set[str] = set()
-        for name in sorted({*state.batches, *self.rows}):
+        heirs = any(batch.drawn for batch in state.batches.values())
+        names = [
+            name
+            for name in sorted({*state.batches, *self.rows})
+            if concerned is None or heirs or name in concerned or self._is_open(name)
+        ]
+        borne = self._burdens(state, state.batches if heirs else names)
+        for name in names:
             row = self.rows.get(name)
-            if not (concerned is None or heirs or name in concerned or row is None or _open(row)):
-                continue
             batch = state.batches.get(name) or Batch(name)
-            told = self._told(state, batch, own.get(name, {}), came_with.get(name, {}))
+            told = self._told(state, batch, borne)
             after = self._judge(state, basis, told, because)
             if after is not None and after != row:
                 self.rows[name] = after
@@ -82,9 +85,7 @@ class Book:
         self.latest |= made
         return [self.rows[name] for name in sorted(moved)], list(made.values())
 
-    def _concerned(
-        self, state: SiteState, because: Because, changed: Iterable[str]
-    ) -> set[str] | None:
+    def _concerned(self, state: SiteState, because: Because, changes: Changes) -> set[str] | None:
         """Closed batches to look at again besides all open ones; None for all of them.
 
         A segment concerns those whose account or gaps it changed, unless it changed which times
@@ -95,7 +96,25 @@ class Book:
         if because.kind != "segment":
             self._look(state)
             return None
-        return None if before != self._reach else set(_batches(dict.fromkeys([*changed, *gaps])))
+        return None if before != self._reach else _batches({*changes.moved, *gaps})
+
+    def _close(self, state: SiteState, changes: Changes, anew: bool) -> bool:
+        """Windows and campaigns that are over; whether any gives something else now."""
+
+        def closed(name: str) -> bool:
+            return self._reached(state, state.batches[name])
+
+        return self._closing.follow(state, changes, closed, anew)
+
+    def _burdens(
+        self, state: SiteState, names: Collection[str]
+    ) -> tuple[dict[str, Burden], dict[str, Burden]]:
+        """What batches bear without what pools and campaigns give, and with it."""
+        batches = {name: state.batches[name] for name in names if name in state.batches}
+        sums = {a: cells for name in batches for a, cells in state.sums_of(f"batch:{name}").items()}
+        alone, _ = burdens(batches, sums, ())
+        transfers: list[Transfer] = [t for t in self._closing.transfers() if t.batch in batches]
+        return alone, burdens(batches, sums, transfers)[0] if transfers else alone
 
     def _look(self, state: SiteState) -> None:
         """Where each batch was and which ones are running, after the events so far."""
@@ -109,24 +128,22 @@ class Book:
         self._active = frozenset(batch for stretch in last for batch, _ in stretch.active)
 
     def _told(
-        self,
-        state: SiteState,
-        batch: Batch,
-        own: Mapping[str, int],
-        came_with: Mapping[str, Fraction],
+        self, state: SiteState, batch: Batch, borne: tuple[dict[str, Burden], dict[str, Burden]]
     ) -> Told:
         running = batch.id in self._active
         ended_ms = None if running else batch.last_stop_ms
         until_ms = ended_ms or max(state.frontier_ms or 0, batch.first_start_ms or 0)
+        spread = self._is_spread(state, batch.id)
         return Told(
             batch,
-            own,
-            came_with,
+            borne[spread].get(batch.id, Burden()),
+            state.lots,
             self._gaps.of(f"batch:{batch.id}"),
             self._where.get(batch.id, ()),
             until_ms,
             running,
             _incomplete(state, batch.first_start_ms, ended_ms),
+            spread,
         )
 
     def _judge(
@@ -138,10 +155,12 @@ class Book:
         if batch.first_start_ms is None and latest is None:
             return None
         row = figures(basis, told, because.offset)
-        reached = self._reached(state, told)
+        reached = self._reached(state, batch)
         closed = before is not None and before.state in CLOSED
         if before is not None and closed and not told.running and not reached:
             return before  # beyond the frontier nothing is posted: what was stated stands
+        if before is not None and before.settled and not told.spread:
+            return before  # a window was opened again: what was stated stands until it is over
         if not reached:
             cause = None if latest is None else str(because) if closed else before and before.cause
             row = msgspec.structs.replace(
@@ -156,34 +175,38 @@ class Book:
         if same_figures(latest, row):
             return before if closed else latest
         cause = str(because) if closed else (before and before.cause) or str(because)
-        return _following(latest, row, "restated", cause)
+        # What pools and campaigns give was still to come: that it came now corrects nothing.
+        awaited = closed and before is not None and told.spread and not before.spread
+        return _following(latest, row, "closed" if awaited else "restated", cause)
 
-    def _reached(self, state: SiteState, told: Told) -> bool:
+    def _reached(self, state: SiteState, batch: Batch) -> bool:
         """Nothing runs, and every meter has told what came after the last stop plus lateness."""
-        if told.running:
+        if batch.id in self._active:
             return False
-        if told.batch.first_start_ms is None:  # its start was voided: nothing to wait for
+        if batch.first_start_ms is None:  # its start was voided: nothing to wait for
             return True
-        stop_ms = told.batch.last_stop_ms
+        stop_ms = batch.last_stop_ms
         if stop_ms is None or state.frontier_ms is None:
             return False
         return state.frontier_ms >= stop_ms + self._lateness_ms
 
     def _settle(self, state: SiteState, because: Because) -> set[str]:
-        """Closed batches whose inputs, all the way back, are closed too.
+        """Closed batches whose inputs, all the way back, are closed too, and all windows over.
 
         One that closes with this very record is settled at once; one that was stated before gets
-        a revision with the same figures, for what was stated stays.
+        a revision, with the same figures where pools gave nothing, for what was stated stays.
         """
         settled = {}
         for name, row in self.rows.items():
-            if row.settled or row.state not in CLOSED or not self._inputs_closed(state, name):
+            if row.settled or row.state not in CLOSED:
+                continue
+            if not self._inputs_closed(state, name) or not self._is_spread(state, name):
                 continue
             if not self._is_new(row):
                 row = msgspec.structs.replace(row, offset=because.offset)
                 row = _following(self.latest[name], row, row.state, str(because))
             phase = "settled" if row.state == "closed" else row.state
-            settled[name] = msgspec.structs.replace(row, settled=True, state=phase)
+            settled[name] = msgspec.structs.replace(row, settled=True, spread=True, state=phase)
         self.rows |= settled
         return set(settled)
 
@@ -192,38 +215,53 @@ class Book:
         latest = self.latest.get(row.batch)
         return row.revision > (latest.revision if latest else 0)
 
+    def _is_open(self, name: str) -> bool:
+        """Not closed, or never looked at."""
+        row = self.rows.get(name)
+        return row is None or row.state not in CLOSED
+
     def _inputs_closed(self, state: SiteState, name: str) -> bool:
-        """What has no row here was bought, or never began: nothing to wait for."""
-        seen, ahead = {name}, [name]
-        while ahead:
-            batch = state.batches.get(ahead.pop())
-            for of in batch.drawn if batch else ():
-                row = self.rows.get(of)
-                if row is not None and row.state not in CLOSED:
-                    return False
-                if of not in seen:
-                    seen.add(of)
-                    ahead.append(of)
+        """What has no row here never began: nothing to wait for."""
+        inputs = (self.rows.get(of) for of in _made_of(state, name) if of != name)
+        return all(row is None or row.state in CLOSED for row in inputs)
+
+    def _is_spread(self, state: SiteState, name: str) -> bool:
+        """Whether all that pools and campaigns give to a batch and its inputs is in."""
+        if not self._closing.spreads:
+            return True
+        for of in _made_of(state, name):
+            cells = state.sums_of(f"batch:{of}").values()
+            posted = [period for own in cells for period, _ in own]
+            batch = state.batches.get(of) or Batch(of)
+            if of in self._active or not self._closing.is_over(batch, posted):
+                return False
         return True
 
 
-def _batches(accounts: Mapping[str, T]) -> dict[str, T]:
-    """The batch accounts, by batch."""
+def _made_of(state: SiteState, name: str) -> list[str]:
+    """The batch and those it was made of, all the way back."""
+    found, ahead = {name: None}, [name]
+    while ahead:
+        batch = state.batches.get(ahead.pop())
+        fresh = [of for of in (batch.drawn if batch else ()) if of not in found]
+        found |= dict.fromkeys(fresh)
+        ahead += fresh
+    return list(found)
+
+
+def _batches(accounts: Iterable[str]) -> set[str]:
+    """The batches among the accounts."""
     mine = "batch:"
-    return {n.removeprefix(mine): value for n, value in accounts.items() if n.startswith(mine)}
+    return {name.removeprefix(mine) for name in accounts if name.startswith(mine)}
 
 
 def _reach(state: SiteState) -> tuple[object, ...]:
     """What `_incomplete` looks at: first readings, and last ones of silent meters."""
     reaches = []
-    for meter in state.model.meters if state.model else ():
-        reach = reach_of(state.readings, meter.id)
-        reaches.append(reach and (reach[0], reach[1] if meter.id in state.silent else None))
+    for meter in sorted(state.versions.meters) if state.versions else ():
+        reach = reach_of(state.readings, meter)
+        reaches.append(reach and (reach[0], reach[1] if meter in state.silent else None))
     return state.silent, tuple(reaches)
-
-
-def _open(row: BatchRow) -> bool:
-    return row.state not in CLOSED
 
 
 def _nothing_new(before: BatchRow, after: BatchRow) -> bool:
@@ -247,13 +285,13 @@ def _following(latest: BatchRow, row: BatchRow, state: State, cause: str) -> Bat
 
 
 def _incomplete(state: SiteState, from_ms: int | None, to_ms: int | None) -> bool:
-    """Whether a meter of the site was not read over the whole time."""
-    if state.model is None:
-        return True
-    for meter in state.model.meters:
-        reach = reach_of(state.readings, meter.id)
-        if reach is None or (from_ms is not None and reach[0] > from_ms):
-            return True
-        if meter.id in state.silent and (to_ms is None or reach[1] < to_ms):
-            return True
-    return False
+    """Whether a meter of the site was not read over the whole time it was in force."""
+    first, last = -LIMIT if from_ms is None else from_ms, LIMIT if to_ms is None else to_ms
+    for reign, (since, until) in state.versions.within((first, last)) if state.versions else ():
+        for meter in reign.model.meters:
+            reach = reach_of(state.readings, meter.id)
+            if reach is None or (since > -LIMIT and reach[0] > since):
+                return True
+            if meter.id in state.silent and reach[1] < until:
+                return True
+    return state.versions is None

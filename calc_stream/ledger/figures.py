@@ -1,18 +1,22 @@
 """Pure: the figures of one batch, from quanta and factors. Rounded once, at the end.
 
-Factors hold for a batch when the same rows are in force from its first start to its last stop (or
-so far). Where they change in between, or none is named or known, the source is listed as unknown
-and no total of kg is stated: nothing is guessed and nothing counts as zero.
+Each period's quanta are multiplied by the row in force then. Where none is named or known, the
+source is listed as unknown and no total of kg is stated: nothing is guessed and nothing counts as
+zero. What was bought is no energy: it is stated apart and never added.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from calc_stream.core import Batch, SiteModel
-from calc_stream.core.decimals import fixed, shortest, significant
+from calc_stream.core import Batch, Burden, Lot, Versions
+from calc_stream.core.accounts import Cell
+from calc_stream.core.burdens import by_source
+from calc_stream.core.decimals import fixed, instant, shortest, significant
 from calc_stream.core.plant import Carrier
-from calc_stream.factors import Factor, FactorSet, Mass, Method, Rates, cuts
+from calc_stream.core.whole import LIMIT
+from calc_stream.factors import Factor, FactorSet, Mass, Method, Rates
+from calc_stream.factors import by_source as with_periods
 from calc_stream.ledger.rows import BatchRow
 from wire.units import convert, kind
 
@@ -21,13 +25,19 @@ _KWH_DIGITS = 6
 
 @dataclass(frozen=True)
 class Basis:
-    """What every figure of a site stands on; hashes are those of the journal's records."""
+    """What every figure of a site stands on; hashes are those of the journal's records, of models
+    by when they come into force."""
 
     method: Method
-    model: SiteModel
-    model_hash: str
+    versions: Versions
+    model_hashes: Mapping[int, str]
     factors: FactorSet | None
     factor_hash: str | None
+    rates: Rates | None = None
+
+    def model_hash(self, t_ms: int) -> str:
+        """That of the version in force just after `t_ms`."""
+        return self.model_hashes[self.versions.reign_at(t_ms).from_ms]
 
 
 @dataclass(frozen=True)
@@ -35,46 +45,53 @@ class Told:
     """One batch as the state knows it. `gapped`: own quanta inside long reading gaps."""
 
     batch: Batch
-    own: Mapping[str, int]
-    inherited: Mapping[str, Fraction]
+    burden: Burden
+    lots: Mapping[str, Lot]
     gapped: int
     nodes: tuple[str, ...]
     until_ms: int
     running: bool
     incomplete: bool
+    spread: bool
 
 
 def figures(basis: Basis, told: Told, offset: int) -> BatchRow:
     """The row of a batch, as a live one of no revision."""
-    batch, model = told.batch, basis.model
-    burden = {
-        source: Fraction(told.own.get(source, 0)) + told.inherited.get(source, Fraction(0))
-        for source in sorted({*told.own, *told.inherited})
-    }
-    kwh = sum((in_kwh(model, source, quanta) for source, quanta in burden.items()), Fraction(0))
-    mass = _mass(basis, burden, batch.first_start_ms or told.until_ms, told.until_ms)
+    batch, versions, parts = told.batch, basis.versions, told.burden
+    cells = parts.total()
+    burden = by_source(cells)
+    kwh = sum((in_kwh(versions, source, quanta) for source, quanta in burden.items()), Fraction(0))
+    mass = _mass(basis, cells)
     kg = mass.total
     declared = batch.good and basis.method.takes(batch.unit)
-    total = sum(told.own.values())
-    interpolated = Fraction(told.gapped, total) if total else Fraction(0)
+    own = sum(parts.value.values()) + sum(parts.overhead.values())
+    interpolated = Fraction(told.gapped, own) if own else Fraction(0)
+    bought, strange = _bought(told)
     return BatchRow(
-        site=model.site,
+        site=versions.site,
         batch=batch.id,
         product=batch.product,
         nodes=told.nodes,
         started_ms=batch.first_start_ms,
         ended_ms=None if told.running else batch.last_stop_ms,
         energy_kwh=as_text(kwh),
-        by_source=texts(model, burden),
-        inherited=texts(model, {s: quanta for s, quanta in told.inherited.items() if quanta}),
-        units={source: model.carrier_of(source).unit for source in burden},
+        by_source=texts(versions, burden),
+        value_adding=texts(versions, by_source(parts.value)),
+        overhead=texts(versions, by_source(parts.overhead)),
+        allocated=texts(versions, by_source(parts.allocated)),
+        inherited=texts(versions, by_source(parts.inherited)),
+        units={source: versions.carrier_of(source).unit for source in burden},
         kg_co2e=None if kg is None else basis.method.rounded(kg),
         columns={
             stage: basis.method.rounded(mass.columns[stage]) for stage in sorted(mass.columns)
         },
-        unknown_sources=tuple(mass.unknown),
+        unknown_sources=tuple(sorted(mass.unknown)),
         factors=tuple(sorted(mass.rows)),
+        by_period=_by_period(versions, cells),
         factor_status=_weakest(mass.rows),
+        bought={lot: significant(units) for lot, units in parts.bought.items()},
+        bought_kg_co2e=None if bought is None else basis.method.rounded(bought),
+        unknown_lots=strange,
         good=shortest(batch.good),
         scrap=shortest(batch.scrap),
         unit=batch.unit,
@@ -84,24 +101,21 @@ def figures(basis: Basis, told: Told, offset: int) -> BatchRow:
         interpolated_share=significant(interpolated, 6),
         method=basis.method.id,
         factor_set=basis.factor_hash,
-        model=basis.model_hash,
+        model=basis.model_hash(told.until_ms),
         offset=offset,
         incomplete=told.incomplete,
+        spread=told.spread,
     )
 
 
-def texts(model: SiteModel, quanta: Mapping[str, int | Fraction]) -> dict[str, str]:
+def texts(versions: Versions, quanta: Mapping[str, int | Fraction]) -> dict[str, str]:
     """Quanta by source as decimals of the source's unit; fractions go half-even."""
-    result = {}
-    for source, amount in sorted(quanta.items()):
-        carrier = model.carrier_of(source)
-        result[source] = fixed(round(amount), carrier.quanta_per_unit, carrier.digits)
-    return result
+    return {source: _text(versions, source, amount) for source, amount in sorted(quanta.items())}
 
 
-def in_kwh(model: SiteModel, source: str, quanta: int | Fraction) -> Fraction:
+def in_kwh(versions: Versions, source: str, quanta: int | Fraction) -> Fraction:
     """Energy of quanta of a source; carriers that are no energy (m3 of gas) count nothing here."""
-    carrier = model.carrier_of(source)
+    carrier = versions.carrier_of(source)
     return quanta * kwh_per_quantum(carrier)
 
 
@@ -116,18 +130,37 @@ def as_text(kwh: Fraction) -> str:
     return fixed(round(kwh * 10**_KWH_DIGITS), 10**_KWH_DIGITS, _KWH_DIGITS)
 
 
-def rates_of(basis: Basis, from_ms: int, to_ms: int) -> Rates | None:
-    """What every source's energy weighs, if that stays the same over this time."""
-    if basis.factors is None or cuts(basis.model, basis.factors, from_ms, to_ms):
-        return None
-    return Rates(basis.model, basis.factors, basis.method)
+def _mass(basis: Basis, cells: Mapping[Cell, Fraction]) -> Mass:
+    if basis.rates is None:
+        return Mass(unknown=sorted({source for (_, source), quanta in cells.items() if quanta}))
+    return basis.rates.mass(with_periods(cells))
 
 
-def _mass(basis: Basis, burden: Mapping[str, Fraction], from_ms: int, to_ms: int) -> Mass:
-    rates = rates_of(basis, from_ms, to_ms)
-    if rates is None:
-        return Mass(unknown=[source for source, quanta in burden.items() if quanta])
-    return rates.mass({source: {from_ms: quanta} for source, quanta in burden.items()})
+def _by_period(versions: Versions, cells: Mapping[Cell, Fraction]) -> dict[str, dict[str, str]]:
+    """Amounts by source and start of the period."""
+    found: dict[str, dict[str, str]] = {}
+    for (period_ms, source), quanta in cells.items():
+        if quanta:
+            since = "" if period_ms <= -LIMIT else instant(period_ms)
+            found.setdefault(source, {})[since] = _text(versions, source, quanta)
+    return found
+
+
+def _bought(told: Told) -> tuple[Fraction | None, tuple[str, ...]]:
+    """kg that came with lots, and lots that tell none; None where there are no lots, or such."""
+    mass, strange = Fraction(0), []
+    for lot, units in told.burden.bought.items():
+        record = told.lots.get(lot)
+        if record is None or record.factor is None:
+            strange.append(lot)
+        else:
+            mass += units * record.factor
+    return None if strange or not told.burden.bought else mass, tuple(strange)
+
+
+def _text(versions: Versions, source: str, amount: int | Fraction) -> str:
+    carrier = versions.carrier_of(source)
+    return fixed(round(amount), carrier.quanta_per_unit, carrier.digits)
 
 
 def _weakest(rows: Mapping[str, Factor]) -> str:

@@ -45,6 +45,6 @@ class Gaps:
 def _gapped(postings: Postings) -> dict[str, int]:
     found: dict[str, int] = {}
     for at in np.flatnonzero(postings.gapped).tolist():
-        account = postings.accounts[postings.account[at]]
+        account = postings.accounts[postings.account[at]].name
         found[account] = found.get(account, 0) + int(postings.quanta[at])
     return found

@@ -13,11 +13,16 @@ CLOSED: frozenset[str] = frozenset({"closed", "settled", "restated"})
 class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     """One batch as it stands at a journal offset; with `revision` > 0 a figure that stays for ever.
 
-    `by_source`: own and inherited energy in each source's own unit (`units`); `inherited`: the part
-    that came with other batches. `columns`: kg by the stage its factors count, of the sources with
-    a factor; `kg_co2e` is their sum, None when a source that gave energy has none
-    (`unknown_sources`). `settled`: its input batches are closed too; a batch that settles after it
-    was first stated gets a revision with the same figures. `incomplete`: a meter of the site has no
+    `by_source`: its energy in each source's own unit (`units`), which is the sum of `value_adding`
+    (while producing), `overhead` (its own set-up, cleaning, waiting, faults), `allocated` (from
+    pools) and `inherited` (with other batches). `columns`: kg by the stage its factors count, of the
+    sources with a factor; `kg_co2e` is their sum, None when a source that gave energy has none
+    (`unknown_sources`). `by_period`: amounts by source and by when its period began ("": from ever),
+    for each period has its factors. `bought`: units by
+    lot, its own and inherited; `bought_kg_co2e`: what came with them, never part of `kg_co2e`, None
+    when a lot tells none (`unknown_lots`). `spread`: what pools and campaigns give is in, for all
+    their windows are over. `settled`: that, and its input batches are closed and spread too; a batch
+    that settles after it was first stated gets a revision. `incomplete`: a meter of the site has no
     readings for part of its time. `cause`, `difference_kwh` and `difference_kg`: what made this
     revision, against the one before.
     """
@@ -32,13 +37,20 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_ms: int | None = None
     energy_kwh: str = "0"
     by_source: dict[str, str] = {}
+    value_adding: dict[str, str] = {}
+    overhead: dict[str, str] = {}
+    allocated: dict[str, str] = {}
     inherited: dict[str, str] = {}
     units: dict[str, str] = {}
     kg_co2e: str | None = None
     columns: dict[str, str] = {}
     unknown_sources: tuple[str, ...] = ()
     factors: tuple[str, ...] = ()
+    by_period: dict[str, dict[str, str]] = {}
     factor_status: str = ""
+    bought: dict[str, str] = {}
+    bought_kg_co2e: str | None = None
+    unknown_lots: tuple[str, ...] = ()
     good: str = "0"
     scrap: str = "0"
     unit: str | None = None
@@ -52,6 +64,7 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     offset: int = 0
     revision: int = 0
     incomplete: bool = False
+    spread: bool = True
     cause: str | None = None
     difference_kwh: str | None = None
     difference_kg: str | None = None
@@ -93,7 +106,7 @@ class ProductRow(msgspec.Struct, frozen=True, kw_only=True):
 # What a revision states. Where in the journal, which revision and why are about it, not in it.
 _ABOUT = frozenset(
     {
-        *("state", "settled", "offset", "revision", "model", "factor_set"),
+        *("state", "settled", "spread", "offset", "revision", "model", "factor_set"),
         *("cause", "difference_kwh", "difference_kg"),
     }
 )

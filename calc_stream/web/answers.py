@@ -3,7 +3,6 @@
 import msgspec
 
 from calc_stream.alarms import Alarm, alarms
-from calc_stream.core.edges import span_of
 from calc_stream.ledger.figures import texts
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.site import Site
@@ -58,7 +57,7 @@ class Batches(msgspec.Struct, frozen=True):
 
 
 def status(site: Site) -> Status:
-    state, model, basis = site.state, site.state.model, site.basis
+    state, versions, basis = site.state, site.state.versions, site.basis
     rows = site.book.rows.values()
     closed = sum(row.state in CLOSED for row in rows)
     return Status(
@@ -66,16 +65,16 @@ def status(site: Site) -> Status:
         site.offset,
         site.committed,
         state.frontier_ms,
-        len({meter.id for meter in model.meters} & set(state.readings.meters())) if model else 0,
+        len(versions.meters.keys() & set(state.readings.meters())) if versions else 0,
         site.told.readings,
         site.told.segments,
         sum(page.intervals for page in state.pages.values()),
-        texts(model, state.closure()) if model else {},
-        len(state.totals()) if model else 0,
+        texts(versions, state.closure()) if versions else {},
+        len(state.totals()) if versions else 0,
         len(rows) - closed,
         closed,
         site.rules.method.id,
-        basis.model_hash if basis else None,
+        basis.model_hash(state.frontier_ms or 0) if basis else None,
         basis.factor_hash if basis else None,
         site.unmapped(),
         sorted(state.silent),
@@ -85,12 +84,11 @@ def status(site: Site) -> Status:
 
 
 def results(site: Site) -> Results:
-    state, model = site.state, site.state.model
-    if model is None:
+    state, versions = site.state, site.state.versions
+    if versions is None:
         return Results(site.rules.site, site.offset, None, 0, {}, {}, [], [], {})
     ledger = state.ledger("frontier")
-    reach = span_of(model, state.readings)
-    span = (reach[0], state.frontier_ms) if reach and state.frontier_ms is not None else None
+    span = state.posted
     return Results(
         site.rules.site,
         site.offset,

@@ -6,7 +6,7 @@ from fractions import Fraction
 import msgspec
 
 from calc_stream.alarms import Alarm, alarms
-from calc_stream.core import SiteModel, SiteState
+from calc_stream.core import SiteModel, SiteState, Versions
 from calc_stream.core.plant import Meter
 from calc_stream.ledger.figures import as_text, in_kwh, kwh_per_quantum, texts
 from calc_stream.ledger.rows import BatchRow
@@ -83,18 +83,18 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 def build(site: Site, view: View, now_ms: int) -> Snapshot:
     """`now_ms`: the clock on the wall, for showing only. The site may not change meanwhile."""
-    state, model = site.state, site.state.model
+    state, model, versions = site.state, site.state.model, site.state.versions
     events = list(view.happenings)
     top = (site.rules.site, now_ms, state.frontier_ms, site.offset, view.latest_reading_ms)
-    if model is None:
+    if model is None or versions is None:
         return Snapshot(*top, site.rules.method.id, events=events)
     return Snapshot(
         *top,
         site.rules.method.id,
-        texts(model, state.closure()),
-        list(_sources(state, model, view)),
+        texts(versions, state.closure()),
+        list(_sources(state, versions, view)),
         shown_batches(site.book.rows),
-        list(_accounts(state, model)),
+        list(_accounts(state, versions)),
         list(_machines(state, model, view)),
         meters_now(site, view, now_ms),
         events,
@@ -152,22 +152,22 @@ def _multiplier(model: SiteModel, meter: Meter) -> float:
     return float(meter.scale / (convert(meter.unit, carrier.unit) * carrier.quanta_per_unit))
 
 
-def _sources(state: SiteState, model: SiteModel, view: View) -> Iterator[SourceNow]:
-    amounts = texts(model, state.inflow())
+def _sources(state: SiteState, versions: Versions, view: View) -> Iterator[SourceNow]:
+    amounts, model = texts(versions, state.inflow()), state.model or versions.at(0)
     for name, quanta in state.inflow().items():
-        carrier = model.carrier_of(name)
+        carrier = versions.carrier_of(name)
         powers = [_power(model, meter, view) for meter in model.meters if meter.start == name]
         known = [power for power in powers if power is not None]
-        kwh = as_text(in_kwh(model, name, quanta))
+        kwh = as_text(in_kwh(versions, name, quanta))
         power_w = sum(known) if known else None
         yield SourceNow(name, carrier.name, carrier.unit, amounts[name], kwh, power_w)
 
 
-def _accounts(state: SiteState, model: SiteModel) -> Iterator[AccountNow]:
+def _accounts(state: SiteState, versions: Versions) -> Iterator[AccountNow]:
     for account, sums in sorted(state.totals().items()):
         if not account.startswith("batch:"):
-            kwh = sum((in_kwh(model, s, quanta) for s, quanta in sums.items()), Fraction(0))
-            yield AccountNow(account, as_text(kwh), texts(model, sums))
+            kwh = sum((in_kwh(versions, s, quanta) for s, quanta in sums.items()), Fraction(0))
+            yield AccountNow(account, as_text(kwh), texts(versions, sums))
 
 
 def _machines(state: SiteState, model: SiteModel, view: View) -> Iterator[MachineNow]:

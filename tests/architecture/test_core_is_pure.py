@@ -32,6 +32,7 @@ ALLOWED = {
     "wire.quantities",
     "wire.units",
     "zlib",
+    "zoneinfo",  # tables of facts that come with Python or the system, as Unicode's do
 }
 # These say how sure a figure is, in floats; nothing of them may come back into a figure.
 ABOUT_FIGURES = {"sensitivity", "uncertainty"}

@@ -7,7 +7,17 @@ from fractions import Fraction
 
 import numpy as np
 
-from calc_stream.core import Readings, SiteModel, parse_events, parse_model, recompute
+from calc_stream.core import (
+    Marks,
+    Periods,
+    Readings,
+    SiteModel,
+    Versions,
+    parse_events,
+    parse_model,
+    recompute,
+)
+from calc_stream.core.batches import batches_of
 from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.events import Event, in_force
 from calc_stream.core.sensitivity import Sensitivity
@@ -91,9 +101,12 @@ class Case:
 
     def __post_init__(self) -> None:
         standing, _ = in_force(self.events)
-        self.nodes, _ = timelines(self.model, standing)
-        cuts = extra_cuts(self.model, self.readings, standing)
-        self.edges = edges_within(span_of(self.model, self.readings), self.model.slot_ms, cuts)
+        versions = Versions.of(self.model)
+        self.nodes, _ = timelines(versions, standing, batches_of(standing)[0])
+        span = span_of(versions, self.readings)
+        periods = Periods(versions, Marks())
+        cuts = extra_cuts(versions.reigns[0], self.readings, standing, periods, span)
+        self.edges = edges_within(span, self.model.slot_ms, cuts)
 
     def sensitivity(self, *accounts: str, kg: bool = False, edges=None) -> Sensitivity:
         edges = self.edges if edges is None else edges

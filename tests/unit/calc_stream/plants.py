@@ -172,7 +172,7 @@ def some_word(rng: random.Random, number: int, meter: str, swap: Swap) -> Event:
     """What a person says of a swap, more or less at its time; it may be wrong."""
     detail = {
         "meter": meter,
-        "closing": f"{swap.closing[0] + rng.choice([0, 0, 5, 10**6, -7])}e-3",
+        "closing": f"{max(swap.closing[0] + rng.choice([0, 0, 5, 10**6, -7]), 0)}e-3",
         "opening": f"{max(swap.opening[0] - rng.choice([0, 0, 5, 4000, -3]), 0)}e-3",
     }
     t_ms = swap.t_ms + rng.choice([0, 0, 1, -1500, 9000, -40_000])

@@ -132,17 +132,6 @@ BAD_MODELS = {
     ),
     "bad name": (with_line("[nodes.n2]", '[nodes."n 2"]'), 19, "nodes.n 2", "may hold only"),
     "bad kind": (with_line('"overhead"', '"office"'), 21, "nodes.office.kind", "overhead"),
-    "stores": (MODEL + "[stores.tank]\n", 33, "stores.tank", "not supported"),
-    "spread": (
-        MODEL + '[policy]\nspread = "mass"\n',
-        *(34, "policy.spread", "not supported"),
-    ),
-    "spread in an inline table": (
-        with_line("slot_s = 60", 'slot_s = 60\npolicy = { spread = "pieces" }'),
-        *(5, "policy.spread", "not supported"),
-    ),
-    "window": (MODEL + '[policy]\nwindow = "day"\n', 34, "policy.window", "not supported"),
-    "campaign": (MODEL + '[policy]\nsetup = "campaign"\n', 34, "policy.setup", "not supported"),
     "unknown policy": (MODEL + "[policy]\nfoo = 1\n", 34, "policy.foo", "not a known key"),
     "meter twice": (
         MODEL + METER.format("main", "n2", "kWh").replace("m3", "m2"),

@@ -18,7 +18,16 @@ def assert_same(a: Ledger, b: Ledger) -> None:
         left, right = getattr(a.postings, field), getattr(b.postings, field)
         assert left.dtype == right.dtype, field
         assert left.tolist() == right.tolist(), field
-    for field in ("accounts", "sources", "intervals", "inflow", "untraced"):
+    for field in (
+        "accounts",
+        "sources",
+        "intervals",
+        "inflow",
+        "untraced",
+        "opening",
+        "ended",
+        "short",
+    ):
         assert getattr(a.postings, field) == getattr(b.postings, field), field
     assert (a.incomplete, a.untraced, a.ignored) == (b.incomplete, b.untraced, b.ignored)
     assert a.problems == b.problems
@@ -126,7 +135,7 @@ def reading(*pairs: tuple[int, int], meter: str = "m") -> Chunk:
 def rows(ledger: Ledger) -> list[tuple[int, str, int]]:
     p = ledger.postings
     return [
-        (start // 1000, p.accounts[a], q)
+        (start // 1000, p.accounts[a].name, q)
         for start, a, q in zip(p.starts.tolist(), p.account.tolist(), p.quanta.tolist())
     ]
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from calc_stream.core import parse_event
+from calc_stream.core import Versions, parse_event, parse_model
+from calc_stream.core.batches import batches_of
 from calc_stream.core.decimals import instant
-from calc_stream.core.plant import Policy
 from calc_stream.core.timeline import build_timeline
 
 
@@ -21,16 +21,22 @@ def told(*events: tuple[int, str, str]) -> list:
     return sorted(found, key=lambda event: event.order)
 
 
-def who(events: list, cuts: list[int], policy: Policy) -> list[str]:
+def policy(**told: object) -> Versions:
+    """A site whose model says no more than its policy."""
+    pairs = ", ".join(f"{key} = {json.dumps(value)}" for key, value in told.items())
+    return Versions.of(parse_model(f'format = 1\nsite = "s"\npolicy = {{ {pairs} }}\n', "m"))
+
+
+def who(events: list, cuts: list[int], versions: Versions) -> list[str]:
     """Who gets it between neighbouring cuts (seconds), one text an interval."""
     edges = np.array(cuts) * 1000
-    timeline, problems = build_timeline("n", events)
+    timeline, problems = build_timeline("n", events, versions, batches_of(events)[0])
     assert problems == []
-    shares = timeline.shares(edges[:-1], edges[1:], policy)
+    shares = timeline.shares(edges[:-1], edges[1:])
     rows = []
     for row in range(edges.size - 1):
         mine = [s for s in shares if s.weights[row]]
-        rows.append(" ".join(f"{s.account}*{s.weights[row]}/{s.whole[row]}" for s in mine))
+        rows.append(" ".join(f"{s.account.name}*{s.weights[row]}/{s.whole[row]}" for s in mine))
     return rows
 
 
@@ -41,51 +47,52 @@ B = "batch:B*1/1"
 @pytest.mark.parametrize("state", ["producing", "idle_in_order", "fault", "setup", "cleaning"])
 def test_an_active_batch_bears_the_states_of_its_order(state: str) -> None:
     events = told((10, "start", "B"), (20, "state", state), (30, "stop", "B"))
-    assert who(events, [0, 10, 20, 30, 40], Policy()) == [POOL, B, B, POOL]
+    assert who(events, [0, 10, 20, 30, 40], policy()) == [POOL, B, B, POOL]
 
 
 @pytest.mark.parametrize("state", ["idle", "standby", "off"])
 def test_an_active_batch_does_not_bear_rest(state: str) -> None:
     events = told((10, "start", "B"), (20, "state", state), (30, "stop", "B"))
-    assert who(events, [0, 10, 20, 30], Policy()) == [POOL, B, POOL]
+    assert who(events, [0, 10, 20, 30], policy()) == [POOL, B, POOL]
 
 
 @pytest.mark.parametrize("state", ["producing", "fault", "idle_in_order"])
 def test_without_a_batch_only_set_up_and_cleaning_look_ahead(state: str) -> None:
-    assert who(told((0, "state", state), (20, "start", "B")), [0, 20, 30], Policy()) == [POOL, B]
+    assert who(told((0, "state", state), (20, "start", "B")), [0, 20, 30], policy()) == [POOL, B]
 
 
 def test_set_up_goes_to_the_next_start_within_reach_of_the_interval_s_end() -> None:
     events = told((0, "state", "setup"), (100, "start", "B"))
-    assert who(events, [0, 39, 40, 100], Policy(setup_max_s=60)) == [POOL, B, B]
+    assert who(events, [0, 39, 40, 100], policy(setup_max_s=60)) == [POOL, B, B]
 
 
 def test_set_up_goes_to_the_pool_when_the_policy_says_so() -> None:
     events = told((0, "state", "setup"), (100, "start", "B"))
-    assert who(events, [0, 50, 100, 110], Policy(setup="pool")) == [POOL, POOL, B]
+    assert who(events, [0, 50, 100, 110], policy(setup="pool")) == [POOL, POOL, B]
 
 
 def test_set_up_that_ends_idle_before_the_start_still_looks_ahead() -> None:
     events = told((0, "state", "cleaning"), (10, "state", "off"), (20, "start", "B"))
-    assert who(events, [0, 10, 20, 30], Policy()) == [B, POOL, B]
+    assert who(events, [0, 10, 20, 30], policy()) == [B, POOL, B]
 
 
 def test_batches_of_the_same_start_share_its_set_up() -> None:
     events = told((0, "state", "setup"), (10, "start", "A"), (10, "start", "B"))
-    assert who(events, [0, 10], Policy()) == ["batch:A*1/2 batch:B*1/2"]
+    assert who(events, [0, 10], policy()) == ["batch:A*1/2 batch:B*1/2"]
 
 
 def test_at_one_instant_a_stop_comes_before_a_state_before_a_start() -> None:
     events = told((10, "start", "A"), (20, "start", "B"), (20, "state", "off"), (20, "stop", "A"))
-    assert who(events, [0, 10, 20, 30], Policy()) == [POOL, "batch:A*1/1", B]
+    assert who(events, [0, 10, 20, 30], policy()) == [POOL, "batch:A*1/1", B]
 
 
 def test_a_stop_of_a_batch_that_is_not_active_is_ignored() -> None:
     events = told((0, "state", "setup"), (5, "stop", "A"), (10, "start", "B"))
-    assert who(events, [0, 5, 10], Policy()) == [B, B]
+    assert who(events, [0, 5, 10], policy()) == [B, B]
 
 
 def test_a_start_of_an_active_batch_is_a_problem_and_changes_nothing() -> None:
-    timeline, problems = build_timeline("n", told((0, "start", "B"), (9, "start", "B")))
+    events = told((0, "start", "B"), (9, "start", "B"))
+    timeline, problems = build_timeline("n", events, policy(), batches_of(events)[0])
     assert [problem.key for problem in problems] == ["batch"]
     assert [s.state for s in timeline.stretches] == ["idle", "producing"]

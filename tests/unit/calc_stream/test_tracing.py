@@ -5,7 +5,7 @@ from itertools import accumulate
 
 from hypothesis import given, settings
 
-from calc_stream.core import parse_model, recompute
+from calc_stream.core import Marks, Periods, Versions, parse_model, recompute
 from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.model import SiteModel
 from calc_stream.core.plant import Link, Meter
@@ -95,7 +95,10 @@ def test_every_posting_is_the_cumulative_floor_of_the_exact_content(world: World
     span = span_of(model, readings)
     if span is None:
         return
-    edges = edges_within(span, model.slot_ms, extra_cuts(model, readings, ()))
+    versions = Versions.of(model)
+    periods = Periods(versions, Marks())
+    cuts = extra_cuts(versions.reigns[0], readings, (), periods, span)
+    edges = edges_within(span, model.slot_ms, cuts)
     flows = {
         m.id: flow_between(edges, readings.totals(m.id), m.scale).quanta.tolist()
         for m in model.meters
@@ -105,7 +108,7 @@ def test_every_posting_is_the_cumulative_floor_of_the_exact_content(world: World
     for start, account, source, quanta in zip(
         *(p.starts.tolist(), p.account.tolist(), p.source.tolist(), p.quanta.tolist())
     ):
-        posted.setdefault((start, p.sources[source]), {})[p.accounts[account]] = quanta
+        posted.setdefault((start, p.sources[source]), {})[p.accounts[account].name] = quanta
     for row, start in enumerate(edges[:-1].tolist()):
         exact = gathered(model, {meter: own[row] for meter, own in flows.items()})
         if exact is None:

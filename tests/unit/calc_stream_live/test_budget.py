@@ -10,7 +10,7 @@ import pytest
 from calc_stream.core import SiteState
 from calc_stream.evidence.accounts import accounts_trail
 from calc_stream.evidence.budget import Budget, accounts_of, budget, grounds_of
-from calc_stream.evidence.told import gather, model_record
+from calc_stream.evidence.told import gather, versions_in_force
 from calc_stream.evidence.trail import trail
 from calc_stream.factors import FactorSet, Rates, load, load_method
 from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, row, run_to_end
@@ -24,8 +24,9 @@ U = 0.01 / math.sqrt(3)
 def found(plant: Plant, folder: Path, batch: str, factors: FactorSet | None = None) -> Budget:
     running = run_to_end(plant, folder)
     stated = row(running, batch)
-    model = model_record(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
-    its = trail(gather(plant.writer.walk(SITE), model, None), batch, T0 + 180_000)
+    models = versions_in_force(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
+    factor = next(iter(plant.writer.of_kind(SITE, "factor")))
+    its = trail(gather(plant.writer.walk(SITE), models, factor), batch, T0 + 180_000)
     assert its.grounds is not None
     if factors is None:
         return budget(its.grounds, batch, None, None)
@@ -110,8 +111,8 @@ def test_the_intervals_of_its_accounts_add_up_to_what_was_posted(tmp_path: Path)
     plant = example(tmp_path, CLASSES)
     running = run_to_end(plant, tmp_path / "calc")
     stated = row(running, "Q")
-    model = model_record(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
-    its = trail(gather(plant.writer.walk(SITE), model, None), "Q", T0 + 180_000)
+    models = versions_in_force(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
+    its = trail(gather(plant.writer.walk(SITE), models, None), "Q", T0 + 180_000)
     assert its.grounds is not None
     own, of_p = accounts_trail(its.grounds, "Q")
     assert (own.account, own.counts, own.amounts) == ("batch:Q", "1", {"grid": "0.023000"})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from calc_stream.evidence.told import gather, model_record
+from calc_stream.evidence.told import gather, versions_in_force
 from calc_stream.evidence.trail import Trail, trail
 from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, row, run_to_end
 from wire.errors import ConfigError
@@ -34,8 +34,8 @@ def explained(plant: Plant, folder: Path, batch: str) -> tuple[Trail, dict[str, 
     stated = row(running, batch)
     assert running.site is not None
     assert stated.ended_ms is not None
-    model = model_record(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
-    told = gather(plant.writer.walk(SITE), model, None)
+    models = versions_in_force(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
+    told = gather(plant.writer.walk(SITE), models, None)
     found = trail(told, batch, stated.ended_ms)
     return found, running.site.state.totals()[f"batch:{batch}"]
 
@@ -108,4 +108,4 @@ def test_a_swapped_register_is_told_beside_its_total(tmp_path: Path) -> None:
 
 def test_a_journal_of_somebody_else_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is it the one"):
-        model_record([], "a" * 64, 7)
+        versions_in_force([], "a" * 64, 7)

@@ -95,7 +95,7 @@ def test_the_table_says_what_is_different(files, capsys) -> None:
         (["--month", "November", "--policy", "setup=pool"], "'November' is not a month"),
         (["P", "--factor", "grid=atlantis"], "there is no factor, series or entry 'atlantis'"),
         (["P", "--factor", "sun=cn-grid"], "is not NAME=VALUE with one of grid"),
-        (["P", "--policy", "setup=never"], "setup takes next or pool, not 'never'"),
+        (["P", "--policy", "setup=never"], "setup takes next or pool or campaign, not 'never'"),
         (["X", "--policy", "setup=pool"], "batch 'X' is in no event"),
         (["P", "--as-method", "chongqing"], "missing are the guide's text"),
     ],
