@@ -11,11 +11,19 @@ from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, rules
 from wire.messages import MeterEvent, Sample
 
 GAPPY = MODEL.replace("slot_s = 60", "slot_s = 30\nmax_gap_s = 25")
+SHIFTS = 'window = "shift"\nshifts = ["00:00", "08:01", "08:03", "08:04", "08:07"]\n'
+POLICIES = [
+    "",
+    '[policy]\nspread = "machine_hours"\nsetup_max_s = 60\n' + SHIFTS,
+    '[policy]\nspread = "mass"\nsetup = "campaign"\ncampaign_max_s = 90\n' + SHIFTS,
+    '[policy]\nspread = "direct_energy"\nweights = "mass"\n' + SHIFTS,
+]
 
 
-def disorderly(plant: Plant, dice: random.Random) -> None:
-    """Late and missing readings, silent meters, batches that overlap, reopen and are voided."""
-    plant.model(GAPPY)
+def disorderly(plant: Plant, dice: random.Random, policy: str) -> None:
+    """Late and missing readings, silent meters, batches that overlap, reopen and are voided; a
+    version of the model that comes late."""
+    plant.model(GAPPY + policy)
     numbers = iter(range(10_000))
     held: list[tuple[str, int]] = []
     active: set[str] = set()
@@ -38,8 +46,14 @@ def disorderly(plant: Plant, dice: random.Random) -> None:
             plant.event(f"e{next(numbers)}", second, word, node="press", batch=batch)
         if dice.random() < 0.2:
             plant.event(f"e{next(numbers)}", second, "quantity", batch=batch, good="3", unit="kg")
+        if policy and dice.random() < 0.2:
+            state = dice.choice(["setup", "idle", "producing"])
+            plant.event(f"e{next(numbers)}", second, "state", node="press", state=state)
         if second == 300:
             plant.factors()
+        if policy and second == 420:
+            later = "valid_from = 2026-11-21T08:05:30Z\n" + GAPPY + POLICIES[1]
+            plant.model(later.replace('to = "press"', 'to = "press"\nmultiplier = "1.5"'), "later")
         if second == 450:
             plant.event("v", second, "void", of="e0")
 
@@ -64,11 +78,11 @@ def take(plant: Plant, folder: Path, cuts: set[int]) -> Store:
     return store
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(12))
 def test_restarts_change_no_byte(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)
     plant = Plant(tmp_path)
-    disorderly(plant, dice)
+    disorderly(plant, dice, POLICIES[seed % 4])
     end = plant.writer.head(SITE)[0]
     whole = take(plant, tmp_path / "whole", set())
     rows = whole.rows(SITE)
