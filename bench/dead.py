@@ -26,6 +26,7 @@ from edge_agent import drivers
 from edge_agent.config import Metered
 from edge_agent.device import Device, Memory, Polled
 from edge_agent.drivers import Wanted, modbus
+from edge_agent.loop import new_loop
 from edge_agent.rounds import Rounds
 from simulators.serial_bus import SerialLine, Wire
 from simulators.slaves.modbus import ModbusMeter, ModbusParty
@@ -118,7 +119,8 @@ def main() -> int:
             case: lines.enter_context(apart.line(partial(make_line, case))).path
             for case in (Case(n, dead) for n in (10, 30) for dead in (False, True))
         }
-        found = asyncio.run(run(paths, arguments.minutes))
+        runner = lines.enter_context(asyncio.Runner(loop_factory=new_loop))
+        found = runner.run(run(paths, arguments.minutes))
     met = True
     for registers, name in ((10, "half busy"), (30, "nearly full")):
         without, with_dead = found[Case(registers, False)], found[Case(registers, True)]

@@ -27,6 +27,7 @@ from bench import apart
 from bench.telltale import Telltale, now_ms, profile
 from edge_agent import drivers, profiles
 from edge_agent.drivers import Driver, NoAnswer, Wanted, dlt645, modbus
+from edge_agent.loop import new_loop
 from simulators.serial_bus import SerialLine, Wire
 from simulators.slaves.dlt645 import Dlt645Meter, Dlt645Party
 from simulators.slaves.modbus import ModbusMeter, ModbusParty
@@ -143,8 +144,11 @@ async def measure(case: Case, path: Path, seconds: float) -> tuple[float, int, i
 
 def run(case: Case, seconds: float) -> Result:
     """One run of one case."""
-    with apart.line(partial(make_line, case)) as line:
-        share, wrong, missed = asyncio.run(measure(case, line.path, seconds))
+    with (
+        apart.line(partial(make_line, case)) as line,
+        asyncio.Runner(loop_factory=new_loop) as runner,
+    ):
+        share, wrong, missed = runner.run(measure(case, line.path, seconds))
     return Result(share, wrong, missed, line.stats.gap_violations, line.stats.collisions)
 
 

@@ -20,6 +20,7 @@ try:
     from edge_agent import agent, config
     from edge_agent.clock import Clock, system_clock
     from edge_agent.config import Plan
+    from edge_agent.loop import new_loop
     from edge_agent.store import Disk, Store, open_store
     from edge_agent.systemd import Systemd
     from wire.signing import SigningKey
@@ -119,7 +120,8 @@ def _run(path: Path) -> int:
             settings.state / "store.db", settings.site, settings.gateway, key, clock.now()
         )
         try:
-            asyncio.run(_serve(plan, store, clock, systemd, path))
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(_serve(plan, store, clock, systemd, path))
         finally:
             store.close()
     return 0

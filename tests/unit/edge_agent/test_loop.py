@@ -1,0 +1,40 @@
+"""The agent's event loop: exact in its waits, awake as soon as something comes."""
+
+import asyncio
+import os
+import time
+
+from edge_agent.loop import new_loop
+
+
+async def waits(seconds: float, times: int) -> list[float]:
+    found = []
+    for _ in range(times):
+        began = time.monotonic()
+        await asyncio.sleep(seconds)
+        found.append(time.monotonic() - began)
+    return found
+
+
+def test_a_wait_is_not_rounded_up_to_whole_milliseconds() -> None:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        shortest_s = min(runner.run(waits(0.0021, 50)))
+    assert 0.0021 <= shortest_s < 0.0027
+
+
+def test_what_comes_ends_a_wait() -> None:
+    async def hear() -> float:
+        readable, writable = os.pipe()
+        loop, heard = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(readable, heard.set)
+        loop.run_in_executor(None, lambda: (time.sleep(0.05), os.write(writable, b"x")))
+        began = time.monotonic()
+        async with asyncio.timeout(10):
+            await heard.wait()
+        loop.remove_reader(readable)
+        os.close(readable)
+        os.close(writable)
+        return time.monotonic() - began
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert 0.05 <= runner.run(hear()) < 5
