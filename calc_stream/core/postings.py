@@ -72,12 +72,13 @@ class Postings:
     def sums(self, periods: Periods) -> Sums:
         """Quanta by account, and by period and source; zeros left out."""
         size, width = len(self.accounts), max(len(self.sources), 1)
-        starts = np.zeros_like(self.starts)
-        for at, source in enumerate(self.sources):
+        starts = np.full_like(self.starts, periods.versions.reigns[0].from_ms)
+        for at, source in enumerate(self.sources) if not periods.single else ():
             mine = self.source == at
             starts[mine] = periods.starts(source, self.starts[mine])
-        found, period = np.unique(starts, return_inverse=True)
-        cell = (period.astype(np.int64) * size + self.account) * width + self.source
+        found = starts[:1] if periods.single else np.unique(starts)
+        period = np.searchsorted(found, starts)
+        cell = (period * size + self.account) * width + self.source
         result: Whole = np.zeros(found.size * size * width, dtype=np.int64)
         if self.quanta.dtype == object or peak(self.quanta) * max(self.quanta.size, 1) >= LIMIT:
             result = result.astype(object)

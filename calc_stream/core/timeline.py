@@ -160,7 +160,9 @@ def timelines(
             by_node[event.node].append(event)
     result: dict[str, NodeTimeline] = {}
     for name, own in by_node.items():
-        result[name], found = build_timeline(name, own, versions, batches)
+        result[name], found = NodeTimeline(name, (Stretch(-LIMIT),)), list[Problem]()
+        if own:
+            result[name], found = build_timeline(name, own, versions, batches)
         problems += found
     return result, problems
 

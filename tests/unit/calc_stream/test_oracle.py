@@ -49,6 +49,7 @@ def assert_as_the_oracle_has_it(world: RichWorld) -> oracle.Result:
         for (period, source), quanta in cells.items()
     }
     assert found == {key: quanta for key, quanta in truth.sums.items() if quanta}
+    assert posted(ledger) == {key: quanta for key, quanta in truth.posted.items() if quanta}
     assert ledger.intervals == truth.intervals
     assert set(ledger.untraced) == truth.untraced
     assert set(ledger.incomplete) == truth.incomplete
@@ -58,6 +59,17 @@ def assert_as_the_oracle_has_it(world: RichWorld) -> oracle.Result:
     assert_stores_as_in(truth, ledger)
     assert_borne_as_in(truth, world, ledger)
     return truth
+
+
+def posted(ledger: Ledger) -> dict:
+    """Interval by interval."""
+    p, found = ledger.postings, {}
+    columns = (p.starts.tolist(), p.account.tolist(), p.source.tolist(), p.quanta.tolist())
+    for start, account, source, quanta in zip(*columns, strict=True):
+        key = tuple(p.accounts[account]), start, p.sources[source]
+        assert key not in found
+        found[key] = quanta
+    return found
 
 
 def assert_stores_as_in(truth: oracle.Result, ledger: Ledger) -> None:

@@ -25,9 +25,11 @@ Key = tuple[str, str, str]  # account, node, state
 
 @dataclass
 class Result:
-    """`sums`: quanta by account (with node and state), period and source."""
+    """Quanta by account (with node and state) and source: `sums` by period, `posted` by the start of
+    the interval."""
 
     intervals: int = 0
+    posted: dict[tuple[Key, int, str], int] = field(default_factory=lambda: defaultdict(int))
     sums: dict[tuple[Key, int, str], int] = field(default_factory=lambda: defaultdict(int))
     sources: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     opening: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -185,3 +187,4 @@ class Interval:
             edges.append(begin // HOUR_MS * HOUR_MS)
         self.posted[source] += quanta
         self.result.sums[key, max(edges), source] += quanta
+        self.result.posted[key, begin, source] += quanta

@@ -1,0 +1,95 @@
+"""What to get wrong: (name, file of the core, its words, the wrong ones). Quick ones run always."""
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    name: str
+    file: str
+    right: str
+    wrong: str
+    quick: bool = False
+
+
+FAULTS = [
+    # stores
+    Fault("a store gives rounded up", "stores", "floor(quanta * out / stock.level)", "-floor(-quanta * out / stock.level)"),
+    Fault("losses make nothing smaller", "stores", "* stores[name].efficiency", "", True),
+    Fault("losses make the content smaller", "stores", "change = put[name].get(source, 0)", "change = floor(put[name].get(source, 0) * stores[name].efficiency)"),
+    Fault("a level goes below zero", "stores", "left = max(stock.level - out[name], Fraction(0))", "left = stock.level - out[name]"),
+    Fault("a shortage is silent", "stores", "short[name] += max(out[name] - stock.level, Fraction(0))", "pass", True),
+    Fault("a shortage counts from nothing", "stores", "max(out[name] - stock.level, Fraction(0))", "Fraction(out[name] if out[name] > stock.level else 0)"),
+    Fault("an empty store gives nothing it holds", "stores", "return dict(stock.content)\n    return {", "return {}\n    return {"),
+    Fault("a store begins anew on every page", "stores", "if name not in stocks}", "}"),
+    Fault("a store begins empty", "stores", "Stock(Fraction(store.level), _content(dict(store.content)))", "Stock()"),
+    Fault("stores mix into one", "stores", "others = [mul(content.parts[s], mix.whole) for s in stores[at + 1 :]]", "others = [content.parts[s] for s in stores[at + 1 :]]"),
+    Fault("what a store gave stays on it", "postings", "quanta = add(quanta, -back)", "pass"),
+    Fault("what a store held at first is nobody's", "postings", "columns += _opened(at, source, names, stored)", "pass"),
+    Fault("pages behind a changed one stay", "state", "old is not None and old.begun == stocks:", "old is not None:"),
+    Fault("a page begins with empty stores", "state", "stocks = {} if earlier is None else self.pages[earlier].ended", "stocks = {}"),
+    Fault("a part alone begins with empty stores", "definition", "stocks = post(network, nodes, readings, before, stocks).ended", "pass"),
+    # known flows, outlets, loops
+    Fault("a transformer loses nothing", "known", "left = arrived.times(1 - (model.utilities[start].loss or Fraction(0)))", "left = arrived", True),
+    Fault("a transformer gives its losses", "known", "arrived.times(1 - (model", "arrived.times((model"),
+    Fault("a cable loses nothing", "known", " * (1 - (link.loss or Fraction(0)))", "", True),
+    Fault("links of one place take all of it each", "known", "_share(link) / sum(shares)", "Fraction(1)"),
+    Fault("what was overdrawn upstream stays positive", "outlets", "divisor = mul(divisor, np.where(divisor < 0, whole(-1), whole(1)))", "divisor = mul(divisor, np.where(divisor < 0, whole(-1), whole(1)))\n            unit = np.abs(unit)"),
+    Fault("known links do not count as inflow", "outlets", "isinstance(edge, Link) and edge not in known", "isinstance(edge, Link)"),
+    Fault("reference efficiencies the wrong way round", "outlets", "/ carrier.quanta_per_unit / reference", "/ carrier.quanta_per_unit * reference", True),
+    Fault("energy of outputs is not made comparable", "outlets", "carrier.kwh_per_unit / carrier.quanta_per_unit / reference", "Fraction(1) / reference"),
+    Fault("a utility forgets its shares", "outlets", "elif shares:", "elif False:"),
+    Fault("an idle utility gives on", "outlets", "idle = drawn == 0 if all_metered", "idle = drawn < 0 if all_metered"),
+    Fault("a loop without an end is solved all the same", "linear", "if pivot <= 0:", "if pivot == 0:"),
+    Fault("a stuck loop passes on", "loops", "weights[rows] = 0", "pass"),
+    # integers, registers, edges
+    Fault("accounts in the wrong order", "postings", "names = tuple(sorted({*stored.accounts, *stored.opening}))", "names = tuple(sorted({*stored.accounts, *stored.opening}, reverse=True))", True),
+    Fault("an edge counts by the later reading", "registers", 'np.searchsorted(times, edges, "right") - 1', 'np.searchsorted(times, edges, "right")'),
+    Fault("swaps cut nothing", "edges", "cuts += (swap.t_ms for swap in readings.swaps.get(meter.id, ()))", "pass"),
+    Fault("readings' ends cut nothing", "edges", "cuts += reach_of(readings, meter.id) or ()", "pass"),
+    Fault("periods cut nothing", "edges", "periods.cuts(reign, part)", "periods.cuts(reign, part)[:0]"),
+    # versions and periods
+    Fault("a version begins late", "versions", "if r.from_ms <= t_ms)", "if r.from_ms < t_ms)"),
+    Fault("versions are one period", "periods", "[[-LIMIT], begins, held, *parts]", "[[-LIMIT], held, *parts]"),
+    Fault("windows are one period", "periods", "[[-LIMIT], begins, held, *parts]", "[[-LIMIT], begins]"),
+    Fault("hours are one period", "periods", "found = np.maximum(found, times // _HOUR_MS * _HOUR_MS)", "pass"),
+    Fault("factors are one period", "periods", "edges = np.unique(np.concatenate([edges, self._at[source]]))", "pass"),
+    Fault("a window outlives its version", "periods", "return reign.within(*windows.around(period_ms)) if windows else None", "return windows.around(period_ms) if windows else None"),
+    Fault("a month is a day", "windows", "        if windows.monthly:\n            break", "        pass"),
+    Fault("clocks stay in winter", "windows", "day += timedelta(days=1)  # on the clock: aware datetimes of one zone add so", "day = (day.astimezone(UTC) + timedelta(days=1)).astimezone(zone)"),
+    Fault("kept pages of another version", "state", "return before.model is after.model and was == now == (t_ms, now[1])", "return True"),
+    Fault("a frontier before the version", "state", "since = reign.from_ms if reach is None else max(reach[1], reign.from_ms)", "since = reign.from_ms if reach is None else reach[1]"),
+    Fault("marks are lost over a restart", "state", "told = (self.offset, self.silent, self.marks,", "told = (self.offset, self.silent, Marks(),"),
+    # who gets it
+    Fault("set-up that ends just in time is too early", "timeline", "rows = mine & (ends >= stretch.ready_ms)", "rows = mine & (ends > stretch.ready_ms)"),
+    Fault("set-up knows no limit", "timeline", "if stretch.ready_ms is not None:", "if False:"),
+    Fault("a stretch keeps the policy it began with", "timeline", "if t_ms < reign.from_ms < end_ms:", "if False:"),
+    Fault("weights by mass although one is not counted", "timeline", "full = all(counted.values())", "full = any(counted.values())"),
+    Fault("equal weights are told ones", "timeline", 'if policy.weights == "equal" or not weights:', "if not weights:"),
+    Fault("scrap weighs nothing", "batches", "return (self.good + self.scrap) * rate", "return self.good * rate"),
+    Fault("tonnes are kilograms", "batches", 'rate = convert(self.unit, "kg") if physical else 1', "rate = 1", True),
+    Fault("a campaign never ends", "campaigns", "t_ms <= last.over_ms and _same", "_same"),
+    Fault("a campaign ends an instant early", "campaigns", "t_ms <= last.over_ms and", "t_ms < last.over_ms and"),
+    Fault("products nobody told are the same", "campaigns", "return product is not None and product", "return product"),
+    Fault("set-up goes to batches, not campaigns", "timeline", 'if policy.setup == "campaign":', "if False:", True),
+    Fault("overhead nodes look like machines", "receivers", "if model.nodes[node].overhead:", "if False:"),
+    # spreading and burdens
+    Fault("a pool serves every line", "pools", "(lines is None or other.line in lines)", "True", True),
+    Fault("overhead nodes serve each other", "pools", "if not other.overhead and", "if"),
+    Fault("machine hours alone, whoever shares", "pools", "lasts_ms * weight / whole", "Fraction(lasts_ms)"),
+    Fault("machine hours beyond the readings", "pools", "first, last = max(window[0], self.span[0]), min(window[1], self.span[1])", "first, last = window"),
+    Fault("waiting counts as machine hours, and rest", "pools", "if not stretch.bears:", "if not stretch.active:"),
+    Fault("pieces of all its time in each window", "pools", "self.batches[name].counted(measure) * hours / whole[name]", "self.batches[name].counted(measure)", True),
+    Fault("gas holds no energy", "pools", "quanta * carrier.kwh_per_unit / carrier.quanta_per_unit", "Fraction(quanta * (carrier.unit == 'kWh'), carrier.quanta_per_unit)", True),
+    Fault("energy of other machines drives, too", "pools", "for batch, kwh in self._kwh.get((window, node), {}).items():", "for batch, kwh in ((b, k) for (w, _), own in self._kwh.items() if w == window for b, k in own.items()):"),
+    Fault("each transfer floored by itself", "pools", "after = floor(quanta * running / whole)", "after = before + floor(quanta * driver / whole)"),
+    Fault("a campaign's scrap bears nothing", "pools", "batch.good + batch.scrap for batch in members", "batch.good for batch in members", True),
+    Fault("a campaign shares by what some put out", "pools", "or not all(outputs.values())", "or not any(outputs.values())"),
+    Fault("a fault adds value", "burdens", 'if account.state == "producing"', 'if account.state in ("producing", "fault")', True),
+    Fault("set-up of a campaign came from a pool", "burdens", "_add(mine.allocated if pooled else mine.overhead", "_add(mine.allocated", True),
+    Fault("what an input was allocated stays there", "burdens", "for part in (self.value, self.overhead, self.allocated):", "for part in (self.value, self.overhead):"),
+    Fault("lots stay where they were bought", "burdens", "lots = dict(with_lots[name])", "lots = {}", True),
+    Fault("inputs by all output, scrap too", "genealogy", "quantity / batches[of].good", "quantity / (batches[of].good + batches[of].scrap)"),
+    # sums
+    Fault("what a page took out stays in the sums", "totals", "_add(mine, key, sign * quanta)", "_add(mine, key, quanta)"),
+    Fault("an account that only moved is not told", "totals", "if self.sums.get(a, {}) != cells}", "if sum(self.sums.get(a, {}).values()) != sum(cells.values())}"),
+]  # fmt: skip
