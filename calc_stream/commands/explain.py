@@ -17,7 +17,7 @@ from calc_stream.commands.explained import Explanation, MassTrail, SourceTrail, 
 from calc_stream.commands.export import site_of
 from calc_stream.config import Config
 from calc_stream.core import SiteState
-from calc_stream.core.decimals import parse_fraction, parse_instant, shortest, significant
+from calc_stream.core.decimals import fixed, parse_fraction, parse_instant, shortest, significant
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.accounts import accounts_trail
 from calc_stream.evidence.budget import Budget, budget
@@ -184,7 +184,7 @@ def _masses(row: BatchRow, told: Told, source: str, rates: Rates | None) -> Iter
                 column,
                 rates is not None and rates.counts(column),
                 factor,
-                shortest(amount),
+                fixed(round(quanta), carrier.quanta_per_unit, carrier.digits),
                 significant(kg / convert(carrier.unit, factor.per)),
                 significant(amount * kg, 15),
             )
