@@ -171,6 +171,20 @@ async def test_a_clock_out_by_more_than_any_zone_dates_nothing() -> None:
     assert history == []
 
 
+async def test_midnight_between_its_date_and_its_time_puts_nothing_a_day_off() -> None:
+    class Midnight(Freezing):
+        """Its date is asked for in the last second of a day, its time in the first of the next."""
+
+        def data(self, di: str) -> bytes | None:
+            if di == "04000101" and self.asked == [di]:
+                return bcd.write_moment("YYMMDDWW", self.shows - timedelta(days=1))
+            return super().data(di)
+
+    zone = timedelta(hours=21, minutes=19) - timedelta(days=1)  # it shows 00:00:07
+    (history,) = await recalled(Midnight(zone), NOW_MS - 2 * HOUR_MS)
+    assert len(history) == 2
+
+
 async def test_stamps_from_before_a_clock_was_set_are_left_out() -> None:
     class SetBack(Freezing):
         """Its clock was set back two hours after the freeze before last."""

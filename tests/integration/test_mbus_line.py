@@ -270,6 +270,22 @@ async def test_values_of_an_hour_ago_are_no_values() -> None:
                 await read(meter(bus, "mbus_gas"))
 
 
+@pytest.mark.parametrize(("second", "values"), [(1, {"heat_energy": 1}), (2, None)])
+async def test_a_value_told_twice_must_be_the_same(
+    second: int, values: dict[str, int] | None
+) -> None:
+    twice = bytes.fromhex(f"04 06 01 00 00 00 04 06 0{second} 00 00 00")
+    telegram = frame_bytes(Frame(0x08, 5, 0x72, KAMSTRUP[7:19] + twice))
+    with MeterLine(find_request, Meters({5: [telegram]})) as line:
+        async with connect(settings(line), Random(1), Clock()) as bus:
+            each = meter(bus, "mbus_heat")
+            if values is None:
+                with pytest.raises(BadData, match="more than once, each time different"):
+                    await read(each)
+            else:
+                assert told(await read(each)) == values
+
+
 async def test_letters_instead_of_digits_are_not_measured() -> None:
     text = Path(profiles.__file__).with_name("diehl_sharky.toml").read_text()
     model = profiles.parse(

@@ -18,6 +18,7 @@ from edge_agent.drivers import LinkLost, NoAnswer
 from edge_agent.drivers.modbus import Settings, connect
 from edge_agent.line import Tally
 from edge_agent.protocols.modbus import crc16
+from tests.integration.servers import free_port
 
 
 def now_ms() -> int:
@@ -124,6 +125,50 @@ async def test_who_met_its_neighbours_answer_with_a_late_one_is_waited_for_again
                 waits.append(line.began[-1] - line.began[-2])
     assert max(waits[1:3]) < 0.35
     assert waits[3] >= 0.4
+
+
+async def test_whose_late_answer_came_while_nobody_was_asked_is_waited_for_again() -> None:
+    def late_the_second_time(request: bytes, line: Line) -> None:
+        if len(line.asked) == 3:
+            time.sleep(0.3)
+        if request[0] == 1 or len(line.asked) == 3:
+            line.say(framed(request, 8))
+
+    late, waits = Tally(), []
+    with Line(late_the_second_time) as line:
+        async with connect(line.settings(timeout_ms=200), Random(1), now_ms) as bus:
+            for n in range(3):
+                with pytest.raises(NoAnswer):
+                    await bus.read(2, 3, 0, 1, tally=late)
+                await asyncio.sleep(0.2 if n == 1 else 0)
+                assert await bus.read(1, 3, 0, 1) == (8,)
+                waits.append(line.began[-1] - line.began[-2])
+    assert late.stray == 1
+    assert waits[2] >= 0.4
+
+
+async def test_a_meter_asked_by_two_is_not_asked_by_the_second_before_its_late_answer_has_gone_by() -> (
+    None
+):
+    def late_at_last(request: bytes, line: Line) -> None:
+        if address(request) == 100 and len(line.asked) > 1:
+            time.sleep(0.3)
+        if address(request) == 200 or len(line.asked) > 1:
+            line.say(framed(request, address(request)))
+
+    first, second = Tally(), Tally()
+    with Line(late_at_last) as line:
+        async with connect(line.settings(timeout_ms=200), Random(1), now_ms) as bus:
+            with pytest.raises(NoAnswer):
+                await bus.read(1, 3, 100, 1, tally=first)
+            await asyncio.sleep(0.25)
+            nothing, value = await asyncio.gather(
+                bus.read(1, 3, 100, 1, tally=first),
+                bus.read(1, 3, 200, 1, tally=second),
+                return_exceptions=True,
+            )
+    assert isinstance(nothing, NoAnswer)
+    assert value == (200,)
 
 
 async def test_a_dead_meter_itself_is_not_asked_before_its_late_answer_has_gone_by() -> None:
@@ -305,3 +350,72 @@ async def test_rtu_over_tcp_keeps_the_guards_of_rtu() -> None:
         assert await bus.read(1, 3, 200, 1) == (200,)
     await gone.wait()
     server.close()
+
+
+class Noted(Random):
+    """Notes between what the pause before the next attempt was drawn; takes none."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.ceilings: list[float] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        assert a == 0
+        self.ceilings.append(b)
+        return 0.0
+
+
+class Gateway:
+    """A TCP gateway that can go away and come back; no meter answers for register 100."""
+
+    def __init__(self, port: int) -> None:
+        self._port, self.connections = port, 0
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def come(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+
+    async def go(self) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        self._writers.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while request := await reader.readexactly(12):
+                if address(request[6:]) != 100:
+                    writer.write(request[:5] + bytes((5, *request[6:8], 2, 0, 8)))
+
+
+async def test_a_connection_on_which_three_in_a_row_are_not_answered_is_opened_anew() -> None:
+    gateway = Gateway(port := free_port())
+    await gateway.come()
+    settings = Settings(transport="tcp", host="127.0.0.1", port=port, timeout_ms=50)
+    async with connect(settings, Random(1), now_ms) as bus:
+        for dead, connections in ((2, 1), (2, 1), (3, 2)):
+            for _ in range(dead):
+                with pytest.raises(NoAnswer):
+                    await bus.read(1, 3, 100, 1)
+            assert await bus.read(1, 3, 200, 1) == (8,)
+            assert gateway.connections == connections
+    await gateway.go()
+
+
+async def test_the_pauses_before_a_lost_link_is_tried_again_grow_at_random_and_begin_anew() -> None:
+    gateway, noted = Gateway(port := free_port()), Noted()
+    settings = Settings(transport="tcp", host="127.0.0.1", port=port, timeout_ms=500)
+    async with connect(settings, noted, now_ms) as bus:
+        for losses in (8, 1):
+            for _ in range(losses):
+                with pytest.raises(LinkLost):
+                    await bus.read(1, 3, 200, 1)
+            await gateway.come()
+            assert await bus.read(1, 3, 200, 1) == (8,)
+            await gateway.go()
+            await asyncio.sleep(0.05)
+    assert noted.ceilings == [1, 2, 4, 8, 16, 30, 30, 30, 1]

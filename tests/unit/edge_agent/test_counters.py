@@ -164,6 +164,20 @@ def test_a_rollover_that_would_need_more_than_rated_power_is_none() -> None:
     assert [e.event for e in events(feed([900_000_000, 40, 50, 60]))] == ["reset"]
 
 
+def test_a_total_that_falls_by_more_than_its_modulus_did_not_roll_over() -> None:
+    # Of two tariffs with a modulus each: a rollover of one cannot have taken it so far down.
+    told = feed([1_500_000_000, 0, 10, 20])
+    assert [e.event for e in events(told)] == ["reset"]
+    assert booked(told) == Fraction(20, 1000)
+
+
+def test_time_for_just_a_whole_turn_is_told_though_the_register_stands_where_it_was() -> None:
+    bounds = Register(per_hour=Fraction(10), modulus=Fraction(10))
+    most_ms = 3_529_411 - 2_000  # in which 10 kW, 2 % too much, make 10 kWh; less the refresh
+    assert [e.event for e in events(feed([0, 0], bounds, most_ms))] == ["turns_unknown"]
+    assert events(feed([0, 0], bounds, most_ms - 1_000)) == []
+
+
 def test_without_a_modulus_or_rated_power_nothing_is_a_rollover() -> None:
     values = [999_999_900, 40, 50, 60]
     for bounds in (Register(per_hour=Fraction(10)), Register(modulus=Fraction(1_000_000))):
@@ -178,9 +192,10 @@ def test_the_total_of_two_tariffs_rolls_over_when_one_of_them_does() -> None:
 
 def exchanged(values: list[int], state: State) -> list[Judged]:
     """What is said of the values after the meter said it is another one, one each minute."""
+    begun_ms = state[KWH].t_ms
     state, told = replaced(state), []
     for n, value in enumerate(values, 1):
-        told.append(judge(state, sample(value, T0 + n * 60_000), {KWH: TEN_KW}))
+        told.append(judge(state, sample(value, begun_ms + n * 60_000), {KWH: TEN_KW}))
         state = told[-1].state
     return told
 
@@ -215,7 +230,7 @@ def test_an_exchange_that_was_seen_as_a_reset_before_is_not_told_twice() -> None
     assert (after.events, qualities([after])) == ([], ["good"])
     assert [e.event for e in events(exchanged([60, 61, 62], after.state))] == ["swap"], "another"
     same = confirmed(told[-1].state)
-    later = exchanged([3, 3, 3], same)
+    later = exchanged([60, 61, 62], same)
     assert [e.event for e in events(later)] == ["swap"]
 
 
@@ -279,6 +294,17 @@ def test_over_a_time_of_unknown_length_values_that_agree_are_believed(how: str) 
     assert booked([first, *told]) == Fraction(200_020, 1000)
 
 
+@pytest.mark.parametrize(("days", "said"), [(29, []), (32, ["reset"])])
+def test_a_time_of_unknown_length_may_have_been_a_month(days: int, said: list[str]) -> None:
+    state = undated(judge({}, sample(1_000, T0), {KWH: TEN_KW}).state)
+    drawn = 10_200 * 24 * days  # Wh, of 10 kW at class 2
+    told = []
+    for n in range(1, PATIENCE + 1):
+        told.append(judge(state, sample(1_000 + drawn + n, T0 + n * 60_000), {KWH: TEN_KW}))
+        state = told[-1].state
+    assert [e.event for e in events(told)] == said
+
+
 def test_the_same_answer_judged_again_changes_nothing() -> None:
     state: State = {}
     for n, value in enumerate([50_000, 50_010, 0, 10, 20, 30]):
@@ -300,6 +326,25 @@ def test_the_coarse_steps_of_a_32_bit_float_are_no_jumps() -> None:
     bounds = Register(per_hour=Fraction(1), float32=True)
     told = feed([8_000_000_000, 8_000_000_500], bounds, every_ms=1_000)
     assert qualities(told) == ["good", "good"]
+
+
+def test_a_float_jumps_by_its_own_coarse_step_and_no_further() -> None:
+    bounds = Register(per_hour=Fraction(1), float32=True)
+    told = feed([8_000_000_000, 8_000_002_500], bounds, every_ms=1_000)
+    assert qualities(told) == ["good", "suspect"]
+
+
+def test_a_number_that_loses_its_last_digit_as_it_grows_may_move_by_the_next() -> None:
+    """Seven digits written out: 99999.9 is followed by 100001."""
+    bounds = {KWH: Register(per_hour=Fraction(1))}
+    first = judge({}, Sample("m", T0, {KWH: (999_999, -1)}), bounds)
+    later = judge(first.state, Sample("m", T0 + 1_000, {KWH: (100_001, 0)}), bounds)
+    assert qualities([later]) == ["good"]
+
+
+def test_a_register_was_last_read_when_it_was_last_doubted() -> None:
+    *_, doubted = feed([50_000, 0])
+    assert doubted.state[KWH].last_t_ms == T0 + 60_000
 
 
 @given(st.lists(st.integers(0, 166), min_size=1, max_size=40), st.integers(0, 10**9 - 1))

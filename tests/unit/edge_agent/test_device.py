@@ -153,6 +153,18 @@ async def test_the_identity_is_told_once_and_read_again_each_hour() -> None:
     assert bus.asked.count((64512, 2)) == 1
 
 
+async def test_a_clock_that_went_back_unnoticed_is_no_reason_to_take_somebody_else_for_the_meter() -> (
+    None
+):
+    bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 0, 0, 0))
+    meter = device(bus, "eastron_sdm630", "voltage_l1")
+    await meter.poll()
+    bus.now_ms -= 7_200_000
+    bus.asked.clear()
+    await meter.poll()
+    assert bus.asked == [(64512, 2), (0, 2)]
+
+
 async def test_a_meter_back_from_an_absence_is_asked_who_it_is() -> None:
     bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 0, 0, 0))
     meter = device(bus, "eastron_sdm630", "voltage_l1")
@@ -386,3 +398,35 @@ async def test_what_another_meter_remembers_it_may_have_counted_elsewhere(
     memory = Memory({"serial": "7"}, seen)
     told = await Device("m", meter, lambda: meter.now_ms, limits, memory).poll()
     assert [s.quality for s in told.samples].count("backfilled") == remembered
+
+
+@pytest.mark.parametrize(("missing_ms", "remembered"), [(899_000, 0), (900_000, 1)])
+async def test_a_gap_that_hides_a_boundary_is_looked_back_on_and_a_shorter_one_is_not(
+    missing_ms: int, remembered: int
+) -> None:
+    class Quarterly(Freezes):
+        async def history(self, after_ms: int) -> AsyncIterator[Answer]:
+            yield Answer(after_ms + 1_000, {})
+            yield Answer(after_ms + 2_000, {"active_energy_import": (900_000 + T0 // 1000, -3)})
+
+    seen = {"active_energy_import": Seen((900_000 + T0 // 1000, -3), T0)}
+    meter = Quarterly("7", T0 + missing_ms)
+    memory = Memory({"serial": "7"}, seen)
+    told = await Device("m", meter, lambda: meter.now_ms, {}, memory).poll()
+    assert [s.quality for s in told.samples].count("backfilled") == remembered
+
+
+async def test_a_meter_silent_about_its_past_alone_is_read_after_three_tries() -> None:
+    class Forgetful(Freezes):
+        async def history(self, after_ms: int) -> AsyncIterator[Answer]:
+            if after_ms:
+                raise NoAnswer("silent")
+            yield Answer(after_ms, {})
+
+    seen = {"active_energy_import": Seen((900_000 + T0 // 1000, -3), T0)}
+    meter = Forgetful("7", T0 + 3_600_000)
+    device = Device("m", meter, lambda: meter.now_ms, {}, Memory({"serial": "7"}, seen))
+    for _ in range(3):
+        with pytest.raises(NoAnswer):
+            await device.poll()
+    assert [s.quality for s in (await device.poll()).samples] == ["good"]

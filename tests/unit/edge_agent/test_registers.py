@@ -110,6 +110,35 @@ def test_a_meter_that_wants_even_counts_is_asked_for_one_register_more() -> None
     assert decode(block, [7, 9]) == {"active_power": (7, 0)}
 
 
+def test_a_refused_word_nobody_asked_for_is_learned_once_and_the_next_refusal_teaches_more() -> (
+    None
+):
+    """An even count is kept, so the word is asked for again: the register itself must be absent."""
+    text = (
+        'vendor = "V"\nmodel = "M"\ngrade = "A"\nsource = "-"\n[limits]\neven = true\n[registers]\n'
+        'active_power = { at = 4, as = "u16", unit = "W", optional = true }'
+    )
+    profile = profiles.parse(text, "made")
+    assert isinstance(profile, Profile)
+    learned = Learned()
+    for _ in range(2):
+        (block,) = plan(profile, ["active_power"], learned)
+        learned = learn(learned, block) or pytest.fail("nothing learned")
+    assert plan(profile, ["active_power"], learned) == []
+
+
+def test_a_hole_as_long_as_the_limit_is_read_over_and_a_longer_one_is_not() -> None:
+    holes = profiles.parse(
+        'vendor = "V"\nmodel = "M"\ngrade = "A"\nsource = "-"\n[limits]\nmax_hole = 2\n[registers]\n'
+        'active_power = { at = 0, as = "u16", unit = "W" }\n'
+        'frequency = { at = 3, as = "u16", unit = "Hz" }\n'
+        'power_factor = { at = 7, as = "u16", unit = "1" }\n',
+        "made",
+    )
+    assert isinstance(holes, Profile)
+    assert [(b.address, b.count) for b in plan(holes, holes.registers)] == [(0, 4), (7, 1)]
+
+
 def test_one_request_asks_one_function() -> None:
     profile = made(
         'active_power = { at = 0, fc = 3, as = "u16", unit = "W" }\n'
@@ -141,6 +170,8 @@ def test_a_register_that_must_be_asked_alone_takes_no_neighbour_with_it() -> Non
     asked = ["active_energy_export", "reactive_energy_export"]
     learned = Learned(alone=frozenset({"active_energy_export"}))
     assert [b.address for b in plan(EM24, asked, learned)] == [92, 94]
+    learned = Learned(alone=frozenset({"reactive_energy_export"}))
+    assert [b.address for b in plan(EM24, asked, learned)] == [92, 94], "nor goes with one"
 
 
 def test_a_mandatory_register_that_is_refused_teaches_nothing() -> None:
@@ -264,6 +295,7 @@ def test_identity_as_text() -> None:
     # Victron dbus-modbus-client abb.py: the type of a B23 is 0x42323320.
     assert read_text(IdentityRegister(at=0, as_="string", length=2), [0x4232, 0x3320]) == "B23"
     assert read_text(IdentityRegister(at=0, as_="u32"), [0x0001, 0xE240]) == "123456"
+    assert read_text(IdentityRegister(at=0, as_="bcd", length=2), [0x0012, 0x3456]) == "00123456"
 
 
 def test_a_modulus_is_given_on_the_primary_side_and_in_the_quantitys_unit() -> None:

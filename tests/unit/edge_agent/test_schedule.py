@@ -92,6 +92,14 @@ def test_a_dead_device_does_not_go_first_at_a_boundary() -> None:
     assert not schedule.next_due(boundary).boundary
 
 
+def test_a_dead_device_waits_behind_neighbours_that_became_due_after_it() -> None:
+    schedule = Schedule({"dead": 1_000, "well": 1_000}, T0)
+    for _ in range(10):
+        schedule.failed("dead", T0)  # due in 20 s
+    schedule.answered("well", T0 + 20_500)
+    assert schedule.next_due(T0 + 21_000).name == "well"
+
+
 def test_one_dead_of_ten_costs_the_others_less_than_five_percent_of_their_slots() -> None:
     names = [f"m{n}" for n in range(10)]
     span = 900_000
