@@ -123,11 +123,11 @@ class _Starter:
 
 def _configure(place: Path, broker: int, api: int, meters: int, port: int) -> None:
     (place / "lean.toml").write_text(_PROFILE)
-    (place / "token").write_text("bench\n")
+    (place / "api.keys").touch()
     (place / "ingestor.toml").write_text(
         f'journal = "{place}/journal.db"\nstate = "{place}/ingestor"\n'
         f'receipt_key = "{place}/receipt.key"\n[broker]\nport = {broker}\n'
-        f'[api]\nport = {api}\ntoken_file = "{place}/token"\n'
+        f'[api]\nport = {api}\nkeys_file = "{place}/api.keys"\n'
         f'[[gateways]]\nsite = "{_SITE}"\ngateway = "{_GATEWAY}"\n'
         f'public_key_file = "{place}/gateway.pub"\n'
     )

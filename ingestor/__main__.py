@@ -14,6 +14,7 @@ from wire.errors import BadData, ConfigError, TransientError
 
 try:
     from ingestor import commands, config, doctor, receipts, service
+    from ingestor.commands import apikey as apikey_command
     from ingestor.commands import journal as journal_command
     from ingestor.commands import segment as segment_command
 except ModuleNotFoundError as exc:
@@ -45,6 +46,7 @@ _OF_WORD = {
         "ingestor key --config ingestor.toml > receipt.key.pub",
         "wattprint ingestor key --config ingestor.toml",
     ),
+    "apikey": apikey_command.EXAMPLES,
     "doctor": (
         "ingestor doctor --config ingestor.toml",
         "wattprint doctor --config ingestor.toml",
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     word("check", "say everything that is wrong with a configuration")
     word("doctor", "look at everything around the ingestor; exit 1 if something needs a cure")
     word("key", "print the public key receipts are signed with, made at the first call")
+    apikey_command.add_arguments(word("apikey", "who may call the API: list, new, rotate, revoke"))
     project = word("project", "write the journal into the databases once more")
     project.add_argument("--from", type=int, required=True, dest="offset", metavar="OFFSET")
     compare = word("reconcile", "count readings in journal and databases, name differences")
@@ -142,6 +145,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return _piped(lambda: journal_command.run(arguments))
     if arguments.word == "check":
         return _check(arguments.config)
+    if arguments.word == "apikey":
+        return apikey_command.run(arguments)
     plan = config.load(arguments.config)
     match arguments.word:
         case "run":

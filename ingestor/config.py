@@ -12,7 +12,7 @@ port = 1883
 [api]
 host = "127.0.0.1"
 port = 8421
-token_file = "api.token"
+keys_file = "api.keys"                   # who may call: made by `ingestor apikey new`
 
 [[gateways]]
 site = "cq-wheel"
@@ -24,12 +24,14 @@ kind = "embedded"
 ~~~
 """
 
+import secrets
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from ingestor import sinks
+from ingestor.callers import CallersFile
 from ingestor.sinks import Configured
 from wire import config
 from wire.errors import BadData, ConfigError
@@ -39,12 +41,14 @@ from wire.topics import is_id
 
 
 class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the HTTP API listens; its bearer token stands in `token_file`."""
+    """Where the HTTP API listens, who may call it (`callers.py`), and how often each of them."""
 
-    token_file: Path
+    keys_file: Path
     host: str = "127.0.0.1"
     port: config.Port = 8421
     most_body_bytes: int = 8 * 1024 * 1024
+    requests_per_s: Annotated[float, msgspec.Meta(gt=0)] = 100
+    burst: Annotated[int, msgspec.Meta(ge=1)] = 200
 
 
 class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,7 +86,6 @@ class Plan(msgspec.Struct, frozen=True):
     config: IngestorConfig
     gateways: list[tuple[str, str, PublicKey]]
     sinks: list[Configured]
-    token: str
 
 
 def load(path: Path) -> Plan:
@@ -94,7 +97,6 @@ def load(path: Path) -> Plan:
         found,
         [(g.site, g.gateway, _public_key(path, at, g)) for at, g in enumerate(found.gateways)],
         [sinks.configure(table, path, f"sinks[{at}]") for at, table in enumerate(found.sinks)],
-        config.read_secret(found.api.token_file) if found.api else "",
     )
 
 
@@ -120,16 +122,24 @@ def problems(path: Path) -> list[ConfigError]:
     for name in {name for name in names if names.count(name) > 1}:
         told.append(config.refuse(path, "sinks", f"two are called {name!r}; give one a `name`"))
     if found.api:
-        told += _token_problems(path, found.api)
+        told += _keys_problems(path, found.api)
     return told
 
 
-def _token_problems(path: Path, api: Api) -> list[ConfigError]:
+def _keys_problems(path: Path, api: Api) -> list[ConfigError]:
     try:
-        config.read_secret(api.token_file)
+        callers_file(api).all()
     except ConfigError as exc:
-        return [config.refuse(path, "api.token_file", str(exc))]
+        return [config.refuse(path, "api.keys_file", str(exc))]
+    if not api.keys_file.exists():
+        cure = "is not there; make a key: ingestor apikey new NAME --role operator"
+        return [config.refuse(path, "api.keys_file", f"{api.keys_file}: {cure}")]
     return []
+
+
+def callers_file(api: Api) -> CallersFile:
+    """The API's keys, to be changed."""
+    return CallersFile(api.keys_file, lambda: secrets.token_urlsafe(32))
 
 
 def _public_key(path: Path, at: int, gateway: Gateway) -> PublicKey:

@@ -11,6 +11,10 @@ from functools import partial
 from typing import Any
 
 from ingestor import api, receipts, standing
+from ingestor.api import documents, events, journal, readings, status
+from ingestor.api.guard import Guard
+from ingestor.api.limits import Limits
+from ingestor.callers import Callers
 from ingestor.config import Api, Plan
 from ingestor.days import Days
 from ingestor.intake import Intake
@@ -24,6 +28,10 @@ from ingestor.source import Source
 from ingestor.stored import Stored
 from wire.errors import ConfigError
 from wire.journal import Entry, Writer, open_reader, open_writer
+
+# How often an address may come with a key that is not known.
+_TRIES_PER_S = 1.0
+_TRIES = 20
 
 
 def now_ms() -> int:
@@ -152,9 +160,15 @@ class Service:
         async def off_loop(work: Callable[..., Any], *arguments: object) -> Any:
             return await loop.run_in_executor(self._reading_thread, partial(work, *arguments))
 
-        submit = self._pipeline.submit
-        app = api.build(submit, self._stored, off_loop, self._plan.token, settings.most_body_bytes)
-        return api.server(app)
+        submit, most_bytes = self._pipeline.submit, settings.most_body_bytes
+        routers = [
+            status.routes(self._stored.status, off_loop),
+            events.routes(submit, most_bytes),
+            documents.routes(submit, most_bytes),
+            journal.routes(self._stored.records, off_loop),
+            readings.routes(self._stored.readings, off_loop),
+        ]
+        return api.server(api.build(_guard(settings), routers))
 
 
 async def serve(plan: Plan) -> None:
@@ -171,6 +185,12 @@ async def serve(plan: Plan) -> None:
 
 async def _on_thread(threads: ThreadPoolExecutor, projector: Projector) -> None:
     await asyncio.get_running_loop().run_in_executor(threads, projector.run)
+
+
+def _guard(settings: Api) -> Guard:
+    requests = Limits(settings.requests_per_s, settings.burst, time.monotonic)
+    tries = Limits(_TRIES_PER_S, _TRIES, time.monotonic)
+    return Guard(Callers(settings.keys_file), requests, tries)
 
 
 def _listen(settings: Api) -> socket.socket:

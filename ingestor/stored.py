@@ -1,14 +1,12 @@
 """What the API can read back: journal records, history, and how everything stands."""
 
 from collections.abc import Callable
-from typing import Any
-
-import msgspec
 
 from ingestor.intake import Intake
 from ingestor.projector import Cursors, Projector
 from ingestor.sinks.embedded import History, Series
 from ingestor.standing import Source, Standing
+from ingestor.status import SinkStatus, SiteStatus, SourceStatus, Status, StreamStatus
 from ingestor.streams import Stream
 from wire.journal import Reader, Record
 
@@ -39,48 +37,48 @@ class Stored:
         """From the embedded history; empty where that sink is not configured."""
         return self._history.readings(site, meter, from_ms, to_ms)
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """Everything per site; counters of receipts, duplicates and the like since the start."""
         sites = self._intake.standings.copy()
-        return {
-            "broker": "connected" if self._has_link() else "not connected",
-            "sites": {site: self._site(its) for site, its in sites.items()},
-        }
+        return Status(
+            "connected" if self._has_link() else "not connected",
+            {site: self._site(its) for site, its in sites.items()},
+        )
 
     def close(self) -> None:
         self._journal.close()
         self._history.close()
 
-    def _site(self, standing: Standing) -> dict[str, Any]:
+    def _site(self, standing: Standing) -> SiteStatus:
         site = standing.site
         counts = self._intake.counts
-        found = {
-            name: counts[site, name]
-            for name in ("receipts", "duplicates", "quarantined", "refused")
-        }
         streams = {
-            name: {"upto": stream.upto, "gaps": self._intake.held.gaps(stream)}
+            name: StreamStatus(stream.upto, self._intake.held.gaps(stream))
             for name, stream in self._streams(standing).items()
         }
         sinks = {
-            name: {"state": projector.state, "offset": self._cursors.get(name, site)}
+            name: SinkStatus(projector.state, self._cursors.get(name, site))
             for name, projector in self._projectors.items()
         }
-        return {
-            "offset": standing.offset,
-            "segments": standing.segments,
-            "readings": standing.readings,
-            "events": standing.events,
-            **found,
-            "streams": streams,
-            "sources": self._sources(standing),
-            "gateways": {
-                gateway: msgspec.to_builtins(state)
-                for (where, gateway), state in self._intake.gateways.copy().items()
-                if where == site
-            },
-            "sinks": sinks,
+        gateways = {
+            gateway: state
+            for (where, gateway), state in self._intake.gateways.copy().items()
+            if where == site
         }
+        return SiteStatus(
+            standing.offset,
+            standing.segments,
+            standing.readings,
+            standing.events,
+            counts[site, "receipts"],
+            counts[site, "duplicates"],
+            counts[site, "quarantined"],
+            counts[site, "refused"],
+            streams=streams,
+            sources=self._sources(standing),
+            gateways=gateways,
+            sinks=sinks,
+        )
 
     def _streams(self, standing: Standing) -> dict[str, Stream]:
         """Also those of which the journal has nothing yet, because their first segment is missing."""
@@ -90,7 +88,7 @@ class Stored:
             streams[name] = standing.stream(gateway, stream)
         return streams
 
-    def _sources(self, standing: Standing) -> dict[str, Any]:
+    def _sources(self, standing: Standing) -> dict[str, SourceStatus]:
         """A source's events end where its last heartbeat says so, received or not."""
         beats = {
             name: beat
@@ -100,9 +98,6 @@ class Stored:
         found = {}
         for name in sorted(standing.sources.keys() | beats.keys()):
             source, beat = standing.sources.get(name, Source()), beats.get(name)
-            found[name] = {
-                "upto": source.upto,
-                "gaps": source.gaps(beat.n if beat else 0),
-                "heartbeat_ms": beat.heartbeat if beat else None,
-            }
+            gaps = source.gaps(beat.n if beat else 0)
+            found[name] = SourceStatus(source.upto, gaps, beat.heartbeat if beat else None)
         return found

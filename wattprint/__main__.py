@@ -18,6 +18,7 @@ WORDS = {
     "factors": ("calc_stream", "list, show, check and import emission factors"),
     "methods": ("calc_stream", "list and show method profiles"),
     "doctor": ("ingestor", "say what is wrong with broker, disk, clock, database, and the cure"),
+    "apikey": ("ingestor", "make, list, rotate and revoke keys of the ingestor's API"),
     "journal": ("ingestor", "verify or show the journal"),
     "segment": ("ingestor", "show what a sealed segment holds"),
     "quarantine": ("ingestor", "list, show and replay what was refused"),

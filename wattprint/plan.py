@@ -6,7 +6,6 @@ What is written is what an installer would write by hand; the files are there to
 import json
 import os
 import pwd
-import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -72,10 +71,6 @@ def write(place: Place) -> dict[str, Any]:
     """Write everything; returns what the simulated plant says of itself. Raises ConfigError."""
     for name in ("logs", "agent", "ingestor", "calc", "plant"):
         place.path(name).mkdir(parents=True, exist_ok=True)
-    token = place.path("api.token")
-    if not token.exists():
-        token.touch(mode=0o600)
-        token.write_text(secrets.token_urlsafe(32) + "\n")
     for key in ("receipt.key", "agent/gateway.key"):
         public = SigningKey.load_or_create(place.path(key)).public
         place.path(f"{key}.pub").write_text(f"{public}\n")
@@ -84,10 +79,27 @@ def write(place: Place) -> dict[str, Any]:
     place.path("model.toml").write_text(described["model_toml"])
     place.path("agent.toml").write_text(_agent(place, described))
     place.path("ingestor.toml").write_text(_ingestor(place))
+    _make_api_key(place)
     place.path("calc.toml").write_text(_calc(place))
     if place.mosquitto:
         place.path("mosquitto.conf").write_text(_mosquitto(place))
     return described
+
+
+def _make_api_key(place: Place) -> None:
+    """For the calculator and the summary, who have the key; the ingestor keeps its hash."""
+    token, keys = place.path("api.token"), place.path("api.keys")
+    if token.exists() and keys.exists():
+        return
+    keys.unlink(missing_ok=True)
+    command = module("ingestor", "apikey", "new", "calculator", "--role", "operator,auditor")
+    command += ["--config", str(place.path("ingestor.toml"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(done.stderr.strip() or f"{keys}: ingestor apikey failed")
+    token.unlink(missing_ok=True)
+    token.touch(mode=0o600)
+    token.write_text(done.stdout)
 
 
 def _describe(plant: Path) -> dict[str, Any]:
@@ -142,7 +154,7 @@ def _ingestor(place: Place) -> str:
         f'journal = "{place.path("journal.db")}"\nstate = "{place.path("ingestor")}"\n'
         f'receipt_key = "{place.path("receipt.key")}"\n\n{place.broker_table}\n'
         f'[api]\nhost = "127.0.0.1"\nport = {place.ports.api}\n'
-        f'token_file = "{place.path("api.token")}"\n\n'
+        f'keys_file = "{place.path("api.keys")}"\n\n'
         f'[[gateways]]\nsite = "{SITE}"\ngateway = "{GATEWAY}"\n'
         f'public_key_file = "{place.path("agent/gateway.key.pub")}"\n\n'
         '[[sinks]]\nkind = "embedded"\n'

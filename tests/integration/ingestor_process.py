@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from ingestor.callers import Caller, digest
 from tests.integration import servers
 from tests.integration.servers import Process
 from tests.unit.ingestor.gateway import Gateway
@@ -34,7 +35,8 @@ class Ingestor:
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "api.token").write_text("secret\n")
+        known = Caller("tester", ("admin",), digest("secret"), "2026-11-18")
+        (self.directory / "api.keys").write_text(f"{known}\n")
         self.config = self.directory / "ingestor.toml"
         self.process = Process(
             "ingestor",
@@ -59,7 +61,7 @@ class Ingestor:
             f'journal = "{place}/journal.db"\nstate = "{place}/state"\n'
             f'receipt_key = "{place}/receipt.key"\n'
             f"[broker]\nport = {self.broker_port}\n[api]\nport = {self.api_port}\n"
-            f'token_file = "{place}/api.token"\n[quarantine]\nmost = 1000\n'
+            f'keys_file = "{place}/api.keys"\n[quarantine]\nmost = 1000\n'
         )
         for gateway in self.gateways:
             text += (

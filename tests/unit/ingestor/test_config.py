@@ -12,9 +12,9 @@ from wire.signing import SigningKey
 def sample(directory: Path) -> Path:
     """The documented configuration, with its files beside it."""
     [text] = re.findall(r"~~~toml\n(.*?)~~~", ingestor.config.__doc__ or "", re.DOTALL)
-    for name in ("api.token", "gw-1.key.pub"):
+    for name in ("api.keys", "gw-1.key.pub"):
         text = text.replace(f'"{name}"', f'"{directory / name}"')
-    (directory / "api.token").write_text("secret\n")
+    (directory / "api.keys").write_text(f"mes operator {'0' * 64} 2026-11-18\n")
     public = SigningKey.load_or_create(directory / "gw-1.key").public
     (directory / "gw-1.key.pub").write_text(f"{public}\n")
     path = directory / "ingestor.toml"
@@ -26,7 +26,6 @@ def test_the_documented_configuration_is_good(tmp_path: Path) -> None:
     plan = ingestor.config.load(sample(tmp_path))
     assert [(site, name) for site, name, _ in plan.gateways] == [("cq-wheel", "gw-1")]
     assert [each.name for each in plan.sinks] == ["embedded"]
-    assert plan.token == "secret"
 
 
 def test_without_sinks_there_is_the_embedded_history(tmp_path: Path) -> None:
@@ -38,11 +37,11 @@ def test_without_sinks_there_is_the_embedded_history(tmp_path: Path) -> None:
 def test_every_problem_is_told_with_its_key(tmp_path: Path) -> None:
     path = sample(tmp_path)
     (tmp_path / "gw-1.key.pub").write_text("ed25519:short\n")
-    (tmp_path / "api.token").unlink()
+    (tmp_path / "api.keys").write_text("mes boss 0 2026-11-18\n")
     text = path.read_text().replace('"cq-wheel"', '"Cq Wheel"')
     path.write_text(text + '[[sinks]]\nkind = "embedded"\n[[sinks]]\nkind = "influxdb"\n')
     told = "\n".join(map(str, ingestor.config.problems(path)))
-    for key in ("gateways[0].site", "public_key_file", "sinks[2].url", "sinks: two", "token_file"):
+    for key in ("gateways[0].site", "public_key_file", "sinks[2].url", "sinks: two", "keys_file"):
         assert key in told
 
 

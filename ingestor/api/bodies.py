@@ -1,0 +1,41 @@
+"""What came in a request: its body, never more of it than may be."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Path, Request
+
+from ingestor.api.problems import Problem, bad_data, not_now
+from ingestor.events import Conflict
+from ingestor.intake import Placed, Post
+from wire.errors import BadData, TransientError
+
+Submit = Callable[[Post], Awaitable[list[Placed]]]
+# Runs blocking work on the thread that reads.
+OffLoop = Callable[..., Awaitable[Any]]
+
+Site = Annotated[str, Path(pattern="^[a-z0-9_-]{1,64}$", examples=["cq-wheel"])]
+
+
+async def body_of(request: Request, most_bytes: int) -> bytes:
+    """The request's body. Raises Problem before more than `most_bytes` are kept."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most_bytes:
+            raise Problem(413, "too big", f"a body is at most {most_bytes} bytes")
+    return bytes(body)
+
+
+async def submitted(submit: Submit, post: Post) -> list[Placed]:
+    """Where the journal has it now. Raises Problem."""
+    try:
+        return await submit(post)
+    except Conflict as exc:
+        raise Problem(409, "conflict", str(exc)) from exc
+    except BadData as exc:
+        if "is not configured here" in str(exc):
+            raise Problem(404, "no such site", str(exc)) from exc
+        raise bad_data(str(exc)) from exc
+    except TransientError as exc:
+        raise not_now(exc) from exc
