@@ -35,7 +35,7 @@ def account(heard: bytes, asked: bytes, timeout_ms: int, *, numbered: bool) -> s
     cause = "a wrong check sum" if numbered else "wrong speed or parity"
     return (
         f"no valid answer in {timeout_ms} ms, only {heard.hex(' ')}"
-        f" (another meter, function or length, or {cause})"
+        f" (another meter, two at one address, another function or length, or {cause})"
     )
 
 

@@ -62,6 +62,8 @@ CHINESE: dict[str, str] = {
     "bytes came but no valid frame: speed or parity?{setting}": (
         "收到字节但无有效帧：波特率或校验位有误？{setting}"
     ),
+    "bytes came but no valid frame, and {other} answers on the same line: are there two meters with"
+    " {mine}?": "收到字节但无有效帧，而同一线路上 {other} 有应答：是否有两块表同为 {mine}？",
     "the line itself is alive: {other} answers; is this one powered, and is {mine} right?": (
         "线路本身正常：{other} 有应答；此表是否上电，{mine} 是否正确？"
     ),

@@ -1,6 +1,7 @@
 """Why a meter did not answer as it should, after asking around on its bus once."""
 
 import errno
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -28,10 +29,7 @@ async def explain(
         return say("{error}", error=f"{exc}{missing_port(exc, by_id)}")
     error = str(exc).removeprefix(f"{name}: ")
     if isinstance(exc, NoAnswer) and exc.garbled:
-        more = say(
-            "bytes came but no valid frame: speed or parity?{setting}",
-            setting=_set(metered, settings),
-        )
+        more = await _garbled(plan, metered, bus)
         return say("{error}; {more}", error=error, more=more)
     if isinstance(exc, NoAnswer):
         told = (
@@ -110,19 +108,32 @@ def _silence(metered: Metered, settings: object, exc: NoAnswer) -> Text:
     )
 
 
+async def _garbled(plan: Plan, metered: Metered, bus: Bus) -> Text:
+    """Bytes came, but no valid answer among them. Meters leave their factory with one address."""
+    _, settings = plan.buses[metered.bus]
+    if other := await _who_answers(bus, _others(plan, metered)):
+        return say(
+            "bytes came but no valid frame, and {other} answers on the same line: are there two"
+            " meters with {mine}?",
+            other=f"{other.wanted.name} ({place(other.wanted.address)})",
+            mine=place(metered.wanted.address),
+        )
+    return say(
+        "bytes came but no valid frame: speed or parity?{setting}",
+        setting=_set(metered, settings),
+    )
+
+
 async def _alive(plan: Plan, metered: Metered, bus: Bus) -> Text:
     """Whether somebody else on the bus answers."""
     _, settings = plan.buses[metered.bus]
-    others = [m for name, m in plan.on(metered.bus).items() if name != metered.wanted.name]
-    asked = list(islice(others, _MOST_ASKED))
-    for other in asked:
-        if await _answers(bus, other):
-            return say(
-                "the line itself is alive: {other} answers; is this one powered, and is {mine}"
-                " right?",
-                other=f"{other.wanted.name} ({place(other.wanted.address)})",
-                mine=place(metered.wanted.address),
-            )
+    asked = _others(plan, metered)
+    if other := await _who_answers(bus, asked):
+        return say(
+            "the line itself is alive: {other} answers; is this one powered, and is {mine} right?",
+            other=f"{other.wanted.name} ({place(other.wanted.address)})",
+            mine=place(metered.wanted.address),
+        )
     on_a_line = bool(setting(settings))
     doubt = (
         say("power, wires, speed and parity")
@@ -139,6 +150,20 @@ async def _alive(plan: Plan, metered: Metered, bus: Bus) -> Text:
         n=len(asked),
         **told,
     )
+
+
+def _others(plan: Plan, metered: Metered) -> list[Metered]:
+    """Some of its neighbours on the bus."""
+    others = (m for name, m in plan.on(metered.bus).items() if name != metered.wanted.name)
+    return list(islice(others, _MOST_ASKED))
+
+
+async def _who_answers(bus: Bus, others: Sequence[Metered]) -> Metered | None:
+    """The first that answers."""
+    for other in others:
+        if await _answers(bus, other):
+            return other
+    return None
 
 
 async def _answers(bus: Bus, other: Metered) -> bool:

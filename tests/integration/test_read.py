@@ -17,7 +17,7 @@ from edge_agent.line import LinkLost
 from simulators.serial_bus import Wire
 from tests.integration.meters_on_site import Load, configuration, line, line_a, model
 from tests.integration.servers import free_port
-from tests.integration.test_modbus_line import Line
+from tests.integration.test_modbus_line import Line, framed
 
 Read = Callable[..., tuple[int, str, str]]
 
@@ -149,6 +149,28 @@ def test_bytes_that_are_no_frame(read: Read, tmp_path: Path) -> None:
     assert said.endswith(
         "bytes came but no valid frame: speed or parity? line-a is set to 19200 8N1, the profile's"
         " factory setting is 2400 8N1\n"
+    )
+
+
+def test_two_meters_with_one_address(read: Read, tmp_path: Path) -> None:
+    """Both answer at once, as they left their factory; a neighbour is understood."""
+
+    def both(request: bytes, there: Line) -> None:
+        answers = [framed(request, word, 0) for word in (0x4366, 0x42C8)]
+        clash = bytes(a & b for a, b in zip(*answers, strict=True))
+        there.say(clash if request[0] == 1 else answers[0])
+
+    with Line(both) as shared:
+        config = configuration(
+            tmp_path,
+            line_a(Path(shared.path)),
+            press=(1, "eastron_sdm630"),
+            lathe=(2, "eastron_sdm630"),
+        )
+        _, _, said = read(config, "press")
+    assert said.endswith(
+        "; bytes came but no valid frame, and lathe (unit_id 2) answers on the same line: are there"
+        " two meters with unit_id 1?\n"
     )
 
 
