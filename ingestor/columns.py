@@ -8,11 +8,16 @@ Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 
+def whole(numbers: Numbers) -> Ints:
+    """All numbers of a segment, end to end, where its tables' places count from; read only."""
+    return numbers.made(_unpacked)
+
+
 def matrix(table: Table) -> Matrix:
     """Times in ms, then the mantissas of each quantity: int64, shape (1 + quantities, rows)."""
     shape = 1 + len(table.quantities), table.rows
-    whole = table.numbers.made(_unpacked)
-    return np.ndarray(shape, np.int64, whole.data, 8 * table.begin, (8 * table.stride, 8))
+    every = whole(table.numbers)
+    return np.ndarray(shape, np.int64, every.data, 8 * table.begin, (8 * table.stride, 8))
 
 
 def _unpacked(numbers: Numbers) -> Ints:

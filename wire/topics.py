@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wire.errors import BadData
 
@@ -29,6 +30,7 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None and text != "event"
 
 
+@lru_cache(maxsize=8192)  # asked of every table of every segment
 def is_meter(text: str) -> bool:
     """Whether `text` may name a meter."""
     return _METER.fullmatch(text) is not None

@@ -1,14 +1,14 @@
 """What a segment holds, taken apart. Numbers stay packed until somebody asks for them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from wire.messages import Sample
 from wire.segment.numbers import Column, Numbers
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(msgspec.Struct, frozen=True, eq=False):
     """All answers of one meter with the same quantities and quality; rows in order of time.
 
     Column `n` (0: times in ms; then one of mantissas a quantity) is `rows` numbers from number
