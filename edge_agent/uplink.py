@@ -19,7 +19,7 @@ from wire import mqtt
 from wire.errors import BadData, TransientError
 from wire.messages import GatewayState, Receipt, ResendRequest
 from wire.signing import PublicKey
-from wire.topics import GatewayTopic
+from wire.topics import GatewayTopic, client_id
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Uplink:
         offline = GatewayState(gateway, online=False, t_ms=0)
         self._mqtt = mqtt.Client(
             broker,
-            client_id=f"{site}.{gateway}",
+            client_id=client_id(site, gateway),
             subscribe=[self._topic("rcpt"), self._topic("req")],
             will=(self._topic("state"), msgspec.json.encode(offline)),
         )

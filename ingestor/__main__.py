@@ -15,6 +15,7 @@ from wire.errors import BadData, ConfigError, TransientError
 try:
     from ingestor import commands, config, doctor, receipts, service
     from ingestor.commands import apikey as apikey_command
+    from ingestor.commands import ca as ca_command
     from ingestor.commands import journal as journal_command
     from ingestor.commands import segment as segment_command
 except ModuleNotFoundError as exc:
@@ -60,6 +61,7 @@ _OF_WORD = {
         "wattprint reconcile --sink influxdb --config ingestor.toml",
     ),
     "journal": journal_command.EXAMPLES,
+    "ca": ca_command.EXAMPLES,
     "quarantine": (
         "ingestor quarantine list --config ingestor.toml",
         "ingestor quarantine show 7 --config ingestor.toml > packet.seg",
@@ -99,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     for command in (project, compare):
         command.add_argument("--sink", metavar="NAME", help="default: all")
         command.add_argument("--site", metavar="SITE", help="default: all")
+    what = "the authority: certificates, and what the broker is told of them"
+    ca_command.add_arguments(words.add_parser("ca", help=what, **_texts("ca", what)))
     what = "verify, show, prove or freeze the journal"
     journal_command.add_arguments(words.add_parser("journal", help=what, **_texts("journal", what)))
     quarantine = word("quarantine", "what could not be used, and why")
@@ -141,6 +145,8 @@ def main() -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.word == "segment":
         return _piped(lambda: segment_command.show(arguments))
+    if arguments.word == "ca":
+        return ca_command.run(arguments)
     if arguments.word == "journal":
         return _piped(lambda: journal_command.run(arguments))
     if arguments.word == "check":

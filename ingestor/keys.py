@@ -27,6 +27,11 @@ class KeyRecord(msgspec.Struct, frozen=True):
     revoked: bool = False
     holder: Literal["gateway", "ingestor"] = "gateway"
 
+    @property
+    def id(self) -> str:
+        """How segments and receipts name it. Raises BadData."""
+        return PublicKey.parse(self.public_key).id
+
 
 class Keys:
     """The keys of all sites."""
@@ -41,18 +46,51 @@ class Keys:
             public = PublicKey.parse(told.public_key)
             self._known[record.site, public.id] = (told, public)
 
+    def all(self) -> list[KeyRecord]:
+        """What is known now of every key."""
+        return [told for told, _ in self._known.values()]
+
     def missing(self, site: str, gateway: str, public: PublicKey) -> Entry | None:
         """The entry that makes a configured key known; None if it is. Raises ConfigError."""
-        known = self._known.get((site, public.id))
+        if (site, public.id) in self._known and self._holder(site, public) == gateway:
+            return None
+        try:
+            return self.entry(KeyRecord(site, gateway, str(public)))
+        except BadData as exc:
+            raise ConfigError(f"gateways: {exc}") from exc
+
+    def entry(self, told: KeyRecord) -> Entry | None:
+        """The entry that makes this known of a key; None if it is. Raises BadData.
+
+        A revocation is for ever, and a key never changes hands.
+        """
+        public = PublicKey.parse(told.public_key)
+        known = self._known.get((told.site, public.id))
         if known is None:
-            told = KeyRecord(site, gateway, str(public))
             return Entry("key", public.id, msgspec.json.encode(told))
-        if known[0].gateway != gateway:
-            raise ConfigError(
-                f"gateways: key {public.id} of {site}/{gateway} is already the journal's key of "
-                f"{site}/{known[0].gateway}; every gateway needs a key of its own"
+        if self._holder(told.site, public) != told.gateway:
+            raise BadData(
+                f"key {public.id} of {told.site}/{told.gateway} is already the journal's key of "
+                f"{told.site}/{known[0].gateway}; every gateway needs a key of its own"
             )
-        return None
+        if known[0].revoked and not told.revoked:
+            raise BadData(f"key {public.id} is revoked; a revocation is for ever")
+        if known[0] == told:
+            return None
+        return Entry("key", public.id, msgspec.json.encode(told))
+
+    def told(self, site: str, key_id: str) -> KeyRecord | None:
+        """What is known of a key."""
+        known = self._known.get((site, key_id))
+        return known[0] if known else None
+
+    def check_holder(self, site: str, gateway: str, public: PublicKey, now_ms: int) -> None:
+        """Raises BadData unless this is the gateway's own key, and valid now."""
+        told = self.told(site, public.id)
+        if told is None or (told.holder, told.gateway) != ("gateway", gateway):
+            raise BadData(f"key {public.id} is not known as a key of {site}/{gateway}")
+        if not _covers(told, now_ms, now_ms):
+            raise BadData(f"key {public.id} is not valid now")
 
     def check(self, header: Header, signature: bytes, signed: bytes) -> None:
         """Raises BadData unless a valid key of the header's own gateway signed it."""
@@ -66,6 +104,10 @@ class Keys:
         public.verify(signature, signed)
         if not _covers(told, header.t_first_ms, header.t_last_ms):
             raise BadData(f"key {header.key} is not valid at the time of these readings")
+
+    def _holder(self, site: str, public: PublicKey) -> str | None:
+        told = self.told(site, public.id)
+        return told.gateway if told and told.holder == "gateway" else None
 
     def is_ingestors(self, site: str, key_id: str) -> bool:
         """Whether the journal has this key as its ingestor's own."""
@@ -85,5 +127,5 @@ class Keys:
 def _covers(told: KeyRecord, first_ms: int, last_ms: int) -> bool:
     """Raises BadData for a revoked key."""
     if told.revoked:
-        raise BadData(f"key {PublicKey.parse(told.public_key).id} is revoked")
+        raise BadData(f"key {told.id} is revoked")
     return told.from_ms <= first_ms and (told.until_ms is None or last_ms < told.until_ms)

@@ -19,6 +19,7 @@ WORDS = {
     "methods": ("calc_stream", "list and show method profiles"),
     "doctor": ("ingestor", "say what is wrong with broker, disk, clock, database, and the cure"),
     "apikey": ("ingestor", "make, list, rotate and revoke keys of the ingestor's API"),
+    "ca": ("ingestor", "make certificates, and the broker's configuration"),
     "journal": ("ingestor", "verify or show the journal"),
     "segment": ("ingestor", "show what a sealed segment holds"),
     "quarantine": ("ingestor", "list, show and replay what was refused"),

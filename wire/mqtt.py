@@ -15,7 +15,7 @@ import random
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from wire import tls
 from wire.config import Port, read_secret
 from wire.errors import ConfigError, TransientError
 
@@ -40,7 +41,11 @@ _CONNECT_TIMEOUT_S = 10.0
 
 
 class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the broker is and how to prove who we are."""
+    """Where the broker is and how to prove who we are.
+
+    With `ca_file` the link is TLS 1.3. `cert_file` may hold the key as well, before or behind the
+    certificate; without `key_file` it must.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 1883
@@ -59,6 +64,8 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("keepalive_s must be 1 to 65535")
         if self.cert_file is not None and self.ca_file is None:
             raise ValueError("cert_file needs ca_file")
+        if self.key_file is not None and self.cert_file is None:
+            raise ValueError("key_file needs cert_file")
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -104,6 +111,8 @@ class Client:
         self.connected = asyncio.Event()
         # Counts connections, so that callers can notice a new one and say hello again.
         self.epoch = 0
+        # Why there is no connection, or what it does not let through, in words.
+        self.problem = ""
         self._broker = broker
         self._client_id = client_id
         self._subscribe = subscribe
@@ -115,7 +124,7 @@ class Client:
         self._connection: _Connection | None = None
         # Read once at the start, so that a bad file is a configuration error and not a retry.
         self._password = read_secret(broker.password_file) if broker.password_file else None
-        self._tls = _tls(broker) if broker.ca_file else None
+        _context(broker)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -143,29 +152,41 @@ class Client:
         loop = asyncio.get_running_loop()
         ceiling = _BACKOFF_S[0]
         while True:
-            connection = _Connection(self._broker, self._new_paho(), self._inbox)
-            connected_at = None
+            connected_at = connection = None
             try:
+                paho_ = self._new_paho()
+                connection = _Connection(self._broker, paho_, self._inbox, self._refused)
                 await connection.open(self._subscribe, self._durable)
                 connected_at = loop.time()
                 self._connection = connection
                 self.epoch += 1
+                self.problem = ""
                 self.connected.set()
                 log.info("connected to the broker at %s", self._broker)
                 await connection.closed
                 log.warning("lost the connection to the broker at %s", self._broker)
-            except (OSError, TransientError) as exc:
-                if ceiling == _BACKOFF_S[0]:
-                    log.warning("broker %s: %s; trying again", self._broker, exc)
+            except (OSError, TransientError, ConfigError) as exc:
+                why = tls.in_words(exc) if isinstance(exc, OSError) else str(exc)
+                if why != self.problem:
+                    log.warning("broker %s: %s; trying again", self._broker, why)
+                self.problem = why
             finally:
                 self.connected.clear()
                 self._connection = None
-                connection.close()
+                if connection is not None:
+                    connection.close()
             # A link that falls as soon as it stands must not be rebuilt every second.
             if connected_at is not None and loop.time() - connected_at > _STABLE_S:
                 ceiling = _BACKOFF_S[0]
             await asyncio.sleep(self._random.uniform(0, ceiling))
             ceiling = min(ceiling * 2, _BACKOFF_S[1])
+
+    def _refused(self, topic: str, reason: str) -> None:
+        """The broker does not want what we say: told once, for whoever says it goes on."""
+        why = f"it does not take what we say on {topic}: {reason}; its access list must name us"
+        if why != self.problem:
+            log.error("broker %s: %s", self._broker, why)
+        self.problem = why
 
     def _new_paho(self) -> paho.Client:
         version5 = self._broker.protocol == "5"
@@ -180,8 +201,9 @@ class Client:
         client.connect_timeout = _CONNECT_TIMEOUT_S
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._password)
-        if self._tls is not None:
-            client.tls_set_context(self._tls)
+        # Read anew for each connection: a certificate that was renewed meanwhile counts.
+        if (context := _context(self._broker)) is not None:
+            client.tls_set_context(context)
         if self._will is not None:
             client.will_set(self._will[0], self._will[1], qos=1, retain=True)
         return client
@@ -190,15 +212,23 @@ class Client:
 class _Connection:
     """One paho client from connect to disconnect, served by the asyncio loop."""
 
-    def __init__(self, broker: Broker, client: paho.Client, inbox: asyncio.Queue[Message]) -> None:
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(
+        self,
+        broker: Broker,
+        client: paho.Client,
+        inbox: asyncio.Queue[Message],
+        refused: Callable[[str, str], None],
+    ) -> None:
+        # Its result is why, where the other side said so.
+        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
         self._broker = broker
         self._paho = client
         self._inbox = inbox
+        self._refused = refused
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._subscribed: asyncio.Future[None] = self._loop.create_future()
-        self._pubacks: dict[int, asyncio.Future[None]] = {}
+        self._pubacks: dict[int, tuple[str, asyncio.Future[None]]] = {}
         self._unacked: deque[Message] = deque()
         self._socket: socket.socket | None = None
         self._misc: asyncio.Task[None] | None = None
@@ -242,7 +272,7 @@ class _Connection:
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise TransientError(f"broker {self._broker}: {paho.error_string(info.rc)}")
         done: asyncio.Future[None] = self._loop.create_future()
-        self._pubacks[info.mid] = done
+        self._pubacks[info.mid] = topic, done
         await _first(done, self.closed)
 
     def send_acks(self) -> None:
@@ -292,11 +322,11 @@ class _Connection:
             self._loop.remove_reader(sock)
             self._loop.remove_writer(sock)
             self._socket = None
-            self._end()
+            self._end(sock.refusal if isinstance(sock, tls.Socket) else "")
 
-    def _end(self) -> None:
+    def _end(self, why: str = "") -> None:
         if not self.closed.done():
-            self.closed.set_result(None)
+            self.closed.set_result(why)
 
     def _on_connect(self, _c: object, _d: object, _flags: object, reason: Any, _p: object) -> None:
         if reason.is_failure:
@@ -321,29 +351,25 @@ class _Connection:
             self._unacked.append(received)
         self._inbox.put_nowait(received)
 
-    def _on_publish(self, _c: object, _d: object, mid: int, _reason: object, _p: object) -> None:
-        done = self._pubacks.pop(mid, None)
+    def _on_publish(self, _c: object, _d: object, mid: int, reason: Any, _p: object) -> None:
+        topic, done = self._pubacks.pop(mid, ("", None))
+        if reason.is_failure:
+            self._refused(topic, str(reason))
         if done is not None and not done.done():
             done.set_result(None)
 
 
-async def _first(done: asyncio.Future[None], closed: asyncio.Future[None]) -> None:
+async def _first(done: asyncio.Future[None], closed: asyncio.Future[str]) -> None:
     """Wait for `done`; TransientError if the connection closes first."""
     await asyncio.wait((done, closed), return_when=asyncio.FIRST_COMPLETED)
     if not done.done():
         done.cancel()
-        raise TransientError("the connection to the broker was lost")
+        raise TransientError(closed.result() or "the connection to the broker was lost")
     done.result()
 
 
-def _tls(broker: Broker) -> ssl.SSLContext:
+def _context(broker: Broker) -> ssl.SSLContext | None:
     """Raises ConfigError for a file that is not what it should be."""
-    file = broker.ca_file
-    try:
-        context = ssl.create_default_context(cafile=str(file))
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        if (file := broker.cert_file) is not None:
-            context.load_cert_chain(file, broker.key_file)
-    except OSError as exc:
-        raise ConfigError(f"{file}: is no certificate in PEM form: {exc.strerror}") from exc
-    return context
+    if broker.ca_file is None:
+        return None
+    return tls.context(broker.ca_file, broker.cert_file, broker.key_file)

@@ -12,6 +12,7 @@ import nacl.signing
 from wire.errors import BadData, ConfigError
 
 _PREFIX = "ed25519:"
+_PKCS8 = bytes.fromhex("302e020100300506032b657004220420")  # RFC 8410; the 32 bytes follow
 
 
 class PublicKey:
@@ -56,25 +57,44 @@ class SigningKey:
         """The key in `path`; a new one is made where there is none. Raises ConfigError."""
         try:
             if not path.exists():
-                _write_new(path, bytes(nacl.signing.SigningKey.generate()))
+                keep(path, base64.b64encode(bytes(nacl.signing.SigningKey.generate())) + b"\n")
             return cls(base64.b64decode(path.read_text().strip(), validate=True))
         except OSError as exc:
             raise ConfigError(f"{path}: key file cannot be used: {exc.strerror}") from exc
         except (ValueError, nacl.exceptions.ValueError) as exc:
             raise ConfigError(f"{path}: is not a key file (32 bytes in base64)") from exc
 
+    @classmethod
+    def new(cls) -> "SigningKey":
+        """A random one, in no file yet."""
+        return cls(bytes(nacl.signing.SigningKey.generate()))
+
+    @property
+    def pem(self) -> bytes:
+        """The private key as TLS libraries load it."""
+        text = base64.b64encode(_PKCS8 + bytes(self._key))
+        return b"-----BEGIN PRIVATE KEY-----\n" + text + b"\n-----END PRIVATE KEY-----\n"
+
     def sign(self, message: bytes) -> bytes:
         """64 bytes."""
         return self._key.sign(message).signature
 
 
-def _write_new(path: Path, raw: bytes) -> None:
-    """Write the whole key under another name first: a kill in between leaves no half key."""
+def keep(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a key or certificate, whole or not at all; it is its folder's owner's. Raises OSError.
+
+    Under another name first: a kill in between leaves no half key. Root may do this for a service
+    that could not read what is root's.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(base64.b64encode(raw) + b"\n")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     part.rename(path)

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from wire.errors import BadData
 
@@ -30,7 +29,11 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None and text != "event"
 
 
-@lru_cache(maxsize=8192)  # asked of every table of every segment
+def client_id(site: str, gateway: str) -> str:
+    """A gateway's name at the broker, also in its certificate; no id has a dot in it."""
+    return f"{site}.{gateway}"
+
+
 def is_meter(text: str) -> bool:
     """Whether `text` may name a meter."""
     return _METER.fullmatch(text) is not None
