@@ -31,9 +31,9 @@ from typing import Annotated, Any
 import msgspec
 
 from ingestor import sinks
-from ingestor.callers import CallersFile
 from ingestor.sinks import Configured
 from wire import config
+from wire.callers import CallersFile
 from wire.errors import BadData, ConfigError
 from wire.mqtt import Broker
 from wire.signing import PublicKey

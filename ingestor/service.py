@@ -14,7 +14,6 @@ from ingestor import api, receipts, standing
 from ingestor.api import documents, events, journal, readings, status
 from ingestor.api.guard import Guard
 from ingestor.api.limits import Limits
-from ingestor.callers import Callers
 from ingestor.config import Api, Plan
 from ingestor.days import Days
 from ingestor.intake import Intake
@@ -26,6 +25,7 @@ from ingestor.receipts import Receipts
 from ingestor.sinks import Configured, embedded
 from ingestor.source import Source
 from ingestor.stored import Stored
+from wire.callers import Callers
 from wire.errors import ConfigError
 from wire.journal import Entry, Writer, open_reader, open_writer
 

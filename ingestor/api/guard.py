@@ -7,7 +7,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ingestor.api.limits import Limits
 from ingestor.api.problems import Problem, retry_after
-from ingestor.callers import Caller, Callers, Role
+from wire.callers import Caller, Callers, Role
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made by `ingestor apikey new`.")
 

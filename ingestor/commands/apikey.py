@@ -2,10 +2,10 @@
 
 import argparse
 
-from ingestor.callers import parse_roles
 from ingestor.config import IngestorConfig, callers_file
 from ingestor.service import now_ms
 from wire import config
+from wire.callers import parse_roles
 from wire.errors import ConfigError
 
 EXAMPLES = (

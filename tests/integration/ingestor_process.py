@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from ingestor.callers import Caller, digest
+from wire.callers import Caller, digest
 from tests.integration import servers
 from tests.integration.servers import Process
 from tests.unit.ingestor.gateway import Gateway

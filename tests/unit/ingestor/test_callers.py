@@ -8,7 +8,7 @@ import pytest
 from ingestor.api.guard import Guard
 from ingestor.api.limits import Limits
 from ingestor.api.problems import Problem
-from ingestor.callers import Callers, CallersFile
+from wire.callers import Callers, CallersFile
 from wire.errors import ConfigError
 
 NOW_MS = 1_795_651_200_000

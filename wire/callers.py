@@ -1,6 +1,6 @@
-"""Who may call the API: a file of names, roles and hashed keys, read again whenever it changes.
+"""Who may call an API: a file of names, roles and hashed keys, read again whenever it changes.
 
-A line is `name role[,role…] sha256-of-the-key day`; `#` begins a comment. The key itself is 256
+Ingestor and calculator may be given the same file. A line is `name role[,role…] sha256-of-the-key day`; `#` begins a comment. The key itself is 256
 random bits, shown once and kept nowhere, so its plain SHA-256 gives nothing away.
 """
 
@@ -123,6 +123,11 @@ class Callers:
         """Whose key it is. Keys are looked up by their hash: its timing tells nothing of the key."""
         self._look()
         return self._by_hash.get(digest(key))
+
+    def named(self, name: str) -> Caller | None:
+        """Who has this name, with the key of now."""
+        self._look()
+        return next((c for c in self._by_hash.values() if c.name == name), None)
 
     def _look(self) -> None:
         try:
