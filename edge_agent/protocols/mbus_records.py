@@ -4,7 +4,7 @@ Numbers stay exact: an integer or BCD as it is, a float as the binary fraction i
 fraction its value information names. A meter's ways to say «not measured» (digits that are none,
 the lowest integer, a float that is no number, an error code) give None. Whatever is not built as
 the standard says is BadData, however much of it could be read.
-Source: EN 13757-3, variable and fixed data structure.
+Source: EN 13757-3, variable and fixed data structure; the M-Bus documentation, chapter 6.2.
 """
 
 import math
@@ -33,7 +33,7 @@ APPLICATION_ERRORS = {
 _LONG, _FIXED = (0x72, 0x76), (0x73, 0x77)
 _SHORT, _NONE, _ERROR = 0x7A, 0x78, 0x70
 _HIGH_BYTE_FIRST = 0x04  # bit of the CI field
-_BINARY, _STORED = 0x80, 0x40  # bits of the fixed structure's status
+_BINARY, _STORED = 0x01, 0x02  # bits of the fixed structure's status; 2 to 7 tell of faults
 _ENCRYPTED = range(1, 16)
 _INT = {1: 1, 2: 2, 3: 3, 4: 4, 6: 6, 7: 8}  # data field -> bytes
 _BCD = {9: 1, 10: 2, 11: 3, 12: 4, 14: 6}

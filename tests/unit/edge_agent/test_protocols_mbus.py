@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.protocols import mbus, mbus_vif
+from edge_agent.protocols import mbus, mbus_dates, mbus_vif
 from edge_agent.protocols.mbus import (
     ANY,
     SELECTED,
@@ -145,6 +145,48 @@ def test_dates_texts_and_the_makers_own_unit() -> None:
     assert (customer[0].unit, customer[0].raw) == ("cust. ID", "09LA076755")
 
 
+@pytest.mark.parametrize(
+    ("data", "read"),
+    [
+        ("9F 2C", date(2020, 12, 31)),
+        ("7F CC", date(1999, 12, 31)),  # a year above 80 is of the last century
+        ("FF FC", None),  # every year
+        ("1A 0F 65 11", "2011-01-05 15:26:00"),  # of the Multical 601's telegram
+        ("9A 0F 65 11", None),  # marked as invalid
+        ("00 1A 0F 65 11 00", "2011-01-05 15:26:00"),
+        ("00 9A 0F 65 11 00", None),
+    ],
+)
+def test_a_date_and_what_marks_it_as_none(data: str, read: date | str | None) -> None:
+    """Types G, F and I of EN 13757-3."""
+    said = mbus_dates.read(bytes.fromhex(data))
+    assert (str(said) if isinstance(read, str) else said) == read
+
+
+@pytest.mark.parametrize(
+    ("status", "now", "storages"),
+    [("00", "0.135", [0, 1]), ("01", "0.309", [0, 1]), ("02", "0.135", [1, 1])],
+)
+def test_the_status_of_a_fixed_telegram_says_how_its_counters_are_written(
+    status: str, now: str, storages: list[int]
+) -> None:
+    """The example of the M-Bus documentation, 6.2; bit 0: binary, bit 1: of a fixed date."""
+    data = bytes.fromhex(f"78 56 34 12 0A {status} E9 7E 01 00 00 00 35 01 00 00")
+    first, second = decode(Frame(0x08, 5, 0x73, data)).records
+    assert (first.number, second.number) == (Fraction("0.001"), Fraction(now))
+    assert [first.storage, second.storage] == storages
+
+
+def test_a_number_of_variable_length_may_be_negative() -> None:
+    record = bytes.fromhex("0D 2B D2 34 12")  # LVAR D2: two bytes of digits, below zero
+    assert decode(Frame(0x08, 1, 0x78, record)).records[0].number == -1234
+
+
+def test_flags_are_no_signed_number() -> None:
+    (record,) = decode(Frame(0x08, 1, 0x78, bytes.fromhex("02 FD 17 00 80"))).records
+    assert record.raw == 0x8000
+
+
 def test_a_text_may_stand_behind_the_extensions() -> None:
     """libmbus example_plain_text_placement."""
     data = bytes.fromhex("78 56 34 12 24 40 01 07 55 00 00 00 03 FC 20 03 43 42 41 15 31 00")
@@ -177,8 +219,9 @@ def test_a_frame_without_a_long_header() -> None:
     assert short.records[0].number == Fraction("28504.27")
 
 
-def test_an_encrypted_telegram_says_so() -> None:
-    head = bytes.fromhex("78 56 34 12 93 15 33 03 2A 00 20 05")
+@pytest.mark.parametrize("mode", ["05", "07", "0D"])
+def test_an_encrypted_telegram_says_so(mode: str) -> None:
+    head = bytes.fromhex(f"78 56 34 12 93 15 33 03 2A 00 20 {mode}")
     with pytest.raises(BadData, match="is encrypted"):
         decode(Frame(0x08, 1, 0x72, head + bytes(32)))
 
@@ -270,6 +313,18 @@ def test_one_flipped_bit_is_no_answer(at: int, bit: int) -> None:
     broken = bytearray(KAMSTRUP)
     broken[at] ^= 1 << bit
     assert find_answer(bytes(broken), 17)[0] is None
+
+
+def test_the_echo_of_a_selection_is_no_answer() -> None:
+    asked = mbus.select(parse_secondary("12345678"))
+    assert find_answer(asked, SELECTED)[0] is None
+
+
+@pytest.mark.parametrize("control", [0x18, 0x28, 0x38])
+def test_a_meter_may_add_that_it_has_urgent_data_or_is_busy(control: int) -> None:
+    frame = found(KAMSTRUP)
+    answer = frame_bytes(Frame(control, frame.address, frame.ci, frame.data))
+    assert find_answer(answer, frame.address)[0] is not None
 
 
 def test_another_meters_answer_is_none() -> None:
