@@ -76,7 +76,7 @@ class Slots:
         slots -= self._begin(both_ms, upto_ms)
         self.due += slots
         self._quarters[-1].due += slots
-        self._upto_ms = max(self._upto_ms, upto_ms)
+        self._upto_ms = upto_ms
 
     def _begin(self, every_ms: int, upto_ms: int) -> int:
         """How many multiples lie from where counting stopped to before `upto_ms`."""

@@ -164,11 +164,10 @@ def _faster(
     """A speed at which it fits, if the line has one."""
     if not isinstance(settings, line.Settings):
         return
-    now_s = sum(share.seconds for share in _shares(driver, settings, meters))
     for baud in _BAUDS:
         shares = _shares(driver, msgspec.structs.replace(settings, baud=baud), meters)
-        round_s = sum(share.seconds for share in shares)
-        if baud > settings.baud and round_s < now_s and _used(shares, boundary_s) <= COMFORTABLE:
+        if _used(shares, boundary_s) <= COMFORTABLE:
+            round_s = sum(share.seconds for share in shares)
             yield say("raise baud to {baud} ({round} s)", baud=baud, round=f"{round_s:.3g}")
             return
 

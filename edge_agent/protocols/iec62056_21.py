@@ -157,14 +157,13 @@ def find_readout(data: bytes, *, may_be_plain: bool = False) -> tuple[str | None
     start = text.find(_STX)
     while start >= 0:
         end = text.find(_ETX, start)
-        while 0 <= end < len(text) - 1:
+        if 0 <= end < len(text) - 1:
             block = text[start + 1 : end + 1]
             if reduce(xor, block) == text[end + 1] and _is_clean(block[:-1]):
                 return block[:-1].decode("ascii"), end + 2
-            end = text.find(_ETX, end + 1)
         start = text.find(_STX, start + 1)
     end = text.find(_PLAIN_END)
-    if may_be_plain and end >= 0 and _STX not in text and _is_clean(text[:end]):
+    if may_be_plain and end >= 0 and _is_clean(text[:end]):
         return text[: end + len(_PLAIN_END)].decode("ascii"), end + len(_PLAIN_END)
     return None, 0
 

@@ -91,7 +91,7 @@ def _moment_ms(found: Any, pointer: str) -> int:
 
 def _number(found: Any, pointer: str) -> Decimal:
     written = found if isinstance(found, str) else str(found)
-    if isinstance(found, bool) or not isinstance(found, (str, int, Decimal)):
+    if not isinstance(found, (str, int, Decimal)):
         raise BadData(f"{pointer}: {found!r} is not a number")
     try:
         parsed = Decimal(written)
