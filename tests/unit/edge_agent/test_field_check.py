@@ -195,6 +195,23 @@ def test_a_meters_rest_is_no_time_of_the_bus_but_bounds_its_own_pace() -> None:
     assert str(found.verdict).endswith("raise its interval_s to 2")
 
 
+def test_on_a_full_bus_a_slow_meter_is_no_cure() -> None:
+    full = of(30, 0.02)
+    assert full.slow
+    assert not any("alone" in str(cure) for cure in full.cures)
+
+
+def test_the_meters_that_take_most_of_the_time_are_moved_first() -> None:
+    """Not those that take longest once: one long round an hour is nothing."""
+    model = profiles.load("eastron_sdm630")
+    wanted = Wanted("long", model, modbus.Address(unit_id=99), tuple(model.meanings))
+    named = {"long": Metered("line-a", 3_600_000, wanted, {})}
+    named |= {f"m{n}": meter(n, 1) for n in range(1, 31)}
+    settings = modbus.Settings(transport="rtu", device="x", baud=9600)
+    *_, fewer = budget.budget("line-a", modbus, settings, named, 900).cures
+    assert str(fewer) == str(of(30, 1).cures[-1])
+
+
 def test_shares_are_rounded_so_that_little_is_not_nothing() -> None:
     assert [budget.percent(share) for share in (0.001, 0.0949, 0.5, 2.1)] == [
         "0.1 %",

@@ -46,6 +46,22 @@ def test_pulses_are_counted_exactly_and_wrap_where_their_register_ends() -> None
     assert (bound.modulus, bound.per_hour) == (Fraction("655.36"), 160)
 
 
+@pytest.mark.parametrize(
+    ("quantity", "keys", "shown"),
+    [
+        ("gas_volume", {"unit": "m3", "pulse": "0.01"}, (65_539, -2)),
+        ("pressure", {"unit": "bar", "loop": ["0", "100000"], "range": ["0", "100"]}, (65_539, -3)),
+    ],
+)
+def test_an_input_register_with_the_low_word_first_is_read_as_one(
+    quantity: str, keys: dict[str, object], shown: Value
+) -> None:
+    keys = {"at": 4, "fc": 4, "as": "u32", "words": "little"} | keys
+    (block,) = plan(made(quantity, **keys), [quantity])
+    assert (block.fc, block.address, block.count) == (4, 4, 2)
+    assert decode(block, [3, 1])[quantity] == shown
+
+
 def test_a_module_that_counts_to_less_than_its_register_holds_says_so() -> None:
     register = made("water_volume", at=0, unit="L", pulse="10", modulus=1_000_000)
     assert register.registers["water_volume"].modulus == "10000000"
@@ -87,6 +103,7 @@ def test_a_loop_whose_scale_has_no_finite_decimal_is_rounded_to_its_decimals() -
         ("gas_volume", {"loop": ["4", "20"], "range": ["0", "1"]}, "is a counter"),
         ("pressure", {"pulse": "1"}, "is no counter; pulses count"),
         ("pressure", {"loop": ["20", "4"], "range": ["0", "1"]}, "loop must rise"),
+        ("pressure", {"loop": ["4", "4"], "range": ["0", "1"]}, "loop must rise"),
         ("pressure", {"loop": ["a", "4"], "range": ["0", "1"]}, "two decimals in quotes"),
         ("gas_volume", {"pulse": "1", "fc": 1}, "fc is 3"),
         ("gas_volume", {"pulse": "1", "unit": "kWh"}, "gas_volume: unit kWh cannot become m3"),

@@ -88,6 +88,7 @@ async def test_a_get_on_the_socket_is_answered(tmp_path):
     path = tmp_path / "metrics.sock"
     async with metrics.serving(path, lambda: metrics.text(agent())):
         assert stat.S_ISSOCK(path.stat().st_mode)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666, "the folder decides who may ask"
         said, body = await asked(path, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         assert said == "HTTP/1.1 200 OK"
         assert parsed(body)

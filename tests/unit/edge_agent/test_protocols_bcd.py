@@ -35,6 +35,7 @@ def test_numbers(picture: str, data: str, value: bcd.Value | None) -> None:
         ("XXXXXX.XX", "4A 06 12 00"),
         ("XXXXXX.XX", "42 06 12"),
         ("XXXXXX.XX", "42 06 12 00 00"),
+        ("XXXXXX.XX", "42 06 12 FF"),
         ("-XX.XXXX", "45 23 FA"),
         ("XXX.X XXX.X", "01 22 FF 22"),
         ("XXX.X ...", "01 22 01"),

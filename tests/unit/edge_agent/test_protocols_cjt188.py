@@ -157,6 +157,21 @@ def test_an_answer_to_something_else_is_none(wrong: dict[str, Any]) -> None:
     assert find_answer(SAMPLE, replace(SAMPLE_ASKED, **wrong), WATER_LAYOUT)[0] is None
 
 
+def test_the_unit_says_how_much_one_count_is() -> None:
+    """32 is l/h, 17 kW in the table of CJ/T 188; here in m3/h and W."""
+    data = bytes.fromhex("50 23 01 00 32 50 23 01 00 17")
+    assert read_numbers("XXXX.XXXXU XXXXXX.XXU", data) == [
+        ((12_350, -7), "m3/h"),
+        ((12_350, 1), "W"),
+    ]
+
+
+def test_an_address_is_answered_with_nothing_more() -> None:
+    asked = read_address()
+    frame = answer_frame(asked, Answer(COLD_WATER, "00002020120218", b"\x00"))
+    assert find_answer(frame, asked, "")[0] is None
+
+
 def test_an_unknown_unit_is_no_answer() -> None:
     data = SAMPLE_SAID.data[:4] + b"\x2d" + SAMPLE_SAID.data[5:]
     frame = answer_frame(SAMPLE_ASKED, replace(SAMPLE_SAID, data=data))

@@ -178,6 +178,27 @@ def test_a_refusal_is_an_answer(frame: str, address: str) -> None:
     assert answer_frame(asked, answer, preamble=0) == bytes.fromhex(frame)
 
 
+def test_a_refusal_with_more_to_come_or_of_no_known_error_is_none() -> None:
+    asked = read("123456789012", "00010000")
+    for control, error in ("F1", "35"), ("D1", "B3"), ("D1", "33"):
+        body = bytes.fromhex(f"68 12 90 78 56 34 12 68 {control} 01 {error}")
+        frame = body + bytes((sum(body) & 0xFF, 0x16))
+        assert find_answer(frame, asked, ENERGY)[0] is None
+
+
+def test_an_answer_without_data_never_goes_on() -> None:
+    asked = read("123456789012", "00010000")
+    frame = answer_frame(asked, Answer("123456789012", b"", more=True), preamble=0)
+    assert find_answer(frame, asked, ENERGY)[0] is None
+
+
+def test_a_meter_must_say_the_address_it_answers_with() -> None:
+    asked = Request(ANYONE, READ_ADDRESS)
+    body = bytes.fromhex("68 12 90 78 56 34 12 68 93 06 46 C3 AB 89 67 45")
+    frame = body + bytes((sum(body) & 0xFF, 0x16))
+    assert find_answer(frame, asked, "")[0] is None
+
+
 def test_a_meter_that_answers_anyone_as_anyone_is_not_believed() -> None:
     """Some meters of 1997 echo the wildcard (single): then nobody knows who spoke."""
     frame = bytes.fromhex("68 AA AA AA AA AA AA 68 81 06 43 C3 94 A5 35 33 FA 16")
@@ -187,11 +208,11 @@ def test_a_meter_that_answers_anyone_as_anyone_is_not_believed() -> None:
 def test_the_frame_published_with_a_wrong_check_sum_is_none() -> None:
     # a Python source, surely a slip of the hand: 80 would be right
     assert find_request(bytes.fromhex("68 16 00 00 00 15 20 68 11 04 35 33 B3 35 85 16"))[0] is None
-    # csharp: the same answer with check sum 55, with end byte 17, with 69 for the second 68
+    # csharp: the same answer with check sum 55, with end byte 17; with 69 for the second 68
     for wrong in (
         "68 12 90 78 56 34 12 68 91 08 33 33 34 33 89 67 45 33 55 16",
         "68 12 90 78 56 34 12 68 91 08 33 33 34 33 89 67 45 33 54 17",
-        "68 12 90 78 56 34 12 69 91 08 33 33 34 33 89 67 45 33 54 16",
+        "68 12 90 78 56 34 12 69 91 08 33 33 34 33 89 67 45 33 55 16",
     ):
         asked = read("123456789012", "00010000")
         assert find_answer(bytes.fromhex(wrong), asked, ENERGY)[0] is None

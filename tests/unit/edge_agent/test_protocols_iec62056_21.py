@@ -156,6 +156,19 @@ def test_published_checks() -> None:
     assert find_readout(said[:-1] + b"x") == (None, 0)
 
 
+def test_two_equal_characters_that_are_damaged_alike_cancel_out_in_no_check() -> None:
+    good = readout_bytes("1.8.0(000*kWh)\r\n!\r\n")
+    bad = bytearray(good)
+    for at in (7, 8):  # two of the zeros
+        bad[at] ^= 0x01
+    assert find_readout(good)[0] is not None
+    assert find_readout(bytes(bad)) == (None, 0)
+
+
+def test_behind_the_mark_that_ends_the_values_is_none() -> None:
+    assert [item.code for item in items("1.8.0(1*kWh)\r\n!\r\n2.8.0(2*kWh)\r\n")] == ["1.8.0"]
+
+
 def test_without_a_check_only_where_the_identification_allows_it() -> None:
     plain = ZMD.encode()
     assert find_readout(plain) == (None, 0)

@@ -13,14 +13,14 @@ from wire.errors import BadData
 def test_pointers_as_the_rfc_lists_them() -> None:
     # RFC 6901, section 5.
     document = json.parse(
-        b'{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\\\j":5,"k\\"l":6," ":7,"m~n":8}'
+        b'{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\\\j":5,"k\\"l":6," ":7,"m~n":8,"~1":9}'
     )
     places = {"/foo/0": "bar", "/": 0, "/a~1b": 1, "/c%d": 2, "/e^f": 3, "/g|h": 4, "/ ": 7}
-    places |= {"/i\\j": 5, '/k"l': 6, "/m~0n": 8}
+    places |= {"/i\\j": 5, '/k"l': 6, "/m~0n": 8, "/~01": 9}
     assert {place: json.at(document, place) for place in places} == places
 
 
-@pytest.mark.parametrize("pointer", ["/no", "/foo/2", "/foo/-1", "/foo/x", "/foo/0/x"])
+@pytest.mark.parametrize("pointer", ["/no", "/foo/2", "/foo/-1", "/foo/x", "/foo/²", "/foo/0/x"])
 def test_a_place_that_is_not_there_is_named(pointer: str) -> None:
     with pytest.raises(json.Missing, match=f"nothing at {pointer}"):
         json.at({"foo": ["bar", "baz"]}, pointer)
@@ -35,7 +35,7 @@ def test_numbers_stay_the_decimals_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["true", '"on"', "[1]", "{}", "1e999", '"NaN"', '"Infinity"', '"1e50"']
+    "written", ["true", '"on"', "[1]", "{}", "1e999", '"NaN"', '"Infinity"', '"1e50"', "1" * 41]
 )
 def test_what_is_no_number_a_meter_would_write_is_bad_data(written: str) -> None:
     with pytest.raises(BadData):
@@ -69,7 +69,7 @@ def test_a_time_of_another_age_is_bad_data(written: str) -> None:
         b"\xff\xfe",
         b"1e99999999999999999999",
         b"{} x",
-        b" " * (json.MAX_BYTES + 1),
+        b" " * json.MAX_BYTES + b"1",
     ],
 )
 def test_what_is_no_document_is_bad_data(data: bytes) -> None:

@@ -91,6 +91,26 @@ def test_over_tcp_another_protocol_is_skipped_by_its_length() -> None:
     assert find_answer(foreign + good, asked, "tcp")[0] == Answer((3, 4))
 
 
+def test_over_tcp_an_answer_must_be_of_the_unit_and_of_the_length_it_says() -> None:
+    asked = Request(17, 3, 107, 3, transaction=0x1501)
+    for wrong in ("15 01 00 00 00 09 12 03 06", "15 01 00 00 00 09 11 03 08"):
+        frame = bytes.fromhex(wrong) + HOLDING_PDU[2:]
+        assert find_answer(frame, asked, "tcp") == (None, len(frame))
+
+
+def test_over_tcp_a_length_no_frame_can_have_is_no_beginning() -> None:
+    asked = Request(17, 3, 107, 3, transaction=0x1501)
+    for length in ("00 00", "00 01", "00 FF"):
+        noise = bytes.fromhex(f"15 01 00 00 {length} 11")
+        assert find_answer(noise, asked, "tcp") == (None, len(noise))
+
+
+def test_a_write_is_no_read() -> None:
+    # Serial Line and Application Protocol, 6.6: write register 2 (address 1), 3.
+    write = bytes.fromhex("11 06 00 01 00 03")
+    assert find_request(write + crc16(write), "rtu")[0] is None
+
+
 @given(NOISE, NOISE)
 def test_noise_around_an_answer_does_not_hide_it(before: bytes, after: bytes) -> None:
     found, used = find_answer(before + SDM120_SAID + after, VOLTAGE, "rtu")
