@@ -19,6 +19,7 @@ from edge_agent.counters import Seen
 from edge_agent.device import Device, Memory, Polled, bounds
 from edge_agent.drivers import Answer, Wanted, modbus
 from edge_agent.rounds import Rounds
+from tests.integration.servers import free_port
 
 PROFILE = """
 vendor = "V"
@@ -97,6 +98,21 @@ async def test_a_meter_that_needs_a_rest_costs_its_neighbours_nothing() -> None:
     # 40 slots in two seconds; waiting for the other's rests would leave fewer than 25.
     assert len(heard.rounds["m2"]) >= 30
     assert set(heard.health.values()) == {"ok"}
+
+
+async def test_a_line_that_is_gone_makes_every_meter_silent_and_none_wait_longer_and_longer() -> (
+    None
+):
+    """A dead meter is asked less and less often; a line that comes back has them all at once."""
+    heard, settings = Heard(), modbus.Settings(transport="tcp", host="127.0.0.1", port=free_port())
+    meters = {"m1": meter(1, 0, 100), "m2": meter(2, 0, 100)}
+    now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
+    rounds = Rounds("bus", modbus, settings, meters, heard, now_ms)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(rounds.run(Random(1)), 0.5)
+    assert heard.health.keys() == meters.keys()
+    assert all(said.startswith("bus bus: 127.0.0.1:") for said in heard.health.values())
+    assert [rounds.schedule.probe_ms(name) for name in meters] == [None, None]
 
 
 async def test_a_bus_of_resting_meters_alone_goes_round(tmp_path: Path) -> None:

@@ -124,6 +124,31 @@ def test_it_opens_again_where_it_was(store, tmp_path):
     again.close()
 
 
+YEAR_MS = 365 * 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("left", "then_ms"),
+    [
+        ([(T0 + 100, "active_power"), (T0 + 50, "active_energy_import")], T0 + 80),
+        ([(T0 + YEAR_MS, "active_power"), (T0 + 10, "active_power")], T0 + 5),
+    ],
+    ids=["another quantity later", "a clock a year ahead"],
+)
+def test_what_left_last_is_known_after_a_restart(store, tmp_path, left, then_ms):
+    for n, (t_ms, quantity) in enumerate(left):
+        now = at(t_ms, mono=YEAR_MS + n)
+        store.commit([Sample("m", t_ms, {quantity: (1, 0)})], [], now, {})
+        store.seal(now, "synchronized")
+    store.close()
+    now = at(then_ms, "boot-b", 900_000)
+    again = open_store(tmp_path / "store.db", "cq", "gw", KEY, now)
+    again.commit([Sample("m", then_ms, {"active_power": (1, 0)})], [], now, {})
+    (sample,) = samples_of(opened(again, again.seal(now, "synchronized")))
+    again.close()
+    assert sample.quality == "suspect"
+
+
 def test_a_full_disk_is_transient_and_nothing_is_half_done(store):
     store.commit([sample(T0)], [], at(T0), {})
     pages = store._file._db.execute("PRAGMA page_count").fetchone()[0]
