@@ -1,10 +1,12 @@
 """Production events: what one must hold, and whether two with one id say the same."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
+from msgspec import Struct
 
 from wire.errors import BadData
 from wire.messages import EVENT_TYPES, STATES, Heartbeat, ProductionEvent
@@ -30,7 +32,24 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 _AMOUNTS = ("weight", "good", "scrap", "quantity", "closing", "opening", "factor")
 _DEFAULTS = {"weight": "1", "good": "0", "scrap": "0", "from": "good"}
-_ALWAYS = ("id", "t", "type", "source", "n")
+_ALWAYS = ("id", "t", "type", "source", "epoch", "n")
+
+
+class Fault(Struct, frozen=True):
+    """What is wrong with one document of several; `conflict` is set where its id was used before."""
+
+    at: int
+    problem: str
+    conflict: bytes | None = None
+
+
+class Refused(BadData):
+    """Documents of which none is taken, because of these faults."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        super().__init__(f"{faults[0].problem}{more}")
+        self.faults = faults
 
 
 class Conflict(BadData):
@@ -56,10 +75,43 @@ def read_message(data: bytes) -> ProductionEvent | Heartbeat:
     try:
         keys = msgspec.json.decode(data, type=dict[str, msgspec.Raw]).keys()
         if "heartbeat" in keys:
-            return msgspec.json.decode(data, type=Heartbeat)
+            return read_heartbeat(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise BadData(f"event message: {exc}") from exc
     return read_event(data)
+
+
+def read_heartbeat(data: bytes) -> Heartbeat:
+    """Raises BadData."""
+    try:
+        beat = msgspec.json.decode(data, type=Heartbeat)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadData(f"heartbeat: {exc}") from exc
+    for key in ("source", "epoch"):
+        if not _NODE.fullmatch(getattr(beat, key) or "-"):
+            raise BadData(f"heartbeat: {key}: is letters, digits, . _ and -")
+    if not beat.source or not 0 <= beat.n < 2**53 or not 0 <= beat.heartbeat < 2**53:
+        raise BadData("heartbeat: source, n and heartbeat: are a name, a count and UTC ms")
+    return beat
+
+
+class Numbered(Struct, frozen=True):
+    """What can be said of an event that is no good otherwise."""
+
+    source: str
+    n: int
+    epoch: str | None = None
+    id: str = ""
+
+
+def numbered(data: bytes) -> Numbered | None:
+    """Whose event number this is, if it says so."""
+    try:
+        told = msgspec.json.decode(data, type=Numbered)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    names = (told.source, told.epoch or "-")
+    return told if all(_NODE.fullmatch(each) for each in names) and told.n > 0 else None
 
 
 def check(event: ProductionEvent) -> None:
@@ -150,6 +202,8 @@ def _check_number(event: ProductionEvent) -> None:
         raise _bad(event, "n", "counts from 1")
     if event.source is not None and not _NODE.fullmatch(event.source):
         raise _bad(event, "source", "is letters, digits, . _ and -")
+    if event.epoch is not None and not (event.source and _NODE.fullmatch(event.epoch)):
+        raise _bad(event, "epoch", "is letters, digits, . _ and -, beside a source")
 
 
 def _bad(event: ProductionEvent, key: str, problem: str) -> BadData:

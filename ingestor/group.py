@@ -17,9 +17,10 @@ class Group:
     added: MutableMapping[tuple[str, str, str], Entry] = field(default_factory=dict)
     streams: dict[tuple[str, str, str], Stream] = field(default_factory=dict)
     forked: set[tuple[str, str, str]] = field(default_factory=set)
-    # (site, source, number) -> the event it belongs to
+    # (site, numbering, number) -> the event it belongs to
     numbered: MutableMapping[tuple[str, str, int], str] = field(default_factory=dict)
-    sources: set[tuple[str, str]] = field(default_factory=set)
+    # (site, source, epoch) of events to be receipted
+    senders: set[tuple[str, str, str | None]] = field(default_factory=set)
     poison: list[Poison] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -39,5 +40,5 @@ class Group:
             for entry in entries:
                 self.add(site, entry)
         self.numbered.update(draft.numbered)
-        self.sources |= draft.sources
+        self.senders |= draft.senders
         self.counts.update(draft.counts)

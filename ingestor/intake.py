@@ -6,7 +6,6 @@ the appended records; so a failed append needs no undoing, and the same group ca
 """
 
 import hashlib
-import itertools
 import logging
 import sys
 from collections import Counter
@@ -16,18 +15,21 @@ from typing import Literal
 
 import msgspec
 
-from ingestor import admission, events, receipts
+from ingestor import admission, receipts
 from ingestor.days import Days
+from ingestor.documents import Documents
+from ingestor.event_intake import EventIntake
+from ingestor.events import Refused
 from ingestor.group import Group
 from ingestor.keys import Keys
 from ingestor.quarantine import Poison, Quarantine
 from ingestor.receipts import Receipts, Saying
-from ingestor.standing import Renumbered, Source, Standing, check_site
+from ingestor.standing import Standing, check_site
 from ingestor.streams import Candidate, Fork, Held, RefusedSegment, Stream, judge, segment_key
 from wire import topics
 from wire.errors import BadData
 from wire.journal import Entry, Record, Writer
-from wire.messages import GatewayState, Heartbeat, ProductionEvent
+from wire.messages import EventReceipt, GatewayState, Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +50,17 @@ class Post:
     """Documents of one kind that came over HTTP: all of them are taken, or none."""
 
     site: str
-    kind: Literal["event", "model", "factor"]
+    kind: Literal["event", "model", "factor", "key"]
     documents: tuple[bytes, ...]
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Where a document stands in the journal; `new` is false for one that stood there before."""
+    """Where a document stands in the journal; `new` is false for one that stood there before.
+
+    After a dry run what is new stands nowhere: its `offset` is 0.
+    """
 
     key: str
     hash: str
@@ -89,13 +95,14 @@ class Intake:
         # (site, what) since the start; what stands in the journal is counted by `standings`.
         self.counts: Counter[tuple[str, str]] = Counter()
         self.standings = standings
-        self.heartbeats: dict[tuple[str, str], Heartbeat] = {}
+        self.events = EventIntake(journal, standings, self._latest_ms)
         self.gateways: dict[tuple[str, str], GatewayState] = {}
         self.held = Held()
         self._journal = journal
         self._keys = keys
         self._receipts = receipts_
         self._days = days
+        self._documents = Documents(journal, standings, keys)
         self._quarantine = quarantine
         self._now_ms = now_ms
         self._asked_ms: dict[tuple[str, str, str], int] = {}
@@ -114,6 +121,8 @@ class Intake:
         for site, entries in group.entries.items():
             for record in self._days.append(self.standings[site], entries):
                 placed[site, record.kind, record.key] = record
+                if record.kind == "key":
+                    self._keys.add([record])
         for stream in group.streams.values():
             self.held.forget((stream.site, stream.gateway, stream.stream), stream.upto)
         self.counts.update(group.counts)
@@ -122,6 +131,12 @@ class Intake:
             for one in judged
         ]
         return Taken(results, self._sayings(group))
+
+    def beat(self, site: str, told: Heartbeat) -> EventReceipt:
+        """A heartbeat that waits for its answer. Raises BadData."""
+        check_site(self.standings, site)
+        self.events.beat(Group(), site, told)
+        return self.events.receipt((site, told.source, told.epoch))
 
     def close_days(self) -> None:
         """Sign for what a day brought once it is over, also where nothing comes any more."""
@@ -133,8 +148,10 @@ class Intake:
         said = []
         for standing in self.standings.values():
             said += [self._receipt(stream) for stream in standing.streams.values()]
-            for name, source in standing.sources.items():
-                said.append(receipts.of_events(standing.site, name, source.upto))
+            for name in standing.sources:
+                source, _, epoch = name.partition("/")
+                receipt = self.events.receipt((standing.site, source, epoch or None))
+                said.append(receipts.of_events(standing.site, receipt))
         return said
 
     def _judge(
@@ -145,10 +162,14 @@ class Intake:
             if isinstance(arrival, Packet):
                 self._packet(group, arrival)
                 return []
+            if arrival.kind == "key":
+                return [self._documents.key(group, arrival.site, arrival.documents[0])]
             check_site(self.standings, arrival.site)
             if arrival.kind == "event":
-                return self._posted_events(group, arrival)
-            return [self._document(group, arrival.site, arrival.kind, arrival.documents[0])]
+                its = arrival.documents, arrival.dry_run
+                return self.events.posted(group, arrival.site, *its)
+            document = arrival.documents[0]
+            return [self._documents.document(group, arrival.site, arrival.kind, document)]
         except BadData as exc:
             self._not_taken(group, arrival, exc)
             return exc
@@ -158,10 +179,16 @@ class Intake:
             log.error("%s", why)
         if isinstance(arrival, Packet):
             group.poison.append(Poison(arrival.topic, str(why), arrival.data))
-            group.counts[arrival.topic.split("/")[2], "quarantined"] += 1
-        elif isinstance(why, events.Conflict):
-            group.poison.append(Poison(topics.events(arrival.site), str(why), why.data))
-            group.counts[arrival.site, "quarantined"] += 1
+            site = arrival.topic.split("/")[2]
+            group.counts[site, "quarantined"] += 1
+            if arrival.topic == topics.events(site) and site in self.standings:
+                self.events.refuse(group, site, arrival.data, why)
+        elif isinstance(why, Refused) and not arrival.dry_run:
+            for fault in why.faults:
+                if fault.conflict is not None:
+                    origin = topics.events(arrival.site)
+                    group.poison.append(Poison(origin, fault.problem, fault.conflict))
+                    group.counts[arrival.site, "quarantined"] += 1
 
     def _packet(self, group: Group, packet: Packet) -> None:
         if packet.topic.endswith("/seg"):
@@ -170,7 +197,9 @@ class Intake:
         elif packet.topic.endswith("/state"):
             self._state(packet)
         else:
-            self._event_message(group, packet)
+            site = topics.parse_event(packet.topic)
+            check_site(self.standings, site)
+            self.events.message(group, site, packet.data)
 
     def _segment(self, group: Group, candidate: Candidate) -> None:
         """Append it, and whatever was held for it."""
@@ -256,105 +285,11 @@ class Intake:
         check_site(self.standings, place.site)
         self.gateways[place.site, place.gateway] = state
 
-    def _event_message(self, group: Group, packet: Packet) -> None:
-        site = topics.parse_event(packet.topic)
-        check_site(self.standings, site)
-        told = events.read_message(packet.data)
-        if isinstance(told, Heartbeat):
-            self.heartbeats[site, told.source] = told
-        else:
-            self._event(group, site, told)
-        if told.source is not None:
-            group.sources.add((site, told.source))
-
-    def _posted_events(self, group: Group, post: Post) -> list[tuple[str, str, str, bool]]:
-        """All or none."""
-        told = [events.read_event(document) for document in post.documents]
-        draft = group.draft()
-        placed = [
-            (post.site, "event", event.id, self._event(draft, post.site, event)) for event in told
-        ]
-        group.adopt(draft)
-        return placed
-
-    def _event(self, group: Group, site: str, event: ProductionEvent) -> bool:
-        """Whether it is new; then it is added. Raises Conflict; BadData for an impossible time."""
-        if events.t_ms(event) > self._latest_ms(site):
-            raise BadData(f"event {event.id!r}: t: is more than a day in the future")
-        known = self._known_event(group, site, event.id)
-        if known is not None and not events.same(known, event):
-            problem = f"event {event.id!r} was told before and said something else"
-            raise events.Conflict(problem, events.encode(event))
-        number = self._new_number(group, site, event, known)
-        if known is None:
-            group.add(site, Entry("event", event.id, events.encode(event)))
-            return True
-        group.counts[site, "duplicates"] += 1
-        if number is not None:
-            group.add(site, Entry("correction", number.key, msgspec.json.encode(number)))
-        return False
-
-    def _known_event(self, group: Group, site: str, id_: str) -> ProductionEvent | None:
-        data = self._known_data(group, site, "event", id_)
-        return None if data is None else msgspec.json.decode(data, type=ProductionEvent)
-
-    def _new_number(
-        self, group: Group, site: str, event: ProductionEvent, known: ProductionEvent | None
-    ) -> Renumbered | None:
-        """Its number, if it is told for the first time. Raises Conflict if it is another's."""
-        if event.source is None or event.n is None:
-            return None
-        group.sources.add((site, event.source))
-        number = Renumbered(event.id, event.source, event.n)
-        place = site, event.source, event.n
-        owner = group.numbered.get(place)
-        if owner is None and self.standings[site].sources.get(event.source, Source()).has(event.n):
-            its_own = known is not None and (known.source, known.n) == place[1:]
-            again = self._known_data(group, site, "correction", number.key)
-            its_own = its_own or again == msgspec.json.encode(number)
-            owner = event.id if its_own else ""
-        if owner is None:
-            group.numbered[place] = event.id
-            return number
-        if owner != event.id:
-            problem = (
-                f"event {event.id!r}: n: number {event.n} of {event.source} is another event's"
-            )
-            raise events.Conflict(problem, events.encode(event))
-        return None
-
     def _latest_ms(self, site: str) -> int:
         """What is later is in the future; while our own clock is behind the journal, nothing is."""
         now_ms = self._now_ms()
         behind = now_ms < self.standings[site].newest_ms
         return sys.maxsize if behind else now_ms + admission.DAY_MS
-
-    def _document(
-        self, group: Group, site: str, kind: str, data: bytes
-    ) -> tuple[str, str, str, bool]:
-        """A model or factor set; one that is already in force is not repeated."""
-        digest = hashlib.sha256(data).hexdigest()
-        newest = self._newest(group, site, kind)
-        if newest is not None and newest[1] == digest:
-            return site, kind, newest[0], False
-        # The same document may come into force a second time, after another one.
-        for again in itertools.count(1):
-            key = digest if again == 1 else f"{digest}/{again}"
-            if (site, kind, key) not in group.added and not self._journal.find(site, kind, key):
-                break
-        group.add(site, Entry(kind, key, data))
-        return site, kind, key, True
-
-    def _newest(self, group: Group, site: str, kind: str) -> tuple[str, str] | None:
-        """(key, hash) of the newest document of a kind."""
-        for entry in reversed(group.entries.get(site, [])):
-            if entry.kind == kind:
-                return entry.key, hashlib.sha256(entry.data).hexdigest()
-        known = self.standings[site].latest.get(kind)
-        if known is None:
-            return None
-        record = self._journal.read(site, known[0] - 1, 1)[0]
-        return record.key, record.hash
 
     def _placed(
         self,
@@ -366,7 +301,7 @@ class Intake:
     ) -> Placed:
         record = placed.get((site, kind, key)) or self._journal.find(site, kind, key)
         if record is None:
-            raise AssertionError(f"{kind} {key} was neither found nor appended")
+            return Placed(key, "", 0, new)
         return Placed(key, record.hash, record.offset, new)
 
     def _sayings(self, group: Group) -> list[Saying]:
@@ -380,9 +315,8 @@ class Intake:
             if gaps and now_ms - self._asked_ms.get(where, 0) >= RESEND_AFTER_MS:
                 self._asked_ms[where] = now_ms
                 said.append(receipts.resend(stream, gaps[0]))
-        for site, name in group.sources:
-            source = self.standings[site].sources.get(name, Source())
-            said.append(receipts.of_events(site, name, source.upto))
+        for sender in group.senders:
+            said.append(receipts.of_events(sender[0], self.events.receipt(sender)))
         return said
 
     def _receipt(self, stream: Stream) -> Saying:

@@ -16,6 +16,7 @@ from ingestor.intake import Intake, Packet, Placed, Post, Taken
 from ingestor.receipts import Saying
 from ingestor.source import Source
 from wire.errors import BadData, TransientError
+from wire.messages import EventReceipt, Heartbeat
 from wire.mqtt import Message
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,10 @@ class Pipeline:
         done: asyncio.Future[list[Placed]] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Waiting(post, done))
         return await done
+
+    async def beat(self, site: str, told: Heartbeat) -> EventReceipt:
+        """A sender of the API is alive; what has come of it. Raises BadData."""
+        return await self._on_thread(lambda: self._intake.beat(site, told))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`; then finish what is in hand and say so."""

@@ -59,11 +59,23 @@ def resend(stream: Stream, gap: tuple[int, int]) -> Saying:
     return Saying(f"{topic} {stream.stream}", topic, msgspec.json.encode(request), retain=False)
 
 
-def of_events(site: str, source: str, upto: int) -> Saying:
+def of_events(site: str, receipt: EventReceipt) -> Saying:
     """The receipt for one source of production events."""
-    topic = topics.event_receipts(site)
-    payload = msgspec.json.encode(EventReceipt(source, upto))
-    return Saying(f"{topic} {source}", topic, payload, retain=True)
+    topic = topics.event_receipts(site, receipt.source)
+    payload = msgspec.json.encode(receipt)
+    return Saying(f"{topic} {receipt.epoch}", topic, payload, retain=True)
+
+
+def next_key(path: Path) -> Path:
+    """Where the key is that will follow the receipt key in `path`."""
+    return path.with_name(path.name + ".next")
+
+
+def public_keys(path: Path) -> list[str]:
+    """Those receipts are signed with, now and after the next change."""
+    coming = next_key(path)
+    files = [path, coming] if coming.exists() else [path]
+    return [str(load_key(file).public) for file in files]
 
 
 def load_key(path: Path) -> SigningKey:

@@ -163,7 +163,7 @@ class Service:
         submit, most_bytes = self._pipeline.submit, settings.most_body_bytes
         routers = [
             status.routes(self._stored.status, off_loop),
-            events.routes(submit, most_bytes),
+            events.routes(submit, self._pipeline.beat, most_bytes),
             documents.routes(submit, most_bytes),
             journal.routes(self._stored.records, off_loop),
             readings.routes(self._stored.readings, off_loop),

@@ -54,17 +54,25 @@ class Source(msgspec.Struct, frozen=True):
         return gaps
 
 
-class Renumbered(msgspec.Struct, frozen=True, tag_field="type", tag="renumbered"):
+class Renumbered(
+    msgspec.Struct, frozen=True, tag_field="type", tag="renumbered", omit_defaults=True
+):
     """A known event was told again as another number (a record of kind `correction`)."""
 
     id: str
     source: str
     n: int
+    epoch: str | None = None
 
     @property
     def key(self) -> str:
         """The journal's key for it."""
-        return f"{self.source}/{self.n}"
+        return f"{numbering(self.source, self.epoch)}/{self.n}"
+
+
+def numbering(source: str, epoch: str | None) -> str:
+    """The name of one run of numbers: a source, and each time it counted anew."""
+    return source if epoch is None else f"{source}/{epoch}"
 
 
 class _HeaderPart(msgspec.Struct, frozen=True):
@@ -90,6 +98,7 @@ class Standing(msgspec.Struct):
     readings: int = 0
     events: int = 0
     streams: dict[str, Stream] = {}
+    # by `numbering`
     sources: dict[str, Source] = {}
     latest: dict[str, tuple[int, str]] = {}
 
@@ -108,7 +117,7 @@ class Standing(msgspec.Struct):
             case "correction":
                 told = msgspec.json.decode(record.data, type=RefusedSegment | Renumbered)
                 if isinstance(told, Renumbered):
-                    self._count(told.source, told.n)
+                    self._count(numbering(told.source, told.epoch), told.n)
                 else:
                     stream_ = self.stream(told.gateway, told.stream)
                     self._advance(stream_.after(told.seq, told.hash, told.reason))
@@ -116,7 +125,7 @@ class Standing(msgspec.Struct):
                 event = msgspec.json.decode(record.data, type=ProductionEvent)
                 self.events += 1
                 if event.source is not None and event.n is not None:
-                    self._count(event.source, event.n)
+                    self._count(numbering(event.source, event.epoch), event.n)
             case "model" | "factor":
                 self.latest[record.kind] = (record.offset, record.hash)
             case _:
@@ -125,8 +134,9 @@ class Standing(msgspec.Struct):
         self.offset, self.chain, self.last_ms = record.offset, record.chain, record.t_ms
         self.newest_ms = max(self.newest_ms, record.t_ms)
 
-    def _count(self, source: str, n: int) -> None:
-        self.sources[source] = self.sources.get(source, Source()).after(n)
+    def _count(self, name: str, n: int) -> None:
+        # Last moved, last in order: a source's newest epoch is the last to be receipted again.
+        self.sources[name] = self.sources.pop(name, Source()).after(n)
 
     def _advance(self, stream: Stream) -> None:
         key = f"{stream.gateway}/{stream.stream}"

@@ -15,7 +15,8 @@ class StreamStatus(msgspec.Struct, frozen=True):
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
-    """A source of production events; `heartbeat_ms`: when it last said that it is alive."""
+    """A source of production events (`name`, or `name/epoch`); `heartbeat_ms`: when it last said that
+    it is alive."""
 
     upto: int
     gaps: list[Range]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ingestor.intake import Intake
 from ingestor.projector import Cursors, Projector
 from ingestor.sinks.embedded import History, Series
-from ingestor.standing import Source, Standing
+from ingestor.standing import Source, Standing, numbering
 from ingestor.status import SinkStatus, SiteStatus, SourceStatus, Status, StreamStatus
 from ingestor.streams import Stream
 from wire.journal import Reader, Record
@@ -91,8 +91,8 @@ class Stored:
     def _sources(self, standing: Standing) -> dict[str, SourceStatus]:
         """A source's events end where its last heartbeat says so, received or not."""
         beats = {
-            name: beat
-            for (site, name), beat in self._intake.heartbeats.copy().items()
+            numbering(source, epoch): beat
+            for (site, source, epoch), beat in self._intake.events.heartbeats.copy().items()
             if site == standing.site
         }
         found = {}

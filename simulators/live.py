@@ -11,7 +11,7 @@ from simulators.instrument import Instrument
 from simulators.mes import Mes
 from simulators.modbus_tcp import TcpPort
 from simulators.parties import Fitted, parties
-from simulators.scenario import Scenario
+from simulators.scenario import SOURCE, Scenario
 from simulators.serial_bus import SerialLine, Wire
 from wire import topics
 from wire.errors import ConfigError
@@ -33,7 +33,7 @@ async def run(settings: Config, scenario: Scenario, now_ms: Callable[[], int]) -
     client = Client(
         settings.broker,
         f"plant-sim-{settings.site}",
-        subscribe=[topics.event_receipts(settings.site)],
+        subscribe=[topics.event_receipts(settings.site, SOURCE)],
     )
     kept = settings.state / "receipted"
     mes = Mes(scenario, settings.site, client, kept, now_ms)

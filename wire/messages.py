@@ -47,7 +47,8 @@ class MeterEvent(msgspec.Struct, frozen=True):
 class ProductionEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One line of an events file, also what a plant's system sends (see the records format).
 
-    `source` and `n` number the events of one sender, so that a missing one is noticed.
+    `source` and `n` number the events of one sender, so that a missing one is noticed. A sender that
+    counts from 1 again names a new `epoch`: then it was restarted, and is not another of its name.
     """
 
     id: str
@@ -73,15 +74,17 @@ class ProductionEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     pcf: str | None = None
     supplier: str | None = None
     source: str | None = None
+    epoch: str | None = None
     n: int | None = None
 
 
-class Heartbeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Heartbeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """«I am alive at `heartbeat` ms and everything up to number `n` has been sent.»"""
 
     source: str
     n: int
     heartbeat: int
+    epoch: str | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -120,11 +123,26 @@ class ResendRequest(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     to: int
 
 
-class EventReceipt(msgspec.Struct, frozen=True):
-    """«Have every event of this source up to number `upto`.»"""
+class EventRefusal(msgspec.Struct, frozen=True):
+    """An event that will never be taken as it was told. Its number is free for one told better."""
+
+    n: int
+    id: str
+    reason: str
+
+
+class EventReceipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """«Have every event of this source up to number `upto`.»
+
+    `gaps` are missing behind it, given what has come and the last heartbeat; `refused`, the newest
+    of them, since the ingestor's start: quarantine keeps them all.
+    """
 
     source: str
     upto: int
+    epoch: str | None = None
+    gaps: list[tuple[int, int]] = []
+    refused: list[EventRefusal] = []
 
 
 class GatewayState(msgspec.Struct, frozen=True):

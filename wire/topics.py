@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wire.errors import BadData
 
@@ -34,6 +35,7 @@ def client_id(site: str, gateway: str) -> str:
     return f"{site}.{gateway}"
 
 
+@lru_cache(maxsize=8192)  # asked of every table of every segment
 def is_meter(text: str) -> bool:
     """Whether `text` may name a meter."""
     return _METER.fullmatch(text) is not None
@@ -44,9 +46,9 @@ def events(site: str) -> str:
     return f"{ROOT}/{site}/event"
 
 
-def event_receipts(site: str) -> str:
-    """Where the ingestor signs for production events."""
-    return f"{ROOT}/{site}/event/rcpt"
+def event_receipts(site: str, source: str) -> str:
+    """Where the ingestor signs for production events of one source; retained."""
+    return f"{ROOT}/{site}/event/rcpt/{source}"
 
 
 def batch(site: str, batch_id: str) -> str:

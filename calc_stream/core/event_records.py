@@ -8,7 +8,8 @@ from calc_stream.core.json_lines import Line, read_lines
 from wire.errors import BadData
 from wire.messages import EVENT_TYPES, STATES
 
-_COMMON = ("id", "t", "type", "source", "n")  # the last two number the events of one sender
+# The last three number the events of one sender.
+_COMMON = ("id", "t", "type", "source", "epoch", "n")
 _KEYS = {
     "start": ("node", "batch", "product", "weight"),
     "stop": ("node", "batch"),

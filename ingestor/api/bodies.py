@@ -1,16 +1,18 @@
 """What came in a request: its body, never more of it than may be."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Path, Request
 
-from ingestor.api.problems import Problem, bad_data, not_now
-from ingestor.events import Conflict
+from ingestor.api.problems import Fault, Problem, bad_data, not_now
+from ingestor.events import Refused
 from ingestor.intake import Placed, Post
 from wire.errors import BadData, TransientError
+from wire.messages import EventReceipt, Heartbeat
 
 Submit = Callable[[Post], Awaitable[list[Placed]]]
+Beat = Callable[[str, Heartbeat], Awaitable[EventReceipt]]
 # Runs blocking work on the thread that reads.
 OffLoop = Callable[..., Awaitable[Any]]
 
@@ -27,12 +29,15 @@ async def body_of(request: Request, most_bytes: int) -> bytes:
     return bytes(body)
 
 
-async def submitted(submit: Submit, post: Post) -> list[Placed]:
-    """Where the journal has it now. Raises Problem."""
+async def submitted(submit: Submit, post: Post, rows: Sequence[str] = ("",)) -> list[Placed]:
+    """Where the journal has it now. Raises Problem; `rows` names each document in its faults."""
     try:
         return await submit(post)
-    except Conflict as exc:
-        raise Problem(409, "conflict", str(exc)) from exc
+    except Refused as exc:
+        faults = [Fault(rows[each.at], each.problem) for each in exc.faults]
+        if all(each.conflict for each in exc.faults):
+            raise Problem(409, "conflict", str(exc), faults) from exc
+        raise bad_data(str(exc), faults) from exc
     except BadData as exc:
         if "is not configured here" in str(exc):
             raise Problem(404, "no such site", str(exc)) from exc

@@ -28,7 +28,7 @@ _FACTORS = Content({"type": "object"}, {"format": 1})
 def routes(submit: Submit, most_body_bytes: int) -> APIRouter:
     router = APIRouter(tags=["documents"], dependencies=[needs("operator")])
     placed = of(PlacedDocument, _EXAMPLE)
-    model_body = text(_MODEL, "application/toml")
+    model_body = text(_MODEL, "text/plain")
     known = {200: placed}
     refusals = (404, 413, 503)
 

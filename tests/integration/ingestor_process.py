@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from wire.callers import Caller, digest
 from tests.integration import servers
 from tests.integration.servers import Process
 from tests.unit.ingestor.gateway import Gateway
+from wire.callers import Caller, digest
 from wire.journal import Reader, open_reader
 from wire.messages import Receipt
 from wire.mqtt import Broker, Client
@@ -30,6 +30,7 @@ class Ingestor:
     directory: Path
     broker_port: int
     extra: str = ""
+    api_keys: str = ""  # more of [api]
     api_port: int = field(default_factory=servers.free_port)
     gateways: list[Gateway] = field(default_factory=list)
 
@@ -61,7 +62,7 @@ class Ingestor:
             f'journal = "{place}/journal.db"\nstate = "{place}/state"\n'
             f'receipt_key = "{place}/receipt.key"\n'
             f"[broker]\nport = {self.broker_port}\n[api]\nport = {self.api_port}\n"
-            f'keys_file = "{place}/api.keys"\n[quarantine]\nmost = 1000\n'
+            f'keys_file = "{place}/api.keys"\n{self.api_keys}[quarantine]\nmost = 1000\n'
         )
         for gateway in self.gateways:
             text += (

@@ -163,7 +163,7 @@ def _site(http: httpx.Client) -> dict[str, object]:
 async def test_events_over_mqtt_are_receipted_per_source(ingestor: Ingestor) -> None:
     ingestor.gateway("gw-1")
     ingestor.start_connected()
-    mes = Client(Broker(port=ingestor.broker_port), "mes", subscribe=["wp/v1/s1/event/rcpt"])
+    mes = Client(Broker(port=ingestor.broker_port), "mes", subscribe=["wp/v1/s1/event/rcpt/mes"])
     uptos = []
     async with mes.running():
         await mes.connected.wait()
@@ -260,7 +260,7 @@ def api(tmp_path: Path) -> Iterator[Ingestor]:
 def test_events_posted_over_http_are_idempotent(api: Ingestor) -> None:
     with api.client() as http:
         first = http.post("/v1/s1/events", json=start_event(1))
-        assert (first.status_code, first.json()) == (201, [{"id": "e1", "offset": 2}])
+        assert (first.status_code, first.json()) == (201, [{"id": "e1", "offset": 2, "new": True}])
         both = http.post("/v1/s1/events", json=[start_event(1), start_event(2)])
         assert [each["offset"] for each in both.json()] == [2, 3]
         other = http.post("/v1/s1/events", json=start_event(1, "B2"))
@@ -276,7 +276,7 @@ def test_events_posted_over_http_are_idempotent(api: Ingestor) -> None:
         api.process.kill()
         api.process.start()
         again = http.post("/v1/s1/events", json=start_event(2))
-        assert again.json() == [{"id": "e2", "offset": 3}]
+        assert again.json() == [{"id": "e2", "offset": 3, "new": False}]
 
 
 def test_the_api_refuses_in_words(api: Ingestor) -> None:

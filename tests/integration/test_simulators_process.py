@@ -61,7 +61,7 @@ class TestMes:
 
         async def sign(upto: int) -> None:
             receipt = EventReceipt(SOURCE, upto)
-            await site.publish(topics.event_receipts("s"), msgspec.json.encode(receipt))
+            await site.publish(topics.event_receipts("s", SOURCE), msgspec.json.encode(receipt))
 
         def times_seen(n: int) -> int:
             return sum(event.get("n") == n and "id" in event for event in got)
@@ -90,7 +90,7 @@ class TestMes:
     async def run_mes(
         self, broker: Broker, scenario: Scenario, kept: Path, now_ms: Callable[[], int]
     ) -> None:
-        client = Client(broker, "plant", subscribe=[topics.event_receipts("s")])
+        client = Client(broker, "plant", subscribe=[topics.event_receipts("s", SOURCE)])
         async with client.running():
             await Mes(scenario, "s", client, kept, now_ms).run()
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ingestor import replay
-from ingestor.events import Conflict
+from ingestor.events import Conflict, Refused
 from ingestor.intake import Packet
 from tests.unit.ingestor.conftest import Cloud, receipt_in
 from tests.unit.ingestor.gateway import NOW_MS, Gateway
@@ -218,7 +218,7 @@ def test_a_number_under_another_id_is_a_conflict(
     cloud: Cloud, gateway: Gateway, documents: tuple[bytes, ...]
 ) -> None:
     cloud.post(event(1), event(2))
-    with pytest.raises(Conflict, match="number 2 of mes is another event's"):
+    with pytest.raises(Refused, match="number 2 of mes is another event's"):
         cloud.post(*documents)
     taken = cloud.intake.take([Packet("wp/v1/s1/event", documents[0])])
     assert isinstance(taken.results[0], Conflict)
@@ -228,7 +228,7 @@ def test_a_number_under_another_id_is_a_conflict(
 
 
 def test_a_list_with_one_number_twice_adds_nothing(cloud: Cloud, gateway: Gateway) -> None:
-    with pytest.raises(Conflict):
+    with pytest.raises(Refused):
         cloud.post(event(1), event(2), event(2, "other"))
     assert cloud.journal.of_kind("s1", "event") == []
     assert cloud.post(event(1), event(2))[1].new

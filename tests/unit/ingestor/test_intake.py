@@ -8,7 +8,7 @@ import zlib
 import msgspec
 import pytest
 
-from ingestor.events import Conflict
+from ingestor.events import Refused
 from ingestor.intake import Packet
 from tests.unit.ingestor.conftest import Cloud, receipt_in
 from tests.unit.ingestor.gateway import NOW_MS, Gateway
@@ -241,7 +241,7 @@ def test_an_event_is_journalled_once_whatever_its_spelling(cloud: Cloud) -> None
 def test_an_id_with_other_content_is_a_conflict_and_kept(cloud: Cloud) -> None:
     cloud.trust(Gateway.new(cloud.directory))
     cloud.post(event(1))
-    with pytest.raises(Conflict):
+    with pytest.raises(Refused, match="said something else"):
         cloud.post(event(2), event(1, batch="B2"))
     assert [record.key for record in cloud.journal.of_kind("s1", "event")] == ["e1"]
     [item] = cloud.quarantine.items()
@@ -261,7 +261,7 @@ def test_event_receipts_are_contiguous_per_source(cloud: Cloud) -> None:
     for n in (1, 3, 4, 2, 2):
         packet = Packet("wp/v1/s1/event", event(n, source="mes", n=n))
         [said] = cloud.intake.take([packet]).sayings
-        assert said.topic == "wp/v1/s1/event/rcpt"
+        assert said.topic == "wp/v1/s1/event/rcpt/mes"
         uptos.append(msgspec.json.decode(said.payload)["upto"])
     assert uptos == [1, 1, 1, 4, 4]
 
@@ -270,8 +270,8 @@ def test_a_heartbeat_is_answered_and_journals_nothing(cloud: Cloud) -> None:
     cloud.trust(Gateway.new(cloud.directory))
     beat = msgspec.json.encode({"source": "mes", "n": 2, "heartbeat": NOW_MS})
     [said] = cloud.intake.take([Packet("wp/v1/s1/event", beat)]).sayings
-    assert msgspec.json.decode(said.payload) == {"source": "mes", "upto": 0}
-    assert cloud.intake.heartbeats["s1", "mes"].n == 2
+    assert msgspec.json.decode(said.payload) == {"source": "mes", "upto": 0, "gaps": [[1, 2]]}
+    assert cloud.intake.events.heartbeats["s1", "mes", None].n == 2
     assert cloud.journal.head("s1")[0] == 1
 
 

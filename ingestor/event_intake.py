@@ -1,0 +1,143 @@
+"""Production events on their way into a group: known ones, numbers, heartbeats and refusals."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from ingestor import events
+from ingestor.events import Conflict, Fault, Refused
+from ingestor.group import Group
+from ingestor.standing import Renumbered, Source, Standing, numbering
+from wire.errors import BadData
+from wire.journal import Entry, Writer
+from wire.messages import EventReceipt, EventRefusal, Heartbeat, ProductionEvent
+
+_MOST_REFUSED = 100
+Place = tuple[str, str, str, bool]  # (site, kind, key, new)
+Sender = tuple[str, str, str | None]  # (site, source, epoch)
+
+
+class EventIntake:
+    """Judges events on top of what the journal and the group have.
+
+    `heartbeats`: the last of each sender; `refused`: what was not taken of it, by number.
+    """
+
+    def __init__(
+        self, journal: Writer, standings: dict[str, Standing], latest_ms: Callable[[str], int]
+    ) -> None:
+        self.heartbeats: dict[Sender, Heartbeat] = {}
+        self.refused: dict[Sender, dict[int, EventRefusal]] = {}
+        self._journal = journal
+        self._standings = standings
+        self._latest_ms = latest_ms
+
+    def message(self, group: Group, site: str, data: bytes) -> None:
+        """What a plant's system published. Raises BadData."""
+        told = events.read_message(data)
+        if isinstance(told, Heartbeat):
+            self.beat(group, site, told)
+        else:
+            self._event(group, site, told)
+
+    def beat(self, group: Group, site: str, told: Heartbeat) -> None:
+        """A sender is alive, and says how far it has come."""
+        sender = site, told.source, told.epoch
+        self.heartbeats[sender] = told
+        group.senders.add(sender)
+
+    def posted(
+        self, group: Group, site: str, documents: tuple[bytes, ...], dry_run: bool
+    ) -> list[Place]:
+        """All or none; Refused names each fault. A dry run adds nothing either way."""
+        draft = group.draft()
+        placed: list[Place] = []
+        faults: list[Fault] = []
+        for at, document in enumerate(documents):
+            try:
+                event = events.read_event(document)
+                placed.append((site, "event", event.id, self._event(draft, site, event)))
+            except Conflict as exc:
+                faults.append(Fault(at, str(exc), exc.data))
+            except BadData as exc:
+                faults.append(Fault(at, str(exc)))
+        if faults:
+            raise Refused(faults)
+        if not dry_run:
+            group.adopt(draft)
+        return placed
+
+    def refuse(self, group: Group, site: str, data: bytes, why: BadData) -> None:
+        """Tell the sender, if the message says whose number it is."""
+        told = events.numbered(data)
+        if told is None:
+            return
+        sender = site, told.source, told.epoch
+        refused = self.refused.setdefault(sender, {})
+        refused[told.n] = EventRefusal(told.n, told.id, str(why))
+        if len(refused) > _MOST_REFUSED:
+            del refused[next(iter(refused))]
+        group.senders.add(sender)
+
+    def receipt(self, sender: Sender) -> EventReceipt:
+        """How far a sender's events have come."""
+        site, source, epoch = sender
+        known = self._standings[site].sources.get(numbering(source, epoch), Source())
+        beat = self.heartbeats.get(sender)
+        refused = self.refused.get(sender, {})
+        for n in [n for n in refused if known.has(n)]:  # told better since
+            del refused[n]
+        gaps = known.gaps(beat.n if beat else 0)
+        return EventReceipt(source, known.upto, epoch, gaps, list(refused.values()))
+
+    def _event(self, group: Group, site: str, event: ProductionEvent) -> bool:
+        """Whether it is new; then it is added. Raises Conflict; BadData for an impossible time."""
+        if events.t_ms(event) > self._latest_ms(site):
+            raise BadData(f"event {event.id!r}: t: is more than a day in the future")
+        known = self._known_event(group, site, event.id)
+        if known is not None and not events.same(known, event):
+            problem = f"event {event.id!r} was told before and said something else"
+            raise Conflict(problem, events.encode(event))
+        number = self._new_number(group, site, event, known)
+        if known is None:
+            group.add(site, Entry("event", event.id, events.encode(event)))
+            return True
+        group.counts[site, "duplicates"] += 1
+        if number is not None:
+            group.add(site, Entry("correction", number.key, msgspec.json.encode(number)))
+        return False
+
+    def _known_event(self, group: Group, site: str, id_: str) -> ProductionEvent | None:
+        data = self._known_data(group, site, "event", id_)
+        return None if data is None else msgspec.json.decode(data, type=ProductionEvent)
+
+    def _known_data(self, group: Group, site: str, kind: str, key: str) -> bytes | None:
+        """What the group or the journal has under this key."""
+        entry = group.added.get((site, kind, key)) or self._journal.find(site, kind, key)
+        return entry.data if entry else None
+
+    def _new_number(
+        self, group: Group, site: str, event: ProductionEvent, known: ProductionEvent | None
+    ) -> Renumbered | None:
+        """Its number, if it is told for the first time. Raises Conflict if it is another's."""
+        if event.source is None or event.n is None:
+            return None
+        group.senders.add((site, event.source, event.epoch))
+        number = Renumbered(event.id, event.source, event.n, event.epoch)
+        run = numbering(event.source, event.epoch)
+        owner = group.numbered.get((site, run, event.n))
+        if owner is None and self._standings[site].sources.get(run, Source()).has(event.n):
+            its_own = known is not None and (known.source, known.epoch, known.n) == (
+                *(event.source, event.epoch, event.n),
+            )
+            again = self._known_data(group, site, "correction", number.key)
+            its_own = its_own or again == msgspec.json.encode(number)
+            owner = event.id if its_own else ""
+        if owner is None:
+            group.numbered[site, run, event.n] = event.id
+            return number
+        if owner != event.id:
+            problem = f"event {event.id!r}: n: number {event.n} of {run} is another event's"
+            cure = "; a sender that counts from 1 again names a new epoch"
+            raise Conflict(problem + cure, events.encode(event))
+        return None

@@ -1,0 +1,126 @@
+"""The HTTP API of a running ingestor: who may, what is refused, and what its document promises."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration import servers
+from tests.integration.ingestor_process import Ingestor
+from wire.callers import Caller, Role, digest
+
+_QUIET = "requests_per_s = 100000\nburst = 100000\n"
+# What no schema says: a moment is not in the future, a model is TOML of this site, a span has an end
+# behind its begin. So a request that fits the schema may be refused; all other checks hold.
+_SCHEMATHESIS = """
+[parameters]
+"path.site" = "s1"
+[checks.positive_data_acceptance]
+enabled = false
+"""
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Ingestor]:
+    """An ingestor whose broker is not there: the HTTP side needs none."""
+    made = Ingestor(tmp_path / "cloud", servers.free_port(), api_keys=_QUIET)
+    made.gateway("gw-1")
+    made.start()
+    yield made
+    made.process.kill()
+
+
+@pytest.mark.parametrize(
+    "phases",
+    ["coverage", pytest.param("examples,coverage,fuzzing,stateful", marks=pytest.mark.full)],
+)
+def test_schemathesis_finds_nothing(api: Ingestor, tmp_path: Path, phases: str) -> None:
+    (tmp_path / "schemathesis.toml").write_text(_SCHEMATHESIS)
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/openapi.json"),
+        *("--header", "Authorization: Bearer secret", "--seed", "1", "--max-examples", "50"),
+        *("--phases", phases, "--no-color", "--workers", "2"),
+    ]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=170, check=False
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    [passed] = re.findall(r"(\d+) passed", done.stdout.rpartition("Test cases")[2])
+    assert int(passed) > 300
+    with api.client() as http:
+        assert http.get("/v1/status").status_code == 200
+
+
+def as_(api: Ingestor, role: Role) -> httpx.Client:
+    with (api.directory / "api.keys").open("a") as keys:
+        keys.write(f"{Caller(role, (role,), digest(role), '2026-11-18')}\n")
+    return httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {role}"})
+
+
+def test_a_role_opens_what_it_names(api: Ingestor) -> None:
+    statuses = {}
+    for role in ("viewer", "operator", "auditor"):
+        with as_(api, role) as http:  # type: ignore[arg-type]
+            statuses[role] = [
+                http.get("/v1/status").status_code,
+                http.post("/v1/s1/events", json=[]).status_code,
+                http.get("/v1/journal/s1").status_code,
+            ]
+    assert statuses == {
+        "viewer": [200, 403, 403],
+        "operator": [200, 422, 403],
+        "auditor": [200, 403, 200],
+    }
+
+
+def test_a_table_of_events_is_tried_then_taken(api: Ingestor) -> None:
+    table = (
+        "id;t;type;node;batch;product\n"
+        "e1;2026-11-18T08:00:00Z;start;press-1;B1;wheel-18\n"
+        "e2;2026-11-18T09:00:00;stop;press-1;B1;\n"
+        "e3;2026-11-18T09:00:00Z;pause;press-1;B1;\n"
+    )
+    headers = {"Content-Type": "text/csv; charset=utf-8"}
+    with api.client() as http:
+        bad = http.post("/v1/s1/events", content=table, headers=headers)
+        assert (bad.status_code, bad.headers["content-type"]) == (422, "application/problem+json")
+        faults = [(fault["where"], fault["problem"][:15]) for fault in bad.json()["faults"]]
+        assert faults == [("line 3", "event 'e2': t: "), ("line 4", "event 'e3': typ")]
+        good = table.replace("09:00:00;", "09:00:00Z;").replace("pause", "stop")
+        tried = http.post("/v1/s1/events?dry_run=true", content=good, headers=headers)
+        assert (tried.status_code, [each["new"] for each in tried.json()]) == (200, [True] * 3)
+        assert http.get("/v1/status").json()["sites"]["s1"]["events"] == 0
+        taken = http.post("/v1/s1/events", content=good, headers=headers)
+        assert (taken.status_code, [each["offset"] for each in taken.json()]) == (201, [2, 3, 4])
+        again = http.post("/v1/s1/events", content=good, headers=headers)
+        assert [each["new"] for each in again.json()] == [False] * 3
+
+
+def test_a_job_response_is_taken_and_a_bomb_is_not(api: Ingestor) -> None:
+    response = (
+        '<JobResponse xmlns="http://www.mesa.org/xml/B2MML"><ID>J1</ID><JobOrderID>B1</JobOrderID>'
+        "<StartTime>2026-11-18T08:00:00Z</StartTime>"
+        "<EquipmentActual><EquipmentID>press-1</EquipmentID></EquipmentActual></JobResponse>"
+    )
+    headers = {"Content-Type": "application/xml"}
+    with api.client() as http:
+        taken = http.post("/v1/s1/events", content=response, headers=headers)
+        assert [each["id"] for each in taken.json()] == ["J1/start/press-1"]
+        bomb = '<!DOCTYPE a [<!ENTITY a "aa">]>' + response
+        refused = http.post("/v1/s1/events", content=bomb, headers=headers)
+        assert refused.status_code == 422
+        assert "document type" in refused.json()["detail"]
+
+
+def test_a_heartbeat_is_answered_with_what_is_missing(api: Ingestor) -> None:
+    event = {"id": "e1", "t": "2026-11-18T08:00:00Z", "type": "stop", "node": "p", "batch": "B"}
+    with api.client() as http:
+        http.post("/v1/s1/events", json={**event, "source": "mes", "epoch": "2", "n": 2})
+        beat = {"source": "mes", "epoch": "2", "n": 4, "heartbeat": 1_795_000_000_000}
+        said = http.post("/v1/s1/heartbeat", json=beat).json()
+        assert said == {"source": "mes", "epoch": "2", "upto": 0, "gaps": [[1, 1], [3, 4]]}
+        assert http.get("/v1/status").json()["sites"]["s1"]["sources"]["mes/2"]["upto"] == 0

@@ -1,0 +1,111 @@
+"""Numbers of event sources: restarts, refusals, dry runs; each source hears of its own."""
+
+import msgspec
+import pytest
+
+from ingestor.events import Refused
+from ingestor.intake import Packet, Post
+from ingestor.receipts import Saying
+from tests.unit.ingestor.conftest import Cloud
+from tests.unit.ingestor.gateway import NOW_MS, Gateway
+from wire.messages import EventReceipt
+
+TOPIC = "wp/v1/s1/event"
+
+
+def event(id_: str, **others: object) -> bytes:
+    told = {"id": id_, "t": "2026-11-18T08:00:00Z", "type": "stop", "node": "press-1"}
+    return msgspec.json.encode({**told, "batch": "B1", **others})
+
+
+def tell(cloud: Cloud, **others: object) -> EventReceipt:
+    """Publish an event of mes; its receipt."""
+    number, epoch = others.get("n"), others.get("epoch", "")
+    others.setdefault("id_", f"{epoch}-{number}")
+    return receipt(cloud, event(source="mes", **others))  # type: ignore[arg-type]
+
+
+def receipt(cloud: Cloud, data: bytes) -> EventReceipt:
+    [said] = cloud.intake.take([Packet(TOPIC, data)]).sayings
+    return read(said)
+
+
+def read(said: Saying) -> EventReceipt:
+    return msgspec.json.decode(said.payload, type=EventReceipt)
+
+
+@pytest.fixture(autouse=True)
+def trusted(cloud: Cloud) -> None:
+    cloud.trust(Gateway.new(cloud.directory))
+
+
+def test_a_restart_is_told_apart_from_a_fork_by_its_epoch(cloud: Cloud) -> None:
+    assert tell(cloud, n=1).upto == 1
+    assert tell(cloud, n=2).upto == 2
+    fork = tell(cloud, n=1, id_="another")
+    assert fork.upto == 2
+    assert cloud.quarantine.items()[0].reason.endswith("names a new epoch")
+    restarted = tell(cloud, n=1, epoch="2026-11-18")
+    assert (restarted.epoch, restarted.upto, restarted.gaps) == ("2026-11-18", 1, [])
+    assert len(cloud.journal.of_kind("s1", "event")) == 3
+    assert tell(cloud, n=3).upto == 3  # the first run of numbers goes on as it was
+
+
+def test_epochs_are_counted_again_from_the_journal(cloud: Cloud) -> None:
+    tell(cloud, n=1)
+    tell(cloud, n=1, epoch="b")
+    tell(cloud, n=2, epoch="b")
+    again = cloud.again()
+    try:
+        said = [read(each) for each in again.intake.greetings() if "event" in each.topic]
+        # The newest comes last: it is what the broker retains.
+        assert [(each.epoch, each.upto) for each in said] == [(None, 1), ("b", 2)]
+    finally:
+        again.close()
+
+
+def test_each_source_has_a_topic_of_its_own(cloud: Cloud) -> None:
+    packets = [Packet(TOPIC, event(f"e-{name}", source=name, n=1)) for name in ("mes", "scada")]
+    topics = {said.topic for said in cloud.intake.take(packets).sayings}
+    assert topics == {"wp/v1/s1/event/rcpt/mes", "wp/v1/s1/event/rcpt/scada"}
+
+
+def test_a_sender_hears_which_number_was_refused_until_it_is_told_better(cloud: Cloud) -> None:
+    tell(cloud, n=1)
+    bad = tell(cloud, n=2, weight="-1", id_="x")
+    assert [(each.n, each.id) for each in bad.refused] == [(2, "x")]
+    assert "weight" in bad.refused[0].reason
+    after = tell(cloud, n=3)
+    assert (after.upto, after.gaps) == (1, [(2, 2)])
+    better = tell(cloud, n=2, id_="y")
+    assert (better.upto, better.gaps, better.refused) == (3, [], [])
+
+
+def test_a_heartbeat_is_per_epoch(cloud: Cloud) -> None:
+    tell(cloud, n=1, epoch="b")
+    beat = {"source": "mes", "epoch": "b", "n": 3, "heartbeat": NOW_MS}
+    assert receipt(cloud, msgspec.json.encode(beat)).gaps == [(2, 3)]
+
+
+def test_every_fault_of_a_list_is_named_and_nothing_is_taken(cloud: Cloud) -> None:
+    cloud.post(event("known"))
+    before = cloud.journal.head("s1")
+    documents = event("a"), event("b", t="noon"), event("known", batch="B9"), event("a", node="x")
+    with pytest.raises(Refused) as told:
+        cloud.post(*documents)
+    faults = [(each.at, each.conflict is not None) for each in told.value.faults]
+    assert faults == [(1, False), (2, True), (3, True)]
+    assert cloud.journal.head("s1") == before
+
+
+def test_a_dry_run_says_what_would_be_and_leaves_no_trace(cloud: Cloud) -> None:
+    cloud.post(event("known"))
+    before = cloud.journal.head("s1")
+    documents = event("known"), event("fresh", source="mes", n=5)
+    taken = cloud.intake.take([Post("s1", "event", documents, dry_run=True)])
+    assert taken.sayings == []
+    assert [(placed.new, placed.offset) for placed in taken.results[0]] == [(False, 2), (True, 0)]  # type: ignore[union-attr]
+    conflict = Post("s1", "event", (event("known", batch="B9"),), dry_run=True)
+    assert isinstance(cloud.intake.take([conflict]).results[0], Refused)
+    assert cloud.journal.head("s1") == before
+    assert cloud.quarantine.items() == []
