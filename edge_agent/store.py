@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_agent import rows
+from edge_agent import gaps, rows
 from edge_agent.clock import NOT_BEFORE_MS, Instant
 from edge_agent.dating import Boot, Cycle, Dated, Dating, Lasts, datings, pack, unpack
 from edge_agent.disk import Disk as Disk
@@ -311,24 +311,17 @@ class Store:
         with self._file.transaction() as db:
             return rows.begin_stream(db, now)
 
-    def abandon(self, stream: str, seq: int, now: Instant) -> None:
-        """The cloud asks for a number that is not here any more: its stream ends before it.
+    def declare_lost(self, stream: str, seq: int, now: Instant) -> tuple[bytes, int] | None:
+        """The gap record for a number that is asked for and not here, and the last number it covers.
 
-        What came after it, and nobody can have taken, gets numbers of another stream.
+        None: it was never used, or the clock is not set.
         """
+        if not now.is_set:
+            return None
+        place = bundled(self._site, self._gateway, now.boot, "")
+        place = dataclasses.replace(place, stream=stream, seq=seq)
         with self._file.transaction() as db:
-            query = (
-                "SELECT seq, hash, data FROM segment WHERE stream = ? AND seq >= ?"
-                " AND receipted_ms IS NULL AND refused IS NULL ORDER BY seq"
-            )
-            for its, hash_, data in db.execute(query, (stream, seq)).fetchall():
-                if hashlib.sha256(data).hexdigest() == hash_ and its != seq:
-                    rows.bundle(db, data)
-                db.execute("DELETE FROM segment WHERE stream = ? AND seq = ?", (stream, its))
-            detail = {"stream": stream, "number": str(seq)}
-            tell(db, now, MeterEvent(self._gateway, now.wall_ms, "segment_lost", detail))
-            if rows.streams(db)[-1].stream == stream:
-                rows.begin_stream(db, now)
+            return gaps.declare(db, place, now, self._key)
 
     def waiting(self) -> tuple[int, int]:
         """(cycles not sealed, segments without receipt)."""

@@ -29,6 +29,7 @@ RECEIPT_DEADLINE_S = (15.0, 600.0)
 WINDOW = 256  # segments of a stream that wait for a receipt at the same time
 PROBE = 8  # of them offered again while no receipt comes
 _NUMBERED_AT_ONCE = 8  # of the backlog; then what was sealed meanwhile has its turn
+MOST_RESENT = 1000  # for one request
 _LOOK_S = 5.0
 
 
@@ -229,24 +230,29 @@ class Uplink:
 
     async def _resend(self, payload: bytes) -> None:
         request = msgspec.json.decode(payload, type=ResendRequest)
-        for seq in range(request.from_, min(request.to, request.from_ + 1000) + 1):
-            sealed = await self._disk(self._store.segment, request.stream, seq)
-            if sealed is None:
-                await self._missing(request.stream, seq)
+        seq, end = request.from_, min(request.to, request.from_ + MOST_RESENT - 1)
+        while seq <= end:
+            found = await self._disk(self._again, request.stream, seq)
+            if found is None:
+                log.error("asked for %s/%d, which is no number of ours", request.stream, seq)
                 return
+            data, last = found
             try:
-                await self._mqtt.publish(self._topic("seg"), sealed.data)
+                await self._mqtt.publish(self._topic("seg"), data)
             except TransientError as exc:
                 log.warning("resend stopped at %d: %s", seq, exc)
                 return
+            seq = last + 1
 
-    async def _missing(self, stream: str, seq: int) -> None:
-        """The cloud waits for a number that is not here, or not whole: it would wait for ever."""
-        log.error("asked for %s/%d, which is not here", stream, seq)
-        for state in await self._disk(self._store.streams):
-            if state.stream == stream and state.receipted < seq <= state.last_seq:
-                await self._disk(self._store.abandon, stream, seq, self._clock.now())
-                self.sealed.set()
+    def _again(self, stream: str, seq: int) -> tuple[bytes, int] | None:
+        """What is sent for a number, and the last number it stands for: where it is lost, the word
+        of that, or the cloud would wait for ever."""
+        sealed = self._store.segment(stream, seq)
+        if sealed is not None:
+            return sealed.data, seq
+        lost = self._store.declare_lost(stream, seq, self._clock.now())
+        self.sealed.set()
+        return lost
 
     def _topic(self, kind: str) -> str:
         return str(GatewayTopic(self._site, self._gateway, kind))

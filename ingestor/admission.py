@@ -15,7 +15,7 @@ from ingestor.columns import matrix, whole
 from ingestor.keys import Keys
 from ingestor.streams import Candidate
 from wire.errors import BadData
-from wire.segment import NUMBER_LIMIT, Segment, open_segment, read_header
+from wire.segment import NUMBER_LIMIT, Segment, gap, open_segment, read_header
 from wire.topics import is_id, is_meter, parse_gateway
 
 DAY_MS = 86_400_000
@@ -25,7 +25,7 @@ _MOST_REASON = 200  # every receipt repeats it
 
 
 def examine(topic: str, data: bytes, keys: Keys, latest_ms: Callable[[str], int]) -> Candidate:
-    """A segment that came on `topic`, signed by its own gateway. Raises BadData.
+    """A segment or gap record that came on `topic`, signed by its own gateway. Raises BadData.
 
     `latest_ms` tells after which time (ms) a site's readings are in the future.
     """
@@ -36,6 +36,8 @@ def examine(topic: str, data: bytes, keys: Keys, latest_ms: Callable[[str], int]
     keys.check(header, signature, signed)
     if not is_id(header.stream) or header.seq < 1:
         raise BadData(f"{header.stream!r}/{header.seq} is no place in a stream")
+    if header.encoding == gap.ENCODING:
+        return Candidate(header, hashlib.sha256(data).hexdigest(), data, "", gap.read_gap(data))
     reason = _why_not(data, latest_ms(header.site))[:_MOST_REASON]
     return Candidate(header, hashlib.sha256(data).hexdigest(), data, reason)
 

@@ -30,10 +30,12 @@ from wire import topics
 from wire.errors import BadData
 from wire.journal import Entry, Record, Writer
 from wire.messages import EventReceipt, GatewayState, Heartbeat
+from wire.segment.gap import Gap
 
 log = logging.getLogger(__name__)
 
 RESEND_AFTER_MS = 5000
+MOST_RESENT = 1000  # as many as a gateway sends for one request
 _AHEAD_OF_FORK = "its stream has a fork, and its predecessor has not come"
 
 
@@ -105,7 +107,8 @@ class Intake:
         self._documents = Documents(journal, standings, keys)
         self._quarantine = quarantine
         self._now_ms = now_ms
-        self._asked_ms: dict[tuple[str, str, str], int] = {}
+        # stream -> when it was asked for numbers, and the last of them
+        self._asked: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._forked: set[tuple[str, str, str]] = set()
 
     def take(self, arrivals: Sequence[Packet | Post]) -> Taken:
@@ -228,21 +231,33 @@ class Intake:
             self._fork(group, where)
             raise
         if verdict == "ahead":
-            self.held.put(candidate)
+            if candidate.gap is None:  # the word of a gap is asked for again when its turn comes
+                self.held.put(candidate)
             if where in self._forked | group.forked:
                 group.keep(candidate, _AHEAD_OF_FORK)
-        elif verdict == "known" or (verdict == "refused" and candidate.reason):
+        elif verdict == "known" or (verdict in ("refused", "late") and candidate.reason):
             group.counts[header.site, "duplicates"] += 1
-            if verdict == "refused":
+            if verdict != "known":
                 group.keep(candidate, candidate.reason)
+        elif candidate.gap is not None:
+            self._gap(group, stream, candidate, candidate.gap)
         else:
-            if verdict == "refused":
-                log.warning("segment %s was refused before and is taken now", candidate.key)
-            group.streams[where] = stream.after(header.seq, candidate.hash, candidate.reason)
+            if verdict != "next":
+                log.warning("segment %s was refused or lost and is taken now", candidate.key)
+            its = (header.seq, candidate.hash, header.prev, candidate.reason)
+            group.streams[where] = stream.after(*its)
             if candidate.reason:
                 self._refuse(group, candidate)
             else:
                 group.add(header.site, Entry("segment", candidate.key, candidate.data))
+
+    def _gap(self, group: Group, stream: Stream, candidate: Candidate, gap: Gap) -> None:
+        """What comes next is lost: its gateway's word takes its place, and the numbers go on."""
+        key = segment_key(stream.gateway, stream.stream, stream.upto + 1)
+        log.error("segments %s to %d are lost: %s", key, gap.last, gap.why)
+        group.streams[candidate.stream] = stream.past(gap)
+        group.add(stream.site, Entry("gap", key, candidate.data))
+        group.counts[stream.site, "lost"] += gap.last - stream.upto
 
     def _refuse(self, group: Group, candidate: Candidate) -> None:
         header = candidate.header
@@ -312,9 +327,12 @@ class Intake:
             self.counts[stream.site, "receipts"] += 1
             gaps = self.held.gaps(stream)
             now_ms = self._now_ms()
-            if gaps and now_ms - self._asked_ms.get(where, 0) >= RESEND_AFTER_MS:
-                self._asked_ms[where] = now_ms
-                said.append(receipts.resend(stream, gaps[0]))
+            asked_ms, asked = self._asked.get(where, (0, 0))
+            # Again after a while; and at once when all that was asked for has come.
+            if gaps and (stream.upto >= asked or now_ms - asked_ms >= RESEND_AFTER_MS):
+                first, last = gaps[0][0], min(gaps[0][1], gaps[0][0] + MOST_RESENT - 1)
+                self._asked[where] = now_ms, last
+                said.append(receipts.resend(stream, (first, last)))
         for sender in group.senders:
             said.append(receipts.of_events(sender[0], self.events.receipt(sender)))
         return said

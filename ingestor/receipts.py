@@ -53,7 +53,7 @@ class Receipts:
 
 
 def resend(stream: Stream, gap: tuple[int, int]) -> Saying:
-    """The request to fill a gap."""
+    """The request to send these numbers again."""
     topic = str(GatewayTopic(stream.site, stream.gateway, "req"))
     request = ResendRequest(stream.stream, *gap)
     return Saying(f"{topic} {stream.stream}", topic, msgspec.json.encode(request), retain=False)

@@ -16,6 +16,7 @@ from wire.journal import GENESIS, Reader, Record
 from wire.journal.heads import leaf_of
 from wire.journal.merkle import grown
 from wire.messages import ProductionEvent
+from wire.segment.gap import read_gap
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class _HeaderPart(msgspec.Struct, frozen=True):
     """All that is read of a segment at start."""
 
     readings: int
+    prev: str
 
 
 class Standing(msgspec.Struct):
@@ -112,15 +114,20 @@ class Standing(msgspec.Struct):
                 gateway, stream, seq = record.key.split("/")
                 line = record.data[: record.data.index(b"\n")]
                 self.segments += 1
-                self.readings += msgspec.json.decode(line, type=_HeaderPart).readings
-                self._advance(self.stream(gateway, stream).after(int(seq), record.hash))
+                header = msgspec.json.decode(line, type=_HeaderPart)
+                self.readings += header.readings
+                its = self.stream(gateway, stream)
+                self._advance(its.after(int(seq), record.hash, header.prev))
+            case "gap":
+                gateway, stream, _ = record.key.split("/")
+                self._advance(self.stream(gateway, stream).past(read_gap(record.data)))
             case "correction":
                 told = msgspec.json.decode(record.data, type=RefusedSegment | Renumbered)
                 if isinstance(told, Renumbered):
                     self._count(numbering(told.source, told.epoch), told.n)
                 else:
                     stream_ = self.stream(told.gateway, told.stream)
-                    self._advance(stream_.after(told.seq, told.hash, told.reason))
+                    self._advance(stream_.after(told.seq, told.hash, "", told.reason))
             case "event":
                 event = msgspec.json.decode(record.data, type=ProductionEvent)
                 self.events += 1

@@ -8,10 +8,12 @@ Range = tuple[int, int]
 
 
 class StreamStatus(msgspec.Struct, frozen=True):
-    """A gateway's stream: everything up to `upto` is decided on, `gaps` are missing."""
+    """A gateway's stream: everything up to `upto` is decided on, `gaps` are missing, `lost` will never
+    come, by the gateway's own word."""
 
     upto: int
     gaps: list[Range]
+    lost: list[Range]
 
 
 class SourceStatus(msgspec.Struct, frozen=True):

@@ -53,7 +53,11 @@ class Stored:
         site = standing.site
         counts = self._intake.counts
         streams = {
-            name: StreamStatus(stream.upto, self._intake.held.gaps(stream))
+            name: StreamStatus(
+                stream.upto,
+                self._intake.held.gaps(stream),
+                [(lost.first, lost.last) for lost in stream.lost],
+            )
             for name, stream in self._streams(standing).items()
         }
         sinks = {

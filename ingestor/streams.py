@@ -16,6 +16,7 @@ from wire import topics
 from wire.errors import BadData
 from wire.messages import Refusal
 from wire.segment import GENESIS, Header
+from wire.segment.gap import Gap
 
 # A receipt names every refused segment. A stream with more of them stands still until a person
 # has looked; it costs nothing, since its gateway keeps what is not signed for.
@@ -36,6 +37,14 @@ class RefusedSegment(msgspec.Struct, frozen=True, tag_field="type", tag="refused
     reason: str
 
 
+class Lost(msgspec.Struct, frozen=True):
+    """Numbers that will never come, by their gateway's own signed word; `head`: hash of `last`."""
+
+    first: int
+    last: int
+    head: str
+
+
 class Stream(msgspec.Struct, frozen=True):
     """How far one stream has come."""
 
@@ -45,17 +54,32 @@ class Stream(msgspec.Struct, frozen=True):
     upto: int = 0
     head: str = GENESIS
     refused: tuple[Refusal, ...] = ()
+    lost: tuple[Lost, ...] = ()
 
-    def after(self, seq: int, hash_: str, reason: str = "") -> "Stream":
-        """The stream once `seq` is decided on; with a `reason` it was refused.
+    def after(self, seq: int, hash_: str, prev: str, reason: str = "") -> "Stream":
+        """The stream once `seq`, which follows `prev`, is decided on; with a `reason` it was refused.
 
-        A number before `upto` is a refused one, taken after all.
+        A number before `upto` is a refused or lost one, taken after all.
         """
+        replace = msgspec.structs.replace
+        if (lost := self.lost_at(seq)) is not None:
+            rest = [each for each in self.lost if each != lost]
+            if seq > lost.first:
+                rest.append(Lost(lost.first, seq - 1, prev))
+            return replace(self, lost=tuple(sorted(rest, key=lambda each: each.first)))
         if seq <= self.upto:
-            rest = tuple(each for each in self.refused if each.seq != seq)
-            return msgspec.structs.replace(self, refused=rest)
+            return replace(self, refused=tuple(r for r in self.refused if r.seq != seq))
         refused = (*self.refused, Refusal(seq, reason)) if reason else self.refused
-        return Stream(self.site, self.gateway, self.stream, seq, hash_, refused)
+        return replace(self, upto=seq, head=hash_, refused=refused)
+
+    def past(self, gap: Gap) -> "Stream":
+        """The stream once its gateway has said that what comes next is lost."""
+        lost = (*self.lost, Lost(self.upto + 1, gap.last, gap.head))
+        return msgspec.structs.replace(self, upto=gap.last, head=gap.head, lost=lost)
+
+    def lost_at(self, seq: int) -> Lost | None:
+        """The lost range a number is in."""
+        return next((each for each in self.lost if each.first <= seq <= each.last), None)
 
 
 @dataclass(frozen=True)
@@ -66,6 +90,7 @@ class Candidate:
     hash: str
     data: bytes
     reason: str
+    gap: Gap | None = None  # it is no segment, but the word that there is none
 
     @property
     def stream(self) -> tuple[str, str, str]:
@@ -86,17 +111,27 @@ def segment_key(gateway: str, stream: str, seq: int) -> str:
     return f"{gateway}/{stream}/{seq}"
 
 
-def judge(
-    stream: Stream, candidate: Candidate, known_hash: Callable[[int], str | None]
-) -> Literal["next", "known", "refused", "ahead"]:
+Verdict = Literal["next", "known", "refused", "late", "ahead", "gap"]
+
+
+def judge(stream: Stream, candidate: Candidate, known_hash: Callable[[int], str | None]) -> Verdict:
     """Where `candidate` stands. `known_hash` tells the hash of a number decided on before.
 
-    Raises Fork; BadData for a stream that has been refused too much.
+    Raises Fork; BadData for a stream that has been refused too much, and for a lost segment whose
+    successor is not there: nothing shows that it is the one.
     """
     header = candidate.header
     place = f"{header.gateway}/{header.stream}/{header.seq}"
+    if candidate.gap is not None and candidate.gap.last <= stream.upto:
+        return "known"
     if header.seq > stream.upto + 1:
         return "ahead"
+    if candidate.gap is not None:
+        return "gap"
+    if (lost := stream.lost_at(header.seq)) is not None:
+        if (header.seq, candidate.hash) != (lost.last, lost.head):
+            raise BadData(f"{place} was lost, and {lost.last} with hash {lost.head} comes first")
+        return "late"
     if header.seq <= stream.upto:
         if (known := known_hash(header.seq)) != candidate.hash:
             raise Fork(f"fork: {place} is {candidate.hash} and was {known}")

@@ -16,7 +16,8 @@ from ingestor.streams import RefusedSegment, Stream
 from wire.errors import BadData, ConfigError
 from wire.journal import Reader, Record, Unreadable, heads
 from wire.journal.record import check_link
-from wire.segment import read_header
+from wire.segment import Header, read_header
+from wire.segment.gap import read_gap
 
 _TELL_EVERY = 1000
 
@@ -79,28 +80,50 @@ class _Walk:
     def _check_content(self, record: Record) -> None:
         if record.kind == "segment":
             self._segment(record)
+        elif record.kind == "gap":
+            self._gap(record)
         elif record.kind == "key":
             self._keys.add([record])
         elif record.kind == heads.KIND:
             self._head(record)
 
     def _segment(self, record: Record) -> None:
-        header, signature, signed = read_header(record.data)
+        header = self._signed(record)
         if record.key != f"{header.gateway}/{header.stream}/{header.seq}":
             raise BadData(f"its key is {record.key}")
-        if header.site != record.site:
-            raise BadData(f"it is a segment of {header.site}")
-        self._keys.check(header, signature, signed)
-        name = f"{header.gateway}/{header.stream}"
-        if not self._is_whole and name not in self.standing.streams:
-            # Where the walk begins, each stream is taken as it is found.
-            place = (header.site, header.gateway, header.stream, header.seq - 1, header.prev)
-            self.standing.streams[name] = Stream(*place)
-        before = self.standing.stream(header.gateway, header.stream)
-        if header.seq <= before.upto:
+        before = self._before(header, header.seq)
+        if (lost := before.lost_at(header.seq)) is not None:
+            if (header.seq, record.hash) != (lost.last, lost.head):
+                raise BadData("it is not the segment that was lost")
+        elif header.seq <= before.upto:
             self._once_refused(record)
         elif (header.seq, header.prev) != (before.upto + 1, before.head):
             raise BadData("it does not continue its stream")
+
+    def _gap(self, record: Record) -> None:
+        header, gap = self._signed(record), read_gap(record.data)
+        first = int(record.key.rpartition("/")[2])
+        before = self._before(header, first)
+        if record.key != f"{header.gateway}/{header.stream}/{before.upto + 1}":
+            raise BadData(f"its key is {record.key}")
+        if not header.seq <= first <= gap.last:
+            raise BadData(f"it is the word of a gap from {header.seq} to {gap.last}")
+
+    def _signed(self, record: Record) -> Header:
+        """Its header, signed by a gateway of this site."""
+        header, signature, signed = read_header(record.data)
+        if header.site != record.site:
+            raise BadData(f"it is a segment of {header.site}")
+        self._keys.check(header, signature, signed)
+        return header
+
+    def _before(self, header: Header, seq: int) -> Stream:
+        """Its stream so far; where the walk begins, each stream is taken as it is found."""
+        name = f"{header.gateway}/{header.stream}"
+        if not self._is_whole and name not in self.standing.streams:
+            place = (header.site, header.gateway, header.stream, seq - 1, header.prev)
+            self.standing.streams[name] = Stream(*place)
+        return self.standing.stream(header.gateway, header.stream)
 
     def _once_refused(self, record: Record) -> None:
         """Out of its turn stands only what was refused first, byte for byte."""

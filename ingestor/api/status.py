@@ -23,7 +23,7 @@ _EXAMPLE = Status(
     {
         "cq-wheel": SiteStatus(
             *(4711, 4600, 92_000, 100, 4600, 3, 0, 0),
-            {"gw-1/5f3a": StreamStatus(4600, [])},
+            {"gw-1/5f3a": StreamStatus(4600, [], [])},
             {"mes": SourceStatus(100, [(98, 98)], 1_795_651_200_000)},
             {"gw-1": GatewayState("gw-1", True, 1_795_651_200_000, "5f3a", 4600, 4600)},
             {"embedded": SinkStatus("running", 4711)},

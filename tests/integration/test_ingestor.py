@@ -139,7 +139,7 @@ async def test_refused_forked_foreign_and_poisonous_in_one_stream_of_messages(
                 lambda: _site(http)["quarantined"] == 4,
                 "four items in quarantine",
             )
-            assert _site(http)["streams"] == {"gw-1/aa": {"upto": 3, "gaps": []}}
+            assert _site(http)["streams"] == {"gw-1/aa": {"upto": 3, "gaps": [], "lost": []}}
             assert (_site(http)["segments"], _site(http)["refused"]) == (2, 1)
     assert ingestor.segments(gateway) == [first, last]
     assert [refusal.seq for refusal in sender.receipts[-1].refused] == [2]

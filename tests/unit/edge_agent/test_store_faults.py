@@ -9,7 +9,8 @@ import pytest
 from edge_agent.clock import NOT_BEFORE_MS, Instant
 from edge_agent.store import open_store
 from wire.messages import Sample
-from wire.segment import open_segment
+from wire.segment import open_segment, read_header
+from wire.segment.gap import Gap, read_gap
 from wire.signing import SigningKey
 
 KEY = SigningKey(bytes(range(32)))
@@ -197,19 +198,43 @@ def test_a_rotted_bundle_gets_no_number_and_its_readings_are_told(tmp_path, fill
     store.close()
 
 
-def test_a_number_that_is_lost_ends_its_stream_and_the_rest_goes_on_in_another(tmp_path, filled):
-    stream, _ = filled(segments=10)
+def test_a_number_that_is_lost_is_told_in_a_gap_record_and_its_stream_goes_on(tmp_path, filled):
+    stream, sealed = filled(segments=10)
     store = opened(tmp_path / "store.db")
     rot(store, "segment", "seq = 4")
-    assert [s.seq for s in store.unreceipted(stream, 0, 99)] == [1, 2, 3, 5, 6, 7, 8, 9, 10]
+    rot(store, "segment", "seq = 5")
     assert store.segment(stream, 4) is None
-    store.abandon(stream, 4, at(T0 + 1000))
-    assert [s.seq for s in store.unreceipted(stream, 0, 99)] == [1, 2, 3]
-    told = [event for event in events(store) if event.event == "segment_lost"]
-    assert [event.detail for event in told] == [{"stream": stream, "number": "4"}]
-    while store.number_next(at(T0)) is not None:
+    data, last = store.declare_lost(stream, 4, at(T0 + 1000))
+    again, _ = store.declare_lost(stream, 4, at(T0 + 1000))
+    assert (again, last) == (data, 5)
+    header, signature, signed = read_header(data)
+    KEY.public.verify(signature, signed)
+    assert (header.gateway, header.stream, header.seq) == ("gw", stream, 4)
+    assert read_gap(data) == Gap(5, open_segment(sealed[6]).header.prev, "it rotted on the disk")
+    assert [s.seq for s in store.unreceipted(stream, 0, 99)] == [1, 2, 3, 6, 7, 8, 9, 10]
+    assert store.hash_of(stream, 5) == open_segment(sealed[6]).header.prev, "a receipt may name it"
+    assert store.numbered()[0] == 8, "no room is kept for it"
+    (told,) = [event for event in events(store) if event.event == "segment_lost"]
+    assert (told.detail["number"], told.detail["last"]) == ("4", "5")
+    assert store.current().stream == stream
+    store.close()
+
+
+def test_numbers_kept_no_longer_are_told_up_to_the_first_that_is_here(tmp_path, filled):
+    """A cloud that lost its journal asks for what it had signed for long ago."""
+    stream, sealed = filled(segments=10)
+    store = opened(tmp_path / "store.db")
+    store.receipted(stream, 8, [], at(T0))
+    while store.prune(T0 + 1):
         pass
-    moved = [open_segment(s.data) for s in store.unreceipted(store.current().stream, 0, 99)]
-    times = {s.t_ms for segment in moved for t in segment.tables for s in t.samples()}
-    assert times == {T0 + n for n in (*range(4, 10), *range(10, 40))}
+    data, last = store.declare_lost(stream, 1, at(T0 + 1000))
+    gone = Gap(7, open_segment(sealed[8]).header.prev, "it was receipted, and is kept no longer")
+    assert (read_gap(data), last) == (gone, 7)
+    assert store.segment(stream, 8) is not None, "a stream's newest stays"
+    store.receipted(stream, 10, [], at(T0 + 10))
+    while store.prune(T0 + 20):
+        pass
+    assert read_gap(store.declare_lost(stream, 9, at(T0 + 1000))[0]).last == 9
+    assert store.declare_lost(stream, 11, at(T0 + 1000)) is None, "it was never used"
+    assert store.declare_lost("other", 1, at(T0 + 1000)) is None
     store.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wire.messages import MeterEvent, Sample
 from wire.segment import GENESIS, Place, open_segment, seal
+from wire.segment.gap import Gap, seal_gap
 from wire.signing import SigningKey
 
 NOW_MS = 1_795_000_000_000
@@ -59,6 +60,12 @@ class Gateway:
         self.prev = open_segment(data).hash
         self.hashes.append(self.prev)
         return data
+
+    def gap(self, first: int, last: int, head: str = "", why: str = "it rotted") -> bytes:
+        """The word that these numbers of its stream are lost."""
+        place = Place(self.site, self.name, self.stream, first, "", "boot", "synchronized")
+        gap = Gap(last, head or self.hashes[last - 1], why)
+        return seal_gap(place, gap, self.t_ms, self.key)
 
     def copy(self) -> "Gateway":
         """As a copied disk would go on."""

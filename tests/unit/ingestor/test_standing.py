@@ -33,7 +33,7 @@ def test_a_checkpoint_of_another_journal_is_not_believed(cloud: Cloud, gateway: 
     for chain, upto in ((kept.chain, 99), ("f" * 64, 1)):
         # A mark in the checkpoint shows whether it was used.
         marked = msgspec.structs.replace(kept, chain=chain, streams=dict(kept.streams))
-        marked.streams["gw-1/aa"] = kept.streams["gw-1/aa"].after(99, "x")
+        marked.streams["gw-1/aa"] = kept.streams["gw-1/aa"].after(99, "x", "")
         standing.save(path, {"s1": marked})
         restored = standing.restore(path, cloud.journal)["s1"]
         assert restored.streams["gw-1/aa"].upto == upto
