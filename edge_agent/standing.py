@@ -11,10 +11,12 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Standing:
-    """One meter's health, ok or why not, and its last error whether or not it is over."""
+    """One meter's health, ok or why not, and its last error whether or not it is over. `told`: that
+    it is silent has been told."""
 
     since_ms: int
     health: str = "starting"
+    told: bool = False
     error: str = ""
     error_ms: int | None = None
 
@@ -42,22 +44,28 @@ class Standings:
         return {name: standing.health for name, standing in self._meters.items()}
 
     def note(self, meter: str, health: str) -> None:
-        """What was found; a change between working and silent is an event."""
+        """What was found. A meter silent twice in a row is an event, and then its return; a line
+        has noise, and one lost answer is nobody's news."""
         standing = self._meters.get(meter)
         if standing is None:
             return  # asked before it was taken out of the configuration
         was, standing.health = standing.health, health
-        if health != "ok":
-            standing.error, standing.error_ms = health, self._now_ms()
-        elif was == "ok":
+        now_ms, is_ok = self._now_ms(), health == "ok"
+        if not is_ok:
+            standing.error, standing.error_ms = health, now_ms
+        if was == "starting" or (was == "ok") != is_ok:
+            standing.since_ms = now_ms
+        if is_ok:
+            is_news = standing.told or was == "starting"
+        else:
+            is_news = not standing.told and was != "ok"
+        if not is_news:
             return
-        if was not in ("ok", "starting") and health != "ok":
-            return
-        standing.since_ms = now_ms = self._now_ms()
-        log.log(logging.INFO if health == "ok" else logging.WARNING, "%s: %s", meter, health)
+        standing.told = not is_ok
+        log.log(logging.INFO if is_ok else logging.WARNING, "%s: %s", meter, health)
         if was != "starting":
-            event = "back" if health == "ok" else "silent"
-            detail = {} if health == "ok" else {"reason": health}
+            event = "back" if is_ok else "silent"
+            detail = {} if is_ok else {"reason": health}
             self._tell(MeterEvent(meter, now_ms, event, detail))
 
     def missed(self, meter: str, why: str) -> None:

@@ -24,11 +24,20 @@ class Told:
 def test_a_meter_that_falls_silent_and_comes_back_is_two_events():
     told = Told("a", "b")
     assert told.note(("a", "ok"), ("b", "ok")) == []
-    assert told.note(("a", "no answer in 500 ms"), ("a", "no answer in 501 ms")) == [
-        ("a", "silent")
-    ]
+    for again in ([("a", "silent")], []):
+        assert told.note(("a", "no answer in 500 ms"), ("a", "no answer in 501 ms")) == again
     assert told.note(("a", "ok"), ("a", "ok")) == [("a", "back")]
     assert told.standings.health == {"a": "ok", "b": "ok"}
+
+
+def test_one_lost_answer_is_no_event_and_neither_is_the_next_one():
+    told = Told("a")
+    assert told.note(("a", "ok"), ("a", "no answer"), ("a", "ok"), ("a", "no answer")) == []
+    standing = told.standings.get("a")
+    assert (standing.health, standing.since_ms) == ("no answer", told.now_ms)
+    since_ms = told.now_ms
+    assert told.note(("a", "no answer")) == [("a", "silent")]
+    assert standing.since_ms == since_ms, "since the first"
 
 
 def test_the_last_error_is_kept_with_its_time_after_it_is_over():
