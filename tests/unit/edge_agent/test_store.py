@@ -160,6 +160,45 @@ def test_a_full_disk_is_transient_and_nothing_is_half_done(store):
     assert len(samples_of(opened(store, 1))) == 1
 
 
+def waiting(store, count):
+    """So many cycles, a minute apart."""
+    for n in range(count):
+        store.commit([sample(T0 + 60_000 * n)], [], at(T0 + 60_000 * n), {})
+    return at(T0 + 60_000 * count)
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "numbered"), [("MOST_BEHIND", 2, 2), ("MOST_BEHIND_BYTES", 1, 1)]
+)
+def test_of_the_backlog_only_so_much_has_numbers_at_a_time(
+    store, monkeypatch, limit, most, numbered
+):
+    monkeypatch.setattr(f"edge_agent.store.{limit}", most)
+    now = waiting(store, 4)
+    while store.seal(now, "assumed", 1, live=False) is not None:
+        pass
+    while store.number_next(now) is not None:
+        pass
+    assert (store.standing().numbered, store.standing().behind) == (numbered, 4 - numbered)
+    assert store.standing().oldest_ms == T0
+    store.receipted(store.current().stream, numbered, [], now)
+    assert store.number_next(now) == numbered + 1
+
+
+def test_what_is_sealed_while_many_wait_for_a_receipt_gets_its_number_later(store, monkeypatch):
+    monkeypatch.setattr("edge_agent.store.MOST_NUMBERED", 2)
+    now = waiting(store, 3)
+    assert [store.seal(now, "assumed", 1) for _ in range(4)] == [1, 2, 0, None]
+    assert store.standing().oldest_ms == T0, "of those with a number, too"
+
+
+def test_sealing_takes_no_more_cycles_at_once_than_fit_its_share_of_memory(store, monkeypatch):
+    monkeypatch.setattr("edge_agent.store.MOST_CYCLE_BYTES", 1)
+    now = waiting(store, 2)
+    assert [store.seal(now, "assumed") for _ in range(3)] == [1, 2, None]
+    assert store.pending_bytes == 0
+
+
 def test_every_commit_is_on_disk_before_it_returns(store):
     assert store._file._db.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
     assert store._file._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
