@@ -71,6 +71,24 @@ async def plant() -> AsyncIterator[tuple[int, list[tuple[float, int]]]]:
         await asyncio.wait_for(asyncio.gather(*filter(None, talks)), 5)
 
 
+def driver(kind: type[modbus.ModbusBus]) -> Any:
+    """The Modbus driver, with buses of another kind."""
+
+    class Driver:
+        @staticmethod
+        @asynccontextmanager
+        async def connect(
+            settings: modbus.Settings, random: Random, now_ms: Callable[[], int]
+        ) -> AsyncIterator[modbus.ModbusBus]:
+            bus = kind(settings, settings.framing, random, now_ms)
+            try:
+                yield bus
+            finally:
+                bus.drop()
+
+    return Driver
+
+
 def meter(unit: int, gap_ms: int, interval_ms: int) -> Metered:
     profile = profiles.parse(PROFILE.format(gap=gap_ms), "made")
     asked = ("active_power", "active_energy_import")
@@ -113,6 +131,27 @@ async def test_a_line_that_is_gone_makes_every_meter_silent_and_none_wait_longer
     assert heard.health.keys() == meters.keys()
     assert all(said.startswith("bus bus: 127.0.0.1:") for said in heard.health.values())
     assert [rounds.schedule.probe_ms(name) for name in meters] == [None, None]
+    assert rounds.progress() < 10, "and nobody spins"
+
+
+async def test_a_round_belongs_to_the_slot_it_was_begun_in() -> None:
+    """The first begins in the middle of a slot, and is answered only in the next."""
+    clock_ms = 1_790_000_000_950
+
+    class Slow(modbus.ModbusBus):
+        async def read(self, *asked: Any, **how: Any) -> tuple[int, ...]:
+            nonlocal clock_ms
+            clock_ms += 100
+            return await super().read(*asked, **how)
+
+    async with plant() as (port, _):
+        settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
+        meters = {"m1": meter(1, 0, 1000)}
+        rounds = Rounds("bus", driver(Slow), settings, meters, Heard(), lambda: clock_ms)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(rounds.run(Random(1)), 0.3)
+    assert clock_ms == 1_790_000_001_150
+    assert (rounds.slots["m1"].due, rounds.slots["m1"].answered) == (1, 0)
 
 
 async def test_a_bus_of_resting_meters_alone_goes_round(tmp_path: Path) -> None:
@@ -148,22 +187,9 @@ async def test_a_meter_that_tells_of_its_past_holds_nobody_up() -> None:
     heard = Heard2()
     async with plant() as (port, _):
         settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
-
-        class Driver:
-            @staticmethod
-            @asynccontextmanager
-            async def connect(
-                settings: modbus.Settings, random: Random, now_ms: Callable[[], int]
-            ) -> AsyncIterator[Remembering]:
-                bus = Remembering(settings, settings.framing, random, now_ms)
-                try:
-                    yield bus
-                finally:
-                    bus.drop()
-
         now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
         meters = {"m1": meter(1, 0, 1000), "m2": meter(2, 0, 50)}
-        rounds = Rounds("bus", Driver, settings, meters, heard, now_ms)  # type: ignore[arg-type]
+        rounds = Rounds("bus", driver(Remembering), settings, meters, heard, now_ms)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(rounds.run(Random(1)), 1.5)
     assert len(heard.rounds["m1"]) >= 1, "the past is told"

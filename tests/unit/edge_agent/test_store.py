@@ -78,6 +78,16 @@ def test_a_receipt_is_what_lets_a_segment_go(store, tmp_path):
     assert store.hash_of(stream, 3), "the newest receipted one stays: receipts name its hash"
 
 
+def test_a_later_receipt_lets_what_was_signed_for_earlier_stay_no_longer(store):
+    stream, day_ms = store.current().stream, 86_400_000
+    for n in range(3):
+        store.commit([sample(T0 + n)], [], at(T0 + n), {})
+        store.seal(at(T0 + n), "assumed")
+    store.receipted(stream, 1, [], at(T0 + day_ms))
+    store.receipted(stream, 3, [], at(T0 + 9 * day_ms))
+    assert store.prune(T0 + 5 * day_ms) == 1
+
+
 def test_an_old_receipt_moves_nothing_backwards(store):
     stream = store.current().stream
     for n in range(3):
