@@ -6,6 +6,7 @@ from wire.segment import Numbers, Run, Table
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def whole(numbers: Numbers) -> Ints:
@@ -18,6 +19,13 @@ def matrix(table: Table) -> Matrix:
     shape = 1 + len(table.quantities), table.rows
     every = whole(table.numbers)
     return np.ndarray(shape, np.int64, every.data, 8 * table.begin, (8 * table.stride, 8))
+
+
+def scaled(mantissas: Ints, exponent: int) -> Floats:
+    """The double nearest to each `mantissa * 10**exponent`; every sink has the same one."""
+    floats = mantissas.astype(np.float64)
+    scale = 10.0 ** abs(exponent)
+    return np.divide(floats, scale) if exponent < 0 else np.multiply(floats, scale)
 
 
 def _unpacked(numbers: Numbers) -> Ints:

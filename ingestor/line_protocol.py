@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import orjson
 
-from ingestor.columns import Matrix, matrix
+from ingestor.columns import Floats, Matrix, matrix, scaled
 from wire.messages import MeterEvent
 from wire.quantities import QUANTITIES
 from wire.segment import Segment, Table
@@ -72,14 +72,11 @@ def carrier_of(table: Table) -> str:
     return "electricity" if electric else ""
 
 
-def _floats(
-    mantissas: Matrix, exponents: Sequence[int]
-) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    """Values as floats, shape (rows, fields); a double is the nearest to each exact value."""
+def _floats(mantissas: Matrix, exponents: Sequence[int]) -> Floats:
+    """Values as floats, shape (rows, fields)."""
     floats = np.empty(mantissas.shape[::-1])
     for at, exponent in enumerate(exponents):
-        scale = 10.0 ** abs(exponent)
-        floats[:, at] = mantissas[at] / scale if exponent < 0 else mantissas[at] * scale
+        floats[:, at] = scaled(mantissas[at], exponent)
     return floats
 
 

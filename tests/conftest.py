@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 _PROGRAMS = {
     "mosquitto": "mosquitto",
     "influxdb": "influxd",
+    "victoria": "victoria-metrics",
     "chromium": "chromium",
     "mbpoll": "mbpoll",
     "tshark": "tshark",

@@ -14,7 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 import wire.config
+from ingestor.columns import Floats, Ints
 from wire.segment import Segment
 
 
@@ -24,6 +27,16 @@ class Rejected:
 
     data: bytes
     reason: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One quantity of one meter at one quality: `values[i]` at `t_ms[i]`, ordered, each time once."""
+
+    quantity: str
+    quality: str
+    t_ms: Ints
+    values: Floats
 
 
 class Sink(Protocol):
@@ -38,8 +51,25 @@ class Sink(Protocol):
     def dialect(self) -> str:
         """What answers, in words, for the doctor. Raises TransientError."""
 
-    def counts(self, site: str, from_ms: int, to_ms: int) -> dict[tuple[str, int], int]:
-        """Readings kept, by meter and hour (ms). Raises TransientError."""
+    def columns(
+        self, site: str, meter: str, from_ms: int, to_ms: int, quantities: Sequence[str] = ()
+    ) -> list[Column]:
+        """What is kept of a meter with from_ms <= t < to_ms; without quantities all of them.
+
+        Ordered by quantity and quality. Raises TransientError.
+        """
+
+    def meters(self, site: str) -> set[str]:
+        """Every meter something is kept of. Raises TransientError."""
+
+    def forget(self, site: str, meter: str, from_ms: int, to_ms: int) -> bool:
+        """Delete a meter's readings, to write them anew; False if that is not to be had.
+
+        Raises TransientError.
+        """
+
+    def retention_days(self) -> int:
+        """Readings older than this are gone on purpose; 0 if none are."""
 
     def close(self) -> None: ...
 
@@ -65,6 +95,24 @@ class Configured:
         """`directory` is where a sink may keep files."""
         sink: Sink = self.module.open_sink(self.settings, directory)
         return sink
+
+
+def joined(parts: Sequence[Column]) -> list[Column]:
+    """Parts put together, in order of time; of two values at one time the lower."""
+    found: dict[tuple[str, str], list[Column]] = {}
+    for part in parts:
+        found.setdefault((part.quantity, part.quality), []).append(part)
+    return [_joined(*key, found[key]) for key in sorted(found)]
+
+
+def _joined(quantity: str, quality: str, parts: list[Column]) -> Column:
+    times = np.concatenate([part.t_ms for part in parts])
+    values = np.concatenate([part.values for part in parts])
+    if not np.all(times[1:] > times[:-1]):
+        order = np.lexsort((values, times))
+        times, begins = np.unique(times[order], return_index=True)
+        values = values[order][begins]
+    return Column(quantity, quality, times, values)
 
 
 def configure(table: Mapping[str, object], file: str | Path, key: str) -> Configured:

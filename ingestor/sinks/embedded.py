@@ -19,8 +19,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from ingestor.columns import Ints, Matrix, matrix
-from ingestor.sinks import Rejected
+from ingestor.columns import Ints, Matrix, matrix, scaled
+from ingestor.sinks import Column, Rejected, joined
 from wire.errors import ConfigError, TransientError
 from wire.segment import Segment, Table
 
@@ -109,22 +109,34 @@ class History:
                 )
         return found
 
-    def counts(self, site: str, from_ms: int, to_ms: int) -> dict[tuple[str, int], int]:
-        query = (
-            "SELECT DISTINCT meter, hour FROM (SELECT site, meter, hour FROM part UNION ALL"
-            " SELECT site, meter, hour FROM chunk) WHERE site = ? AND hour > ? AND hour < ?"
+    def columns(
+        self, site: str, meter: str, from_ms: int, to_ms: int, quantities: Sequence[str] = ()
+    ) -> list[Column]:
+        return joined(
+            [
+                Column(name, series.quality, series.t_ms, scaled(row, series.exponents[name]))
+                for series in self.readings(site, meter, from_ms, to_ms)
+                for name, row in series.values.items()
+                if not quantities or name in quantities
+            ]
         )
-        found: dict[tuple[str, int], int] = {}
-        for meter, hour in self._db.execute(query, (site, from_ms - HOUR_MS, to_ms)).fetchall():
-            times: dict[tuple[str, str], list[Ints]] = {}
-            series = self.readings(site, meter, max(hour, from_ms), min(hour + HOUR_MS, to_ms))
-            for each in series:
-                for quantity in each.values:
-                    times.setdefault((each.quality, quantity), []).append(each.t_ms)
-            count = sum(len(np.unique(np.concatenate(parts))) for parts in times.values())
-            if count:
-                found[meter, hour] = count
-        return found
+
+    def meters(self, site: str) -> set[str]:
+        query = "SELECT meter FROM part WHERE site = ? UNION SELECT meter FROM chunk WHERE site = ?"
+        return {meter for (meter,) in self._db.execute(query, (site, site))}
+
+    def forget(self, site: str, meter: str, from_ms: int, to_ms: int) -> bool:
+        """Whole hours, as they are kept."""
+        where = "site = ? AND meter = ? AND hour >= ? AND hour < ?"
+        values = (site, meter, from_ms - from_ms % HOUR_MS, to_ms)
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            for table in ("part", "chunk"):
+                self._db.execute(f"DELETE FROM {table} WHERE {where}", values)
+        return True
+
+    def retention_days(self) -> int:
+        return 0
 
     def close(self) -> None:
         self._db.close()

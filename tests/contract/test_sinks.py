@@ -1,26 +1,22 @@
-"""What every sink promises, checked on every file of the folder; and InfluxDB's own answers."""
+"""What every sink promises, checked on every file of the folder."""
 
-import http.server
 import importlib
 import pkgutil
 import re
-import threading
 import tomllib
-import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
-import wire.config
 from ingestor import sinks
-from ingestor.reconcile import expected_counts
-from ingestor.sinks import influxdb as influx
+from ingestor.reconcile import columns_of
+from ingestor.sinks import Column, joined
 from ingestor.sinks.embedded import HOUR_MS, History, Series
 from tests.integration import servers
 from tests.unit.ingestor.gateway import Gateway
-from wire.errors import ConfigError, TransientError
+from wire.errors import ConfigError
 from wire.messages import Sample
 from wire.segment import Segment, open_segment
 
@@ -80,31 +76,98 @@ def test_a_sink_that_is_not_there_is_named() -> None:
         sinks.configure({"kind": "oracle"}, "ingestor.toml", "sinks[0]")
 
 
-@pytest.fixture(params=["embedded", pytest.param("influxdb", marks=pytest.mark.influxdb)])
+@pytest.fixture(
+    params=[
+        "embedded",
+        pytest.param("influxdb", marks=pytest.mark.influxdb),
+        pytest.param("victoria v1", marks=pytest.mark.victoria),
+        pytest.param("victoria v2", marks=pytest.mark.victoria),
+    ]
+)
 def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sinks.Sink]:
-    if request.param == "embedded":
-        opened = sinks.configure({"kind": "embedded"}, "t", "s").open(tmp_path)
-        yield opened
-        opened.close()
-        return
-    with servers.influxdb(tmp_path / "influx") as (_, url):
-        opened = sinks.configure({"kind": "influxdb", "url": url}, "t", "s").open(tmp_path)
-        yield opened
-        opened.close()
+    product, _, api = request.param.partition(" ")
+    if product == "embedded":
+        yield from opened(tmp_path, kind="embedded")
+    elif product == "influxdb":
+        with servers.influxdb(tmp_path / "influx") as (_, url):
+            yield from opened(tmp_path, kind="influxdb", url=url)
+    else:
+        with servers.victoria_metrics(tmp_path / "victoria") as (_, url):
+            yield from opened(tmp_path, kind="influxdb", url=url, api=api, org="any")
 
 
-def test_written_twice_in_any_grouping_is_there_once(
+def opened(directory: Path, **table: object) -> Iterator[sinks.Sink]:
+    made = sinks.configure(table, "t", "s").open(directory)
+    made.prepare()
+    yield made
+    made.close()
+
+
+def test_written_twice_in_any_grouping_is_there_once_and_as_it_was_read(
     sink: sinks.Sink, segments: list[tuple[int, Segment]]
 ) -> None:
-    sink.prepare()
     assert sink.write(segments[:25]) == []
     for each in reversed(segments):
         assert sink.write([each]) == []
     assert sink.write(segments) == []
-    expected = expected_counts(segment for _, segment in segments)
-    assert len(expected) == 8
-    assert sink.counts("s1", HOUR_BEGIN, HOUR_BEGIN + 2 * HOUR_MS) == expected
-    assert sink.counts("s2", HOUR_BEGIN, HOUR_BEGIN + 2 * HOUR_MS) == {}
+    span = (HOUR_BEGIN + HOUR_MS - 7000, HOUR_BEGIN + HOUR_MS + 9000)
+    servers.wait_until(lambda: sink.meters("s1") == {"m-0", "m-1", "m-2", "m-s"}, "the meters")
+    for meter in ("m-0", "m-1", "m-s"):
+        expected = cut(
+            joined([c for _, s in segments for m, c in columns_of(s) if m == meter]), *span
+        )
+        assert len(expected) == {"m-0": 3, "m-1": 2, "m-s": 2}[meter]
+        settled(partial(sink.columns, "s1", meter, *span), expected)
+    assert sink.columns("s2", "m-0", *span) == []
+    assert sink.columns("s1", "m", *span) == []
+    assert sink.meters("s2") == set()
+
+
+def test_one_quantity_of_several_can_be_asked_for(
+    sink: sinks.Sink, segments: list[tuple[int, Segment]]
+) -> None:
+    sink.write(segments)
+    servers.wait_until(lambda: len(sink.meters("s1")) == 4, "the meters")
+    span = (HOUR_BEGIN, HOUR_BEGIN + 2 * HOUR_MS)
+    expected = joined([c for _, s in segments for m, c in columns_of(s) if m == "m-0"])
+    asked = ("active_power", "voltage_l1")
+    settled(
+        lambda: sink.columns("s1", "m-0", *span, asked),
+        [column for column in expected if column.quantity in asked],
+    )
+    assert sink.columns("s1", "m-0", *span, ("frequency",)) == []
+
+
+def test_a_forgotten_hour_is_gone_and_only_that(
+    request: pytest.FixtureRequest, sink: sinks.Sink, segments: list[tuple[int, Segment]]
+) -> None:
+    sink.write(segments)
+    middle = HOUR_BEGIN + HOUR_MS
+    can = "victoria" not in request.node.name
+    assert sink.forget("s1", "m-0", middle, middle + HOUR_MS) is can
+    if not can:
+        return
+    assert sink.columns("s1", "m-0", middle, middle + HOUR_MS) == []
+    assert sum(len(c.t_ms) for c in sink.columns("s1", "m-0", HOUR_BEGIN, middle)) == 60
+    assert sum(len(c.t_ms) for c in sink.columns("s1", "m-1", middle, middle + HOUR_MS)) == 40
+
+
+def settled(ask: Callable[[], list[Column]], expected: list[Column]) -> None:
+    """Equal to the bit; VictoriaMetrics shows what was written after a second or so."""
+    wanted = [plain(column) for column in expected]
+    servers.wait_until(lambda: [plain(c) for c in ask()] == wanted, "what was written", 10)
+
+
+def plain(column: Column) -> tuple[str, str, list[int], list[float]]:
+    return column.quantity, column.quality, column.t_ms.tolist(), column.values.tolist()
+
+
+def cut(columns: list[Column], from_ms: int, to_ms: int) -> list[Column]:
+    found = []
+    for each in columns:
+        there = (each.t_ms >= from_ms) & (each.t_ms < to_ms)
+        found.append(Column(each.quantity, each.quality, each.t_ms[there], each.values[there]))
+    return found
 
 
 def test_the_history_gives_back_exactly_what_was_read(
@@ -133,108 +196,6 @@ def test_the_history_gives_back_exactly_what_was_read(
     assert told == sent
     assert len(told) == 30
     history.close()
-
-
-@pytest.mark.influxdb
-def test_lines_a_database_refuses_are_found_one_by_one(tmp_path: Path) -> None:
-    with servers.influxdb(tmp_path / "influx") as (_, url):
-        opened = influx.open_sink(influx.Settings(url), tmp_path)
-        opened.prepare()
-        opened.write_lines(b"reading,site=s1,meter=m f=1.0 1795000000000\n")
-        good = [f"reading,site=s1,meter=m f={n}.5 {1795000000000 + n}\n" for n in range(50)]
-        bad = {17: 'reading,site=s1,meter=m f="text" 1795000000017\n', 33: "nonsense\n"}
-        lines = [bad.get(n, line) for n, line in enumerate(good)]
-        rejected = opened.write_lines("".join(lines).encode())
-        assert [each.data.decode() for each in rejected] == list(bad.values())
-        assert "field type conflict" in rejected[0].reason
-        counted = opened.counts("s1", HOUR_BEGIN, HOUR_BEGIN + HOUR_MS)
-        assert sum(counted.values()) == 48
-        opened.close()
-
-
-class Answers(http.server.BaseHTTPRequestHandler):
-    """A server that answers what the test says, and notes what it was asked."""
-
-    status: ClassVar[int] = 204
-    body: ClassVar[bytes] = b""
-    asked: ClassVar[list[tuple[str, str, bytes]]] = []
-
-    def do_POST(self) -> None:
-        data = self.rfile.read(int(self.headers["Content-Length"]))
-        self.asked.append((self.path, self.headers["Authorization"], data))
-        too_big = self.status == 413 and data.count(b"\n") <= 2
-        self.send_response(204 if too_big else self.status)
-        self.send_header("Retry-After", "7")
-        self.send_header("Content-Length", str(len(self.body) if not too_big else 0))
-        self.end_headers()
-        if not too_big:
-            self.wfile.write(self.body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def stand_in() -> Iterator[str]:
-    Answers.status, Answers.body = 204, b""
-    Answers.asked.clear()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.mark.parametrize("api", ["v1", "v2"])
-@pytest.mark.parametrize(
-    ("status", "body", "effect"),
-    [
-        (204, b"", "kept"),
-        (400, b'{"error":"unable to parse"}', "rejected"),
-        (422, b"{}", "rejected"),
-        (500, b'{"error":"outside retention policy"}', "rejected"),
-        (404, b'{"error":"database not found"}', 30.0),
-        (400, b'{"error":"retention policy not found: x"}', 30.0),
-        (401, b"{}", 30.0),
-        (403, b"{}", 30.0),
-        (429, b"{}", 7.0),
-        (503, b"{}", 7.0),
-        (413, b"{}", "split"),
-    ],
-)
-def test_an_answer_is_judged_by_its_effect(
-    stand_in: str, tmp_path: Path, api: str, status: int, body: bytes, effect: object
-) -> None:
-    (tmp_path / "secret").write_text("secret")
-    Answers.status, Answers.body = status, body
-    told = {"url": stand_in, "api": api, "password_file": str(tmp_path / "secret"), "org": "o"}
-    settings = wire.config.convert(told, influx.Settings, "t")
-    opened = influx.open_sink(settings, tmp_path)
-    lines = b"".join(b"r,m=x f=1.0 %d\n" % n for n in range(5))
-    if isinstance(effect, float):
-        with pytest.raises(TransientError) as caught:
-            opened.write_lines(lines)
-        assert caught.value.retry_after_s == effect
-    else:
-        rejected = opened.write_lines(lines)
-        assert len(rejected) == (5 if effect == "rejected" else 0)
-        written = b"".join(data for _, _, data in Answers.asked[1 if effect == "split" else 0 :])
-        assert b"f=1.0 4\n" in written
-    path, authorization, _ = Answers.asked[0]
-    assert path.startswith("/write?" if api == "v1" else "/api/v2/write?")
-    assert urllib.parse.parse_qs(path.partition("?")[2])["precision"] == ["ms"]
-    assert authorization.startswith("Basic " if api == "v1" else "Token secret")
-    opened.close()
-
-
-def test_a_server_that_is_not_there_may_come_back(tmp_path: Path) -> None:
-    settings = influx.Settings(f"http://127.0.0.1:{servers.free_port()}")
-    opened = influx.open_sink(settings, tmp_path)
-    with pytest.raises(TransientError, match="refused"):
-        opened.write_lines(b"r f=1.0 1\n")
-    opened.close()
 
 
 def test_a_history_replayed_in_other_groups_has_one_point_for_each_time(

@@ -131,6 +131,29 @@ def influxdb(directory: Path) -> Iterator[tuple[Process, str]]:
         server.kill()
 
 
+@contextlib.contextmanager
+def victoria_metrics(directory: Path) -> Iterator[tuple[Process, str]]:
+    """(server, url) of an empty VictoriaMetrics."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    program = find_program("victoria-metrics") or "victoria-metrics"
+    server = Process(
+        "victoria-metrics",
+        [
+            *(program, f"-storageDataPath={directory}/data", "-retentionPeriod=10y"),
+            f"-httpListenAddr=127.0.0.1:{port}",
+        ],
+        directory / "victoria.log",
+        lambda: answers(f"{url}/health"),
+    )
+    server.start()
+    try:
+        yield server, url
+    finally:
+        server.kill()
+
+
 def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=0.5).close()

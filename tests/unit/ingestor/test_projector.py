@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingestor.projector import Cursors, Projector
-from ingestor.sinks import Rejected
+from ingestor.sinks import Column, Rejected
 from tests.unit.ingestor.conftest import Cloud
 from tests.unit.ingestor.gateway import Gateway
 from wire.errors import TransientError
@@ -39,8 +39,19 @@ class Moody:
     def dialect(self) -> str:
         return "moody"
 
-    def counts(self, site: str, from_ms: int, to_ms: int) -> dict[tuple[str, int], int]:
-        raise TransientError(f"nothing of {site} from {from_ms} to {to_ms}")
+    def columns(
+        self, site: str, meter: str, from_ms: int, to_ms: int, quantities: Sequence[str] = ()
+    ) -> list[Column]:
+        raise TransientError(f"nothing of {site} {meter} {quantities} from {from_ms} to {to_ms}")
+
+    def meters(self, site: str) -> set[str]:
+        raise TransientError(f"nothing of {site}")
+
+    def forget(self, site: str, meter: str, from_ms: int, to_ms: int) -> bool:
+        raise TransientError(f"nothing of {site} {meter} from {from_ms} to {to_ms}")
+
+    def retention_days(self) -> int:
+        return 0
 
     def close(self) -> None:
         self.closed.set()

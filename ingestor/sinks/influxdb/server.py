@@ -1,0 +1,129 @@
+"""HTTP to one server, and what its answers mean for what we do next."""
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+import urllib3
+
+from wire.errors import TransientError
+
+_OPERATOR_PAUSE_S = 30.0
+_DROPPED = re.compile(r"dropped=([1-9][0-9]*)")
+
+
+class TooBig(Exception):
+    """413: smaller pieces may pass."""
+
+
+class BadLines(Exception):
+    """The server refuses something among the lines; `dropped` of them, where it says how many."""
+
+    def __init__(self, said: str, dropped: int = 0) -> None:
+        super().__init__(said)
+        self.dropped = dropped
+
+
+class Server:
+    """One server's database. May be used from several threads."""
+
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        timeout_s: float,
+        retention_policy: str = "",
+        username: str = "",
+        password: str = "",
+        api: str = "v1",
+    ) -> None:
+        self.url = url
+        self.database = database
+        # VictoriaMetrics makes a label of a database that comes by /write, and none of a bucket.
+        self.labels = {"db": database} if api == "v1" else {}
+        self._policy = {"rp": retention_policy} if retention_policy else {}
+        timeout = urllib3.Timeout(connect=5.0, read=timeout_s)
+        self._pool = urllib3.PoolManager(maxsize=3, retries=False, timeout=timeout)
+        self._auth = {}
+        if username or password:
+            basic = f"{username or 'token'}:{password}"
+            self._auth = dict(urllib3.make_headers(basic_auth=basic))
+        self._product: str | None = None
+
+    def request(
+        self, method: str, path: str, fields: dict[str, str], body: bytes | None = None
+    ) -> tuple[int, Any, bytes]:
+        """(status, headers, body). Raises TransientError where there is no answer."""
+        url = f"{self.url}{path}" + (f"?{urlencode(fields)}" if fields else "")
+        try:
+            answer = self._pool.request(method, url, body=body, headers=self._auth)
+        except urllib3.exceptions.HTTPError as exc:
+            raise TransientError(f"{self.url}: {short(exc)}") from exc
+        return answer.status, answer.headers, answer.data
+
+    def product(self) -> str:
+        """Name and version of what answers, "" if it does not say. Raises TransientError."""
+        if self._product is None:
+            status, headers, _ = self.request("GET", "/ping", {})
+            if status not in (200, 204):
+                raise TransientError(f"{self.url}/ping answered {status}")
+            version = str(headers.get("X-Influxdb-Version", "")).lstrip("v")
+            is_victoria = not version and "X-Server-Hostname" in headers
+            self._product = f"InfluxDB {version}" if version else "VictoriaMetrics" * is_victoria
+        return self._product
+
+    def is_victoria(self) -> bool:
+        return self.product() == "VictoriaMetrics"
+
+    def write(self, lines: bytes) -> None:
+        fields = {"db": self.database, "precision": "ms", **self._policy}
+        status, headers, body = self.request("POST", "/write", fields, lines)
+        judge(status, body.decode(errors="replace"), headers.get("Retry-After"))
+
+    def query(self, text: str, method: str = "GET") -> list[dict[str, Any]]:
+        """The series of one InfluxQL statement. Raises TransientError, also for its own error."""
+        fields = {"db": self.database, "epoch": "ms", "q": text, **self._policy}
+        status, _, body = self.request(method, "/query", fields)
+        try:
+            answer = orjson.loads(body) if body else {}
+        except orjson.JSONDecodeError as exc:
+            raise TransientError(f"{self.url}: query answered {status}: {exc}") from exc
+        # 200 says that there is an answer, not that the statement was any good.
+        results = answer.get("results") or [{}]
+        problem = answer.get("error") or results[0].get("error")
+        if status != 200 or problem:
+            raise TransientError(f"{self.url}: query answered {status}: {problem}")
+        series: list[dict[str, Any]] = results[0].get("series", [])
+        return series
+
+    def close(self) -> None:
+        self._pool.clear()
+
+
+def judge(status: int, body: str, retry_after: str | None) -> None:
+    """What a write's answer means. Returns if the lines are kept; else raises by effect.
+
+    A status alone does not say what was kept: of lines with a bad one among them 1.x and 3 keep the
+    others, 2.x keeps none. Written again, good lines change nothing on any of them.
+    """
+    if 200 <= status < 300:
+        return
+    said = f"{status} {body.strip()[:300]}"
+    if status == 413:
+        raise TooBig(said)
+    # What no line is to blame for: a missing database, or a limit on tables, series and the like.
+    is_ours = "not found" in body or re.search(r"limit exceeded|exceeds? .*limit", body)
+    if not is_ours and (status in (400, 422) or (status == 500 and "retention policy" in body)):
+        dropped = _DROPPED.search(body)
+        raise BadLines(said, int(dropped[1]) if dropped else 0)
+    if is_ours or (400 <= status < 500 and status not in (408, 429)):
+        # Password, token, database: a person has to act; what we have stays in the journal.
+        raise TransientError(f"the database refuses us: {said}", _OPERATOR_PAUSE_S)
+    told = float(retry_after) if retry_after and retry_after.isdigit() else None
+    raise TransientError(f"the database answers {said}", told)
+
+
+def short(exc: Exception) -> str:
+    """A urllib3 error without the address of an object in it."""
+    return re.sub(r"<[^>]*>[:\s]*", "", str(exc)) or type(exc).__name__
