@@ -161,6 +161,24 @@ def test_readings_nobody_could_date_are_counted_too(store):
     assert kept == 2000 - lost // 40 + words
 
 
+def test_what_happened_stays_where_the_readings_beside_it_go_unsealed(store):
+    now = at(T0 + 10**6)
+    for n in range(300):
+        samples = [Sample(f"m{m}", T0 + n, {"active_power": (n, 0)}) for m in range(50)]
+        store.commit(samples, [MeterEvent("m0", T0 + n, "back")], at(T0 + n), {})
+    store.room.make(now, store._file.used_bytes() // 2)
+    assert store.room.lost > 0
+    _, events = left(store, now)
+    assert sum(event.event == "back" for event in events) == 300
+
+
+def test_a_loss_reaches_from_its_first_reading_to_its_last_in_any_order():
+    loss = Loss()
+    loss.add(("a",), 1, 50, 60)
+    loss.add(("b",), 2, 10, 20)
+    assert (loss.readings, loss.first_ms, loss.last_ms) == (3, 10, 60)
+
+
 def test_the_memory_too_gives_momentary_values_first():
     samples = [
         Sample("m", t, {"active_energy_import": (t, 0), "active_power": (t, 0)}) for t in range(100)
