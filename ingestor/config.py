@@ -31,6 +31,7 @@ from typing import Annotated, Any
 import msgspec
 
 from ingestor import sinks
+from ingestor.partitions import partition_of
 from ingestor.sinks import Configured
 from wire import config
 from wire.callers import CallersFile
@@ -75,13 +76,30 @@ class IngestorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateways: list[Gateway]
     broker: Broker = Broker()
     client_id: str = "wattprint-ingestor"
+    partitions: int = 1  # processes the sites are divided between; see `partitions.py`
+    partition: int = 1
     api: Api | None = None
     sinks: list[dict[str, Any]] = msgspec.field(default_factory=lambda: [{"kind": "embedded"}])
     quarantine: QuarantineLimits = QuarantineLimits()
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.partition <= self.partitions:
+            raise ValueError("partition must be 1 to partitions")
+
+    @property
+    def session(self) -> str:
+        """The client id: another division has other subscriptions, so it is another session."""
+        if self.partitions == 1:
+            return self.client_id
+        return f"{self.client_id}-{self.partition}-of-{self.partitions}"
+
+    def takes(self, site: str) -> bool:
+        """Whether a site is this process's."""
+        return partition_of(site, self.partitions) == self.partition
+
 
 class Plan(msgspec.Struct, frozen=True):
-    """A configuration whose every file and name has been found."""
+    """A configuration whose every file and name has been found; `gateways` are this partition's."""
 
     config: IngestorConfig
     gateways: list[tuple[str, str, PublicKey]]
@@ -95,7 +113,11 @@ def load(path: Path) -> Plan:
     found = config.load(path, IngestorConfig)
     return Plan(
         found,
-        [(g.site, g.gateway, _public_key(path, at, g)) for at, g in enumerate(found.gateways)],
+        [
+            (g.site, g.gateway, _public_key(path, at, g))
+            for at, g in enumerate(found.gateways)
+            if found.takes(g.site)
+        ],
         [sinks.configure(table, path, f"sinks[{at}]") for at, table in enumerate(found.sinks)],
     )
 

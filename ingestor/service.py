@@ -18,6 +18,7 @@ from ingestor.config import Api, Plan
 from ingestor.days import Days
 from ingestor.intake import Intake
 from ingestor.keys import Keys
+from ingestor.partitions import check_journal
 from ingestor.pipeline import Pipeline
 from ingestor.projector import Cursors, Projector
 from ingestor.quarantine import Quarantine
@@ -79,6 +80,8 @@ class Service:
         self._quarantine = open_quarantine(plan)
         self._cursors = open_cursors(plan)
         self._journal = open_writer(config.journal, now_ms)
+        its = (config.partition, config.partitions)
+        check_journal(config.journal, self._journal.sites(), *its)
         keys = enrol(plan, self._journal)
         self._standings = standing.restore(self._checkpoint, self._journal)
         self._intake = Intake(
@@ -88,7 +91,8 @@ class Service:
             *(self._quarantine, now_ms),
         )
         self._projectors = {each.name: self._projector(each) for each in plan.sinks}
-        source = Source(config.broker, config.client_id)
+        sites = sorted(self._standings) if config.partitions > 1 else ["+"]
+        source = Source(config.broker, config.session, sites)
         self._pipeline = Pipeline(
             self._intake,
             source,

@@ -20,9 +20,9 @@ _WINDOW = 20
 
 
 class Source:
-    """One durable session under a fixed client id."""
+    """One durable session under a fixed client id; `sites`: `+` is every one."""
 
-    def __init__(self, broker: Broker, client_id: str, sites: Iterable[str] = ("+",)) -> None:
+    def __init__(self, broker: Broker, client_id: str, sites: Iterable[str]) -> None:
         topics = [
             f"{ROOT}/{site}/{tail}" for site in sites for tail in ("+/seg", "+/state", "event")
         ]

@@ -30,6 +30,7 @@ class Ingestor:
     directory: Path
     broker_port: int
     extra: str = ""
+    head: str = ""  # more keys before the first table
     api_keys: str = ""  # more of [api]
     api_port: int = field(default_factory=servers.free_port)
     gateways: list[Gateway] = field(default_factory=list)
@@ -60,7 +61,7 @@ class Ingestor:
         place = self.directory
         text = (
             f'journal = "{place}/journal.db"\nstate = "{place}/state"\n'
-            f'receipt_key = "{place}/receipt.key"\n'
+            f'receipt_key = "{place}/receipt.key"\n{self.head}'
             f"[broker]\nport = {self.broker_port}\n[api]\nport = {self.api_port}\n"
             f'keys_file = "{place}/api.keys"\n{self.api_keys}[quarantine]\nmost = 1000\n'
         )

@@ -341,7 +341,7 @@ def test_the_doctor_finds_a_missing_broker_and_nothing_else(
         ("colour = 1\n", "colour: is not a known key"),
         ('[[sinks]]\nkind = "oracle"\n', "sinks[0].kind: there is no sink 'oracle'"),
         ('[[gateways]]\nsite = "S1"\ngateway = "g"\npublic_key_file = "x"\n', "gateways[1].site"),
-        ("partitions = 2\n", "partitions: is not a known key"),
+        ("partition = 2\n", "partition must be 1 to partitions"),
     ],
 )
 def test_a_wrong_configuration_is_one_line_and_exit_2(

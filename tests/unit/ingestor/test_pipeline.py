@@ -33,7 +33,7 @@ class Wire:
 async def test_a_message_is_acknowledged_and_a_post_answered_only_after_the_write(
     cloud: Cloud, gateway: Gateway
 ) -> None:
-    source = Source(Broker(port=servers.free_port()), "i")
+    source = Source(Broker(port=servers.free_port()), "i", ["+"])
     wire = Wire(cloud)
     packet = SimpleNamespace(topic=gateway.topic, payload=gateway.seal(), mid=1, qos=1, retain=0)
     message = Message(packet, wire)
