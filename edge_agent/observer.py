@@ -195,8 +195,8 @@ def _meter(rounds: Rounds, device: Device, standing: Standing, now_ms: int) -> M
         silent=tally.silent,
         garbled=tally.garbled,
         stray=tally.stray,
-        p50_ms=_percentile_ms(times_s, 50),
-        p99_ms=_percentile_ms(times_s, 99),
+        p50_ms=percentile_ms(times_s, 50),
+        p99_ms=percentile_ms(times_s, 99),
         probe_ms=rounds.schedule.probe_ms(device.name),
         error=standing.error,
         error_ms=standing.error_ms,
@@ -204,7 +204,7 @@ def _meter(rounds: Rounds, device: Device, standing: Standing, now_ms: int) -> M
     )
 
 
-def _percentile_ms(times_s: list[float], percent: int) -> float | None:
+def percentile_ms(times_s: list[float], percent: int) -> float | None:
     """The nearest rank of sorted times; None if there are none."""
     if not times_s:
         return None

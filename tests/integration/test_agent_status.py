@@ -53,6 +53,8 @@ async def test_it_says_how_it_goes_in_every_way(tmp_path: Path) -> None:
                 assert [line for line in out.splitlines() if line.startswith("m-1  ")]
                 told = json.loads((await typed(agent, "--json"))[1])
                 assert told["problems"] == []
+                link = told["status"]["link"]
+                assert (link["connected"], link["losses"]) == (True, 0)
                 assert told["status"]["meters"]["m-1"]["answers"] > 0
 
                 values = parsed(metrics_file.read_text())

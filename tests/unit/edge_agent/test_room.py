@@ -5,7 +5,7 @@ import random
 import pytest
 
 from edge_agent.clock import NOT_BEFORE_MS, Instant
-from edge_agent.room import Loss, shorten
+from edge_agent.room import Loss, Thinning, shorten
 from edge_agent.store import Store, open_store
 from wire.messages import MeterEvent, Sample
 from wire.segment import open_segment
@@ -111,6 +111,14 @@ def test_then_momentary_values_are_thinned_and_registers_stay(store):
     assert len(oldest) == 4, "one of each meter and quarter of an hour stays"
 
 
+def test_a_thinned_bundle_says_how_many_readings_it_holds_now(store):
+    filled(store, 60, live=False)
+    store.room.make(at(T0 + 10**9), store._file.used_bytes() * 100 // 85)
+    assert store.room.thinned > 0
+    held = store._file._db.execute("SELECT sum(readings) FROM bundle").fetchone()[0]
+    assert held == 60 * 60 * 4 * 3 - store.room.thinned
+
+
 def test_in_the_last_need_the_oldest_go_and_each_is_counted_and_told(store):
     now = at(T0 + 10**9)
     filled(store, 60, live=False)
@@ -129,6 +137,26 @@ def test_in_the_last_need_the_oldest_go_and_each_is_counted_and_told(store):
     assert int(lost[-1].detail["to_ms"]) < min(s.t_ms for s in samples if len(s.values) > 0)
     assert sum(event.event == "back" for event in events) == 60, "events cost little and stay"
     assert [e.detail["level"] for e in events if e.event == "store_full"] == ["nearly full"]
+
+
+def test_a_store_that_has_room_again_thins_nothing_more(store):
+    now = at(T0 + 10**9)
+    filled(store, 20, live=False)
+    size = store._file.used_bytes()
+    store.room.make(now, size * 100 // 85)
+    store.room.make(now, size // 2)
+    store.room.make(now, 10 * size)
+    assert store.room.level == 0
+    _, events = left(store, now)
+    assert [e.detail["level"] for e in events if e.event == "store_full"][-1] == "ok"
+
+
+def test_a_meter_that_lost_nothing_is_not_named_among_those_that_did():
+    thinning = Thinning()
+    for n in range(2):
+        thinning.of(Sample("counts", T0 + n, {"active_energy_import": (n, 0)}))
+        thinning.of(Sample("draws", T0 + n, {"active_power": (n, 0)}))
+    assert (thinning.loss.readings, thinning.loss.meters) == (1, {"draws"})
 
 
 def test_numbers_go_on_without_a_hole_after_a_loss(store):
