@@ -1,7 +1,7 @@
 """The calculator's configuration file.
 
 ~~~toml
-journal = "journal.db"          # the ingestor's, on the same machine
+journal = "journal.db"          # the ingestor's, on the same machine; without it: over its API
 state = "calc"                  # a directory: the ledger
 site = "cq-wheel"
 model = "model.toml"            # handed to the ingestor; what counts is what the journal holds
@@ -13,7 +13,7 @@ close_after_s = 259200          # any meter is waited for this long (72 h)
 
 [ingestor]
 url = "http://127.0.0.1:8421"
-token_file = "api.token"
+token_file = "api.token"        # made by `ingestor apikey new calculator --role operator,auditor`
 
 [web]
 host = "127.0.0.1"
@@ -43,14 +43,16 @@ from calc_stream.site import Rules
 from wire import config
 from wire.config import Port, read_secret, refuse
 from wire.errors import ConfigError
+from wire.journal import Remote
 from wire.mqtt import Broker
 
 
 class Ingestor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the model and the factors are handed in."""
+    """Where the model and the factors are handed in, and the journal is read if it is not here."""
 
     url: str
     token_file: Path
+    ca_file: Path | None = None
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,11 +65,11 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file. Relative paths count from the working directory."""
 
-    journal: Path
     state: Path
     site: str
     model: Path
     ingestor: Ingestor
+    journal: Path | None = None
     web: Web = Web()
     factors: Path | None = None
     method: str = "gbt24067"
@@ -76,6 +78,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     close_after_s: float = 72 * 3600
     engine: dict[str, Any] = {}
     broker: Broker | None = None
+
+    @property
+    def place(self) -> Path | Remote:
+        """Where the journal is."""
+        its = self.ingestor
+        return self.journal or Remote(its.url, its.token_file, its.ca_file)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ async def _serve_all(
         if messages:
             messages.moved(step.moved)
 
-    engine = Engine(config.journal, plan.rules, store, plan.engine_settings, seen)
+    engine = Engine(config.place, plan.rules, store, plan.engine_settings, seen)
 
     def build() -> snapshot.Snapshot | None:
         with engine.lock:

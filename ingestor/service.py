@@ -28,7 +28,7 @@ from ingestor.source import Source
 from ingestor.stored import Stored
 from wire.callers import Callers
 from wire.errors import ConfigError
-from wire.journal import Entry, Writer, open_reader, open_writer
+from wire.journal import Entry, Writer, open_file, open_reader, open_writer
 
 # How often an address may come with a key that is not known.
 _TRIES_PER_S = 1.0
@@ -97,12 +97,13 @@ class Service:
             self._intake,
             source,
             self._journal_thread,
-            self._wake_projectors,
+            self._committed,
             self._each_minute,
         )
+        self._growth = journal.Growth()
         self._stored = Stored(
             self._intake,
-            open_reader(config.journal),
+            open_file(config.journal),
             embedded.open_sink(embedded.Settings(), config.state),
             self._cursors,
             self._projectors,
@@ -151,7 +152,8 @@ class Service:
         self._intake.close_days()
         standing.save(self._checkpoint, self._standings)
 
-    def _wake_projectors(self) -> None:
+    def _committed(self) -> None:
+        self._growth.tell()
         for projector in self._projectors.values():
             projector.wake.set()
 
@@ -169,7 +171,7 @@ class Service:
             status.routes(self._stored.status, off_loop),
             events.routes(submit, self._pipeline.beat, most_bytes),
             documents.routes(submit, most_bytes),
-            journal.routes(self._stored.records, off_loop),
+            journal.routes(self._stored, self._growth, off_loop),
             readings.routes(self._stored.readings, off_loop),
         ]
         return api.server(api.build(_guard(settings), routers))

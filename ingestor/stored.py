@@ -8,7 +8,11 @@ from ingestor.sinks.embedded import History, Series
 from ingestor.standing import Source, Standing, numbering
 from ingestor.status import SinkStatus, SiteStatus, SourceStatus, Status, StreamStatus
 from ingestor.streams import Stream
-from wire.journal import Reader, Record
+from wire.journal import Record, SqliteReader
+from wire.journal.remote import SiteHead
+
+_MOST_PAGE_BYTES = 8 * 1024 * 1024
+_AT_ONCE = 8  # records read together: a segment may have megabytes
 
 
 class Stored:
@@ -17,7 +21,7 @@ class Stored:
     def __init__(
         self,
         intake: Intake,
-        journal: Reader,
+        journal: SqliteReader,
         history: History,
         cursors: Cursors,
         projectors: dict[str, Projector],
@@ -30,8 +34,32 @@ class Stored:
         self._projectors = projectors
         self._has_link = has_link
 
-    def records(self, site: str, after: int, limit: int) -> list[Record]:
-        return self._journal.read(site, after, limit)
+    def heads(self) -> list[SiteHead]:
+        """How far every site's journal goes."""
+        return [SiteHead(site, *self._journal.head(site)) for site in self._journal.sites()]
+
+    def page(self, site: str, after: int, limit: int, kind: str, key: str) -> list[Record]:
+        """Records above `after`, at most `limit`, and no more than fit one answer but for the first."""
+        if key:
+            found = self._journal.find(site, kind, key)
+            return [found] if found else []
+        page: list[Record] = []
+        size = 0
+        while size < _MOST_PAGE_BYTES and len(page) < limit:
+            few = min(limit - len(page), _AT_ONCE)
+            if kind:
+                more = self._journal.some_of_kind(site, kind, after, few)
+            else:
+                more = self._journal.read(site, after, few)
+            for record in more:
+                size += len(record.data)
+                if page and size > _MOST_PAGE_BYTES:
+                    return page
+                page.append(record)
+                after = record.offset
+            if len(more) < few:
+                break
+        return page
 
     def readings(self, site: str, meter: str, from_ms: int, to_ms: int) -> list[Series]:
         """From the embedded history; empty where that sink is not configured."""

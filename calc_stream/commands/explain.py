@@ -28,7 +28,7 @@ from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.ledger.store import Store, open_store
 from wire import config
 from wire.errors import ConfigError
-from wire.journal import Reader, open_reader
+from wire.journal import Reader, Remote, open_reader
 from wire.units import convert
 
 DEMO = Path(".demo/calc.toml")
@@ -99,7 +99,7 @@ def explain(args: argparse.Namespace) -> Explanation:
     return Explanation(row, sources, accounts, found.meters, found.events, doubt)
 
 
-def places(args: argparse.Namespace) -> tuple[Path, Path]:
+:def places(args: argparse.Namespace) -> tuple[Path, Path | Remote]::
     """(ledger, journal), as told or configured. Raises ConfigError."""
     if args.ledger is not None and args.journal is not None:
         return args.ledger, args.journal
@@ -109,7 +109,7 @@ def places(args: argparse.Namespace) -> tuple[Path, Path]:
             "or --ledger and --journal"
         )
     found = config.load(args.config or DEMO, Config)
-    return args.ledger or found.state, args.journal or found.journal
+    return args.ledger or found.state, args.journal or found.place
 
 
 def _row(store: Store, site: str, batch: str, revision: int | None) -> BatchRow:

@@ -1,4 +1,4 @@
-"""One site in this process: follows the journal's file on the same machine.
+"""One site in this process: follows the journal, in its file here or over the ingestor's API.
 
 ~~~toml
 [engine]
@@ -21,7 +21,7 @@ import msgspec
 from calc_stream.ledger.store import Store
 from calc_stream.site import Rules, Site, Step
 from wire.errors import ConfigError, TransientError
-from wire.journal import Reader, open_reader
+from wire.journal import Reader, Remote, open_reader
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Engine:
 
     def __init__(
         self,
-        journal: Path,
+        journal: Path | Remote,
         rules: Rules,
         store: Store,
         settings: Settings,

@@ -32,12 +32,8 @@ OUTLINE = "site, offset, kind, key, hash, prev, chain, t_ms, x''"
 _BUSY_MS = 5000
 
 
-class Reader:
-    """Reads records by offset; sees every append as soon as it is committed.
-
-    Everything raises TransientError when the disk fails; a full one may fail a reader too. Of a
-    damaged journal the sound part is given, then Unreadable is raised, naming the record.
-    """
+class SqliteReader:
+    """A `Reader` of the file on this machine; a full disk may fail a reader too."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -109,6 +105,15 @@ class Reader:
             return str(found)
         return None
 
+    def some_of_kind(self, site: str, kind: str, after: int, limit: int) -> list[Record]:
+        """At most `limit` records of one kind with offsets above `after`, in order."""
+        query = (
+            f"SELECT {_COLUMNS} FROM record WHERE site = ? AND kind = ? AND offset > ?"
+            " ORDER BY offset LIMIT ?"
+        )
+        rows = self._rows(query, site, kind, after, limit)
+        return [self._filled(Record(*row)) for row in rows]
+
     def of_kind(self, site: str, kind: str) -> list[Record]:
         """Every record of one kind, in order."""
         query = f"SELECT {_COLUMNS} FROM record WHERE site = ? AND kind = ? ORDER BY offset"
@@ -144,7 +149,7 @@ class Reader:
             raise Unreadable(f"journal is damaged: {exc}; `journal verify` says where") from exc
 
 
-class Writer(Reader):
+class Writer(SqliteReader):
     """The one appender. Not for use from two threads at once."""
 
     def __init__(self, db: sqlite3.Connection, now_ms: Callable[[], int]) -> None:
@@ -201,7 +206,7 @@ def open_writer(path: Path, now_ms: Callable[[], int]) -> Writer:
     return Writer(db, now_ms)
 
 
-def open_reader(path: Path) -> Reader:
+def open_file(path: Path) -> SqliteReader:
     """Open for reading an existing journal. Raises TransientError where there is none yet."""
     if not path.exists():
         raise TransientError(f"{path}: there is no journal yet; the ingestor makes it")
@@ -213,7 +218,7 @@ def open_reader(path: Path) -> Reader:
     except sqlite3.Error as exc:
         raise ConfigError(f"{path}: journal cannot be opened: {exc}") from exc
     _check(db, path)
-    return Reader(db)
+    return SqliteReader(db)
 
 
 def connect(path: Path) -> sqlite3.Connection:
