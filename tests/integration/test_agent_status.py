@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import stat
 import sys
 from pathlib import Path
 
@@ -53,6 +54,7 @@ async def test_it_says_how_it_goes_in_every_way(tmp_path: Path) -> None:
                 assert [line for line in out.splitlines() if line.startswith("m-1  ")]
                 told = json.loads((await typed(agent, "--json"))[1])
                 assert told["problems"] == []
+                assert stat.S_IMODE((tmp_path / "state" / "status.json").stat().st_mode) == 0o600
                 link = told["status"]["link"]
                 assert (link["connected"], link["losses"]) == (True, 0)
                 assert told["status"]["meters"]["m-1"]["answers"] > 0

@@ -15,7 +15,17 @@ import pytest
 
 from edge_agent import profiles
 from edge_agent.device import Device, bounds
-from edge_agent.drivers import LinkLost, NoAnswer, NotThere, Refused, Wanted, http_json
+from edge_agent.drivers import (
+    LinkLost,
+    NoAnswer,
+    NotThere,
+    Refused,
+    Wanted,
+    WrongMeter,
+    http_json,
+)
+from edge_agent.drivers.http_json import Address
+from edge_agent.json_meter import JsonMeter
 from wire.errors import BadData
 
 NOW_MS = 1_790_000_000_000
@@ -245,3 +255,17 @@ async def test_a_device_whose_clock_is_ahead_is_not_believed() -> None:
     ahead = STATUS.replace(b"1707930973", b"%d" % (NOW_MS // 1000 + 3600))
     with server(says(ahead)) as (url, _), pytest.raises(BadData, match="is 3600 s ahead"):
         await read(url)
+
+
+@pytest.mark.parametrize("says", ["EM-50", "EM-63"])
+def test_a_device_of_another_model_than_its_profile_names_is_refused(says: str) -> None:
+    profile = profiles.parse(
+        'vendor = "V"\nmodel = "EM-50"\nprotocol = "json"\ngrade = "A"\nsource = "-"\n'
+        'identity = { model = "/model", expect = ["EM-50"] }\n'
+        '[registers]\nactive_energy_import = { path = "/kwh", unit = "kWh", decimals = 3 }\n',
+        "made",
+    )
+    meter = JsonMeter(Wanted("m", profile, Address(), ("active_energy_import",)), 0)
+    wrong = pytest.raises(WrongMeter, match="model reads 'EM-63'; the V EM-50 says EM-50")
+    with wrong if says == "EM-63" else contextlib.nullcontext():
+        assert meter.identity(f'{{"model": "{says}"}}'.encode()) == {"model": "EM-50"}

@@ -219,3 +219,8 @@ def test_the_memory_too_gives_momentary_values_first():
     assert shorten(kept, 150, loss) == kept
     assert [s.t_ms for s in shorten(kept, 30, loss)] == list(range(70, 100))
     assert loss.readings == 50 + 120
+
+
+def test_of_the_memory_no_empty_samples_stay():
+    kept = shorten([Sample("m", t, {"active_power": (t, 0)}) for t in range(4)], 2, Loss())
+    assert [s.t_ms for s in kept] == [2, 3]

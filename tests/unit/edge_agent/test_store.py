@@ -202,6 +202,12 @@ def test_what_is_sealed_while_many_wait_for_a_receipt_gets_its_number_later(stor
     assert store.standing().oldest_ms == T0, "of those with a number, too"
 
 
+def test_the_oldest_that_waits_may_have_no_number_yet(store):
+    now = waiting(store, 2)
+    assert [store.seal(now, "assumed", 1, live=live) for live in (False, True)] == [0, 1]
+    assert store.standing().oldest_ms == T0
+
+
 def test_sealing_takes_no_more_cycles_at_once_than_fit_its_share_of_memory(store, monkeypatch):
     monkeypatch.setattr("edge_agent.store.MOST_CYCLE_BYTES", 1)
     now = waiting(store, 2)

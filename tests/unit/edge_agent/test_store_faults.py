@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent import salvage
 from edge_agent.clock import NOT_BEFORE_MS, Instant
 from edge_agent.store import open_store
 from wire.messages import Sample
@@ -165,6 +166,19 @@ def test_damage_found_while_it_runs_is_set_aside_too(tmp_path, filled):
     assert store.current().stream != stream
     assert {s.seq: s.data for s in store.unreceipted(stream, 0, 1000)} == sealed
     store.close()
+
+
+def test_what_is_set_aside_keeps_its_log(tmp_path):
+    """The log holds what was committed last; left behind, it would stand beside another file."""
+    path = tmp_path / "store.db"
+    path.write_bytes(b"damaged")
+    path.with_name("store.db-wal").write_bytes(b"its log")
+    salvage.renew(path, lambda new: new.write_bytes(b"new") and None)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        "store.db": b"new",
+        "damaged-1-store.db": b"damaged",
+        "damaged-1-store.db-wal": b"its log",
+    }
 
 
 def test_a_crash_between_the_renewals_steps_loses_nothing(tmp_path, filled):
