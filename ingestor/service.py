@@ -23,6 +23,7 @@ from ingestor.pipeline import Pipeline
 from ingestor.projector import Cursors, Projector
 from ingestor.quarantine import Quarantine
 from ingestor.receipts import Receipts
+from ingestor.readings import page
 from ingestor.sinks import Configured, embedded
 from ingestor.source import Source
 from ingestor.stored import Stored
@@ -66,6 +67,12 @@ def enrol(plan: Plan, journal: Writer) -> Keys:
     return keys
 
 
+def readable(plan: Plan) -> Configured:
+    """The sink that answers for stored readings: the embedded history, else the first there is."""
+    own = Configured("embedded", "embedded", embedded, embedded.Settings())
+    return next((each for each in plan.sinks if each.kind == "embedded"), (*plan.sinks, own)[0])
+
+
 class Service:
     """Everything an ingestor process owns. Raises ConfigError where a file or port is not usable."""
 
@@ -101,10 +108,10 @@ class Service:
             self._each_minute,
         )
         self._growth = journal.Growth()
+        self._readable = readable(plan).open(config.state)
         self._stored = Stored(
             self._intake,
             open_file(config.journal),
-            embedded.open_sink(embedded.Settings(), config.state),
             self._cursors,
             self._projectors,
             source.connected.is_set,
@@ -126,6 +133,7 @@ class Service:
         for thread in (self._journal_thread, self._reading_thread):
             thread.shutdown()
         self._stored.close()
+        self._readable.close()
         self._journal.close()
         self._quarantine.close()
         self._cursors.close()
@@ -172,7 +180,7 @@ class Service:
             events.routes(submit, self._pipeline.beat, most_bytes),
             documents.routes(submit, most_bytes),
             journal.routes(self._stored, self._growth, off_loop),
-            readings.routes(self._stored.readings, off_loop),
+            readings.routes(partial(page, self._readable), off_loop),
         ]
         return api.server(api.build(_guard(settings), routers))
 

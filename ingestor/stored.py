@@ -1,10 +1,9 @@
-"""What the API can read back: journal records, history, and how everything stands."""
+"""What the API can read back: journal records, and how everything stands."""
 
 from collections.abc import Callable
 
 from ingestor.intake import Intake
 from ingestor.projector import Cursors, Projector
-from ingestor.sinks.embedded import History, Series
 from ingestor.standing import Source, Standing, numbering
 from ingestor.status import SinkStatus, SiteStatus, SourceStatus, Status, StreamStatus
 from ingestor.streams import Stream
@@ -22,14 +21,12 @@ class Stored:
         self,
         intake: Intake,
         journal: SqliteReader,
-        history: History,
         cursors: Cursors,
         projectors: dict[str, Projector],
         has_link: Callable[[], bool],
     ) -> None:
         self._intake = intake
         self._journal = journal
-        self._history = history
         self._cursors = cursors
         self._projectors = projectors
         self._has_link = has_link
@@ -61,10 +58,6 @@ class Stored:
                 break
         return page
 
-    def readings(self, site: str, meter: str, from_ms: int, to_ms: int) -> list[Series]:
-        """From the embedded history; empty where that sink is not configured."""
-        return self._history.readings(site, meter, from_ms, to_ms)
-
     def status(self) -> Status:
         """Everything per site; counters of receipts, duplicates and the like since the start."""
         sites = self._intake.standings.copy()
@@ -75,7 +68,6 @@ class Stored:
 
     def close(self) -> None:
         self._journal.close()
-        self._history.close()
 
     def _site(self, standing: Standing) -> SiteStatus:
         site = standing.site

@@ -17,6 +17,7 @@ _TITLES = {
     401: "no key, or one that is not known",
     403: "the key has not the role this needs",
     404: "there is no such thing",
+    406: "none of the forms that are asked for",
     409: "it says something else than what was told before",
     413: "too big",
     415: "a content type that is not taken here",

@@ -154,6 +154,12 @@ def victoria_metrics(directory: Path) -> Iterator[tuple[Process, str]]:
         server.kill()
 
 
+def flush_victoria(url: str) -> None:
+    """Show at once what was written; by itself it does so after a second or so."""
+    with urllib.request.urlopen(f"{url}/internal/force_flush", timeout=10):
+        pass
+
+
 def listens(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=0.5).close()

@@ -313,10 +313,11 @@ async def test_stored_readings_can_be_asked_for(ingestor: Ingestor) -> None:
     with ingestor.client() as http:
         await asyncio.to_thread(servers.wait_until, lambda: _caught_up(http), "the history")
         asked = {"meter": "m-1", "from_ms": gateway.t_ms - 2000, "to_ms": gateway.t_ms + 1}
-        [series] = http.get("/v1/s1/readings", params=asked).json()["series"]
-    assert series["t_ms"] == [gateway.t_ms - 2000, gateway.t_ms - 1000, gateway.t_ms]
-    assert series["values"]["active_energy_import"] == [22, 29, 36]
-    assert series["exponents"]["active_energy_import"] == -3
+        energy, power = http.get("/v1/s1/readings", params=asked).json()["series"]
+    assert energy["t_ms"] == [gateway.t_ms - 2000, gateway.t_ms - 1000, gateway.t_ms]
+    assert energy["value"] == [0.022, 0.029, 0.036]
+    assert (energy["quantity"], energy["unit"]) == ("active_energy_import", "kWh")
+    assert (power["quantity"], power["unit"]) == ("active_power", "W")
 
 
 @pytest.mark.mosquitto
