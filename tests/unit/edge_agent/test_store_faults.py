@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,23 @@ def test_damage_found_while_it_runs_is_set_aside_too(tmp_path, filled):
     assert store.current().stream != stream
     assert {s.seq: s.data for s in store.unreceipted(stream, 0, 1000)} == sealed
     store.close()
+
+
+def test_only_what_is_whole_moves_and_a_lost_stream_is_made_of_its_segments(tmp_path, filled):
+    stream, _ = filled(5)
+    opened(tmp_path / "new.db").close()
+    with (
+        closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as old,
+        closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as new,
+    ):
+        old.execute("DELETE FROM stream")
+        old.execute("UPDATE segment SET hash = 'rotted' WHERE seq = 3")
+        old.execute("UPDATE segment SET refused = CAST(x'FF' AS TEXT) WHERE seq = 4")
+        found = salvage.move(tmp_path / "store.db", new, ("stream", "segment", "bundle", "pending"))
+        kept = [seq for (seq,) in new.execute("SELECT seq FROM segment ORDER BY seq")]
+        (upto,) = new.execute("SELECT last_seq FROM stream WHERE stream = ?", (stream,)).fetchone()
+    assert found == {"segments": "4", "bundles": "20", "cycles": "10"}
+    assert (kept, upto) == ([1, 2, 4, 5], 5)
 
 
 def test_what_is_set_aside_keeps_its_log(tmp_path):
