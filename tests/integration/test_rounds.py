@@ -154,6 +154,25 @@ async def test_a_round_belongs_to_the_slot_it_was_begun_in() -> None:
     assert (rounds.slots["m1"].due, rounds.slots["m1"].answered) == (1, 0)
 
 
+async def test_a_meter_taken_out_while_it_is_asked_goes_when_its_round_is_over() -> None:
+    heard = Heard()
+    now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
+    async with plant() as (port, asked):
+        settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
+        meters = {"m1": meter(1, 300, 1000), "m2": meter(2, 0, 50)}
+        rounds = Rounds("bus", modbus, settings, meters, heard, now_ms)
+        running = asyncio.create_task(rounds.run(Random(1)))
+        while not any(unit == 1 for _, unit in asked):
+            await asyncio.sleep(0.01)
+        rounds.change({"m2": meters["m2"]}, 900_000)
+        await asyncio.sleep(0.8)
+        assert rounds.devices.keys() == {"m2"}
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+    assert len(heard.rounds["m1"]) == 1, "and what it had been asked for was taken"
+
+
 async def test_a_bus_of_resting_meters_alone_goes_round(tmp_path: Path) -> None:
     async with plant() as (port, _):
         heard = await run(port, {"m1": meter(1, 50, 100), "m2": meter(2, 50, 100)}, 1.5)

@@ -159,6 +159,23 @@ def test_what_left_last_is_known_after_a_restart(store, tmp_path, left, then_ms)
     assert sample.quality == "suspect"
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_set_back_by_days_is_behind_what_the_cloud_has_taken(store, tmp_path, restarted):
+    """Readings of the future are in nobody's way; but these were taken, so it was that late."""
+    late = at(T0 + 3 * 86_400_000)
+    store.commit([sample(late.wall_ms)], [], late, {})
+    store.seal(late, "synchronized")
+    store.receipted(store.current().stream, 1, [], late)
+    now = at(T0, mono=late.mono_ms + 1_000)
+    if restarted:
+        store.close()
+    agent = open_store(tmp_path / "store.db", "cq", "gw", KEY, now) if restarted else store
+    agent.commit([sample(T0)], [], now, {})
+    (after,) = samples_of(opened(agent, agent.seal(now, "synchronized")))
+    agent.close()
+    assert after.quality == "suspect"
+
+
 def test_a_full_disk_is_transient_and_nothing_is_half_done(store):
     store.commit([sample(T0)], [], at(T0), {})
     pages = store._file._db.execute("PRAGMA page_count").fetchone()[0]
