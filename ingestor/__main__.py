@@ -58,7 +58,7 @@ _OF_WORD = {
     ),
     "reconcile": (
         "ingestor reconcile --config ingestor.toml",
-        "wattprint reconcile --sink influxdb --config ingestor.toml",
+        "wattprint reconcile --sink influxdb --repair --config ingestor.toml",
     ),
     "journal": journal_command.EXAMPLES,
     "ca": ca_command.EXAMPLES,
@@ -97,10 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     apikey_command.add_arguments(word("apikey", "who may call the API: list, new, rotate, revoke"))
     project = word("project", "write the journal into the databases once more")
     project.add_argument("--from", type=int, required=True, dest="offset", metavar="OFFSET")
-    compare = word("reconcile", "count readings in journal and databases, name differences")
+    compare = word("reconcile", "compare journal and databases, name and repair differences")
     for command in (project, compare):
         command.add_argument("--sink", metavar="NAME", help="default: all")
         command.add_argument("--site", metavar="SITE", help="default: all")
+    compare.add_argument("--repair", action="store_true", help="write anew what differs, look again")
     what = "the authority: certificates, and what the broker is told of them"
     ca_command.add_arguments(words.add_parser("ca", help=what, **_texts("ca", what)))
     what = "verify, show, prove or freeze the journal"
@@ -167,7 +168,7 @@ def _run(arguments: argparse.Namespace) -> int:
         case "project":
             return commands.rewind(plan, arguments.offset, arguments.sink, arguments.site)
         case "reconcile":
-            return commands.compare(plan, arguments.sink, arguments.site)
+            return commands.compare(plan, arguments.sink, arguments.site, arguments.repair)
         case _:
             return commands.quarantine(plan, arguments)
 

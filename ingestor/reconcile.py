@@ -154,7 +154,10 @@ def _difference(
     site: str, meter: str, hour: int, told: _Told, found: list[Column]
 ) -> Difference | None:
     expected = joined(told.parts)
-    if _hash(expected) == _hash(found) or _hash(_either(told.parts, found)) == _hash(found):
+    if _hash(expected) == _hash(found):
+        return None
+    either = _either(told.parts, found)
+    if _count(either) == _count(expected) > 0 and _hash(either) == _hash(found):
         return None
     counts = (_count(expected), _count(found))
     return Difference(
@@ -163,18 +166,17 @@ def _difference(
 
 
 def _either(parts: list[Column], found: list[Column]) -> list[Column]:
-    """The journal's columns, with the sink's value where the journal has it too for that time."""
+    """What the journal has word for word as the sink has it, be it the first or the last answer."""
     there = {(column.quantity, column.quality): column for column in found}
     answers = []
     for part in parts:
         column = there.get((part.quantity, part.quality))
         if column is None:
-            return []
+            continue
         at = np.searchsorted(column.t_ms, part.t_ms).clip(max=len(column.t_ms) - 1)
         same = (column.t_ms[at] == part.t_ms) & (column.values[at] == part.values)
         answers.append(Column(part.quantity, part.quality, part.t_ms[same], part.values[same]))
-    lacking = _count(joined(answers)) < _count(joined(parts))
-    return [] if lacking else joined(answers)
+    return joined(answers)
 
 
 def _count(columns: list[Column]) -> int:

@@ -9,10 +9,12 @@ import msgspec
 from ingestor import reconcile, replay
 from ingestor.config import Plan
 from ingestor.quarantine import Item, Quarantine
-from ingestor.service import open_cursors, open_quarantine
-from ingestor.sinks import Configured
+from ingestor.service import now_ms, open_cursors, open_quarantine
+from ingestor.sinks import Configured, Sink
 from wire.errors import ConfigError
-from wire.journal import open_reader
+from wire.journal import Reader, open_reader
+
+_DAY_MS = 86_400_000
 
 
 def quarantine(plan: Plan, arguments: argparse.Namespace) -> int:
@@ -42,8 +44,8 @@ def rewind(plan: Plan, offset: int, sink: str | None, site: str | None) -> int:
     return 0
 
 
-def compare(plan: Plan, sink: str | None, site: str | None) -> int:
-    """Count on both sides; exit 1 and one line for each difference."""
+def compare(plan: Plan, sink: str | None, site: str | None, repair: bool) -> int:
+    """Both sides, hour by hour; exit 1 and one line for each difference that stays."""
     differ = False
     reader = open_reader(plan.config.journal)
     with closing(reader) as journal, closing(open_cursors(plan)) as cursors:
@@ -51,18 +53,29 @@ def compare(plan: Plan, sink: str | None, site: str | None) -> int:
             with closing(configured.open(plan.config.state)) as opened:
                 for each in [site] if site else journal.sites():
                     upto = cursors.get(configured.name, each)
-                    found = reconcile.compare(journal, opened, each, upto)
-                    behind = journal.head(each)[0] - upto
-                    print(
-                        f"{configured.name}: {each}: {found.readings} readings up to offset {upto}"
-                        f" ({behind} to go), {len(found.differences)} differences"
-                    )
-                    for difference in found.differences:
-                        differ = True
-                        _print(difference)
-    if differ:
-        print("to repair: ingestor project --from 0", file=sys.stderr)
+                    found = _compared(journal, opened, each, upto, configured.name)
+                    if found.differences and repair:
+                        reconcile.repair(journal, opened, each, found.differences)
+                        found = _compared(journal, opened, each, upto, configured.name)
+                    differ = differ or bool(found.differences)
+    if differ and not repair:
+        print("to repair: ingestor reconcile --repair", file=sys.stderr)
     return 1 if differ else 0
+
+
+def _compared(journal: Reader, sink: Sink, site: str, upto: int, name: str) -> reconcile.Comparison:
+    kept_ms = sink.retention_days() * _DAY_MS
+    # An hour the retention is cutting into is left out with those before it.
+    since_ms = now_ms() - kept_ms + reconcile.HOUR_MS if kept_ms else 0
+    found = reconcile.compare(journal, sink, site, upto, since_ms)
+    behind = journal.head(site)[0] - upto
+    print(
+        f"{name}: {site}: {found.readings} readings up to offset {upto}"
+        f" ({behind} to go), {len(found.differences)} differences"
+    )
+    for difference in found.differences:
+        _print(difference)
+    return found
 
 
 def _item(kept: Quarantine, number: int) -> Item:
