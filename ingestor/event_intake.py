@@ -5,15 +5,14 @@ from collections.abc import Callable
 import msgspec
 
 from ingestor import events
-from ingestor.events import Conflict, Fault, Refused
-from ingestor.group import Group
+from ingestor.events import Conflict
+from ingestor.group import Group, Place, all_or_none
 from ingestor.standing import Renumbered, Source, Standing, numbering
 from wire.errors import BadData
 from wire.journal import Entry, Writer
 from wire.messages import EventReceipt, EventRefusal, Heartbeat, ProductionEvent
 
 _MOST_REFUSED = 100
-Place = tuple[str, str, str, bool]  # (site, kind, key, new)
 Sender = tuple[str, str, str | None]  # (site, source, epoch)
 
 
@@ -50,22 +49,12 @@ class EventIntake:
         self, group: Group, site: str, documents: tuple[bytes, ...], dry_run: bool
     ) -> list[Place]:
         """All or none; Refused names each fault. A dry run adds nothing either way."""
-        draft = group.draft()
-        placed: list[Place] = []
-        faults: list[Fault] = []
-        for at, document in enumerate(documents):
-            try:
-                event = events.read_event(document)
-                placed.append((site, "event", event.id, self._event(draft, site, event)))
-            except Conflict as exc:
-                faults.append(Fault(at, str(exc), exc.data))
-            except BadData as exc:
-                faults.append(Fault(at, str(exc)))
-        if faults:
-            raise Refused(faults)
-        if not dry_run:
-            group.adopt(draft)
-        return placed
+
+        def judge(draft: Group, document: bytes) -> Place:
+            event = events.read_event(document)
+            return site, "event", event.id, self._event(draft, site, event)
+
+        return all_or_none(group, documents, dry_run, judge)
 
     def refuse(self, group: Group, site: str, data: bytes, why: BadData) -> None:
         """Tell the sender, if the message says whose number it is."""

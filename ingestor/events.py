@@ -11,7 +11,7 @@ from msgspec import Struct
 from wire.errors import BadData
 from wire.messages import EVENT_TYPES, STATES, Heartbeat, ProductionEvent
 
-_DECIMAL = re.compile(r"[+-]?\d{1,40}(\.\d{1,18})?", re.ASCII)
+DECIMAL = re.compile(r"[+-]?\d{1,40}(\.\d{1,18})?", re.ASCII)
 _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,3}0*)?(?:Z|[+-]\d\d:[0-5]\d)", re.ASCII
 )
@@ -140,13 +140,20 @@ def check(event: ProductionEvent) -> None:
 
 def t_ms(event: ProductionEvent) -> int:
     """The event's instant. Raises BadData."""
-    if not _INSTANT.fullmatch(event.t):
-        raise _bad(event, "t", "is an instant with zone, at most ms: 2026-11-21T08:00:00.000Z")
     try:
-        moment = datetime.fromisoformat(event.t)
-        return (moment - _EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, OverflowError) as exc:
+        return instant(event.t)
+    except ValueError as exc:
         raise _bad(event, "t", str(exc)) from exc
+
+
+def instant(text: str) -> int:
+    """An instant with a zone, in ms since the epoch. Raises ValueError."""
+    if not _INSTANT.fullmatch(text):
+        raise ValueError("is an instant with zone, at most ms: 2026-11-21T08:00:00.000Z")
+    try:
+        return (datetime.fromisoformat(text) - _EPOCH) // timedelta(milliseconds=1)
+    except OverflowError as exc:
+        raise ValueError(str(exc)) from exc
 
 
 def encode(event: ProductionEvent) -> bytes:
@@ -187,7 +194,7 @@ def _check_values(event: ProductionEvent, told: dict[str, str]) -> None:
         text = told.get(key)
         if text is None:
             continue
-        if not _DECIMAL.fullmatch(text):
+        if not DECIMAL.fullmatch(text):
             raise _bad(event, key, 'is a decimal string such as "12.5"')
         if Decimal(text) < 0 or (key == "weight" and not Decimal(text)):
             raise _bad(

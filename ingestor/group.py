@@ -1,12 +1,16 @@
 """What a group of arrivals would add, gathered before anything is written."""
 
 from collections import ChainMap, Counter
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
+from ingestor.events import Conflict, Fault, Refused
 from ingestor.quarantine import Poison
 from ingestor.streams import Candidate, Stream
+from wire.errors import BadData
 from wire.journal import Entry
+
+Place = tuple[str, str, str, bool]  # (site, kind, key, new)
 
 
 @dataclass
@@ -42,3 +46,27 @@ class Group:
         self.numbered.update(draft.numbered)
         self.senders |= draft.senders
         self.counts.update(draft.counts)
+
+
+def all_or_none(
+    group: Group,
+    documents: Sequence[bytes],
+    dry_run: bool,
+    judge: Callable[[Group, bytes], Place],
+) -> list[Place]:
+    """Every document into the group, or none: Refused names each fault. A dry run adds nothing."""
+    draft = group.draft()
+    placed: list[Place] = []
+    faults: list[Fault] = []
+    for at, document in enumerate(documents):
+        try:
+            placed.append(judge(draft, document))
+        except Conflict as exc:
+            faults.append(Fault(at, str(exc), exc.data))
+        except BadData as exc:
+            faults.append(Fault(at, str(exc)))
+    if faults:
+        raise Refused(faults)
+    if not dry_run:
+        group.adopt(draft)
+    return placed

@@ -25,6 +25,7 @@ from ingestor.keys import Keys
 from ingestor.quarantine import Poison, Quarantine
 from ingestor.receipts import Receipts, Saying
 from ingestor.standing import Standing, check_site
+from ingestor.statements import StatementIntake
 from ingestor.streams import Candidate, Fork, Held, RefusedSegment, Stream, judge, segment_key
 from wire import topics
 from wire.errors import BadData
@@ -52,7 +53,7 @@ class Post:
     """Documents of one kind that came over HTTP: all of them are taken, or none."""
 
     site: str
-    kind: Literal["event", "model", "factor", "key"]
+    kind: Literal["event", "statement", "model", "factor", "key"]
     documents: tuple[bytes, ...]
     dry_run: bool = False
 
@@ -98,6 +99,7 @@ class Intake:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.standings = standings
         self.events = EventIntake(journal, standings, self._latest_ms)
+        self._statements = StatementIntake(journal, self._latest_ms)
         self.gateways: dict[tuple[str, str], GatewayState] = {}
         self.held = Held()
         self._journal = journal
@@ -171,6 +173,9 @@ class Intake:
             if arrival.kind == "event":
                 its = arrival.documents, arrival.dry_run
                 return self.events.posted(group, arrival.site, *its)
+            if arrival.kind == "statement":
+                its = arrival.documents, arrival.dry_run
+                return self._statements.posted(group, arrival.site, *its)
             document = arrival.documents[0]
             return [self._documents.document(group, arrival.site, arrival.kind, document)]
         except BadData as exc:
@@ -186,7 +191,7 @@ class Intake:
             group.counts[site, "quarantined"] += 1
             if arrival.topic == topics.events(site) and site in self.standings:
                 self.events.refuse(group, site, arrival.data, why)
-        elif isinstance(why, Refused) and not arrival.dry_run:
+        elif isinstance(why, Refused) and arrival.kind == "event" and not arrival.dry_run:
             for fault in why.faults:
                 if fault.conflict is not None:
                     origin = topics.events(arrival.site)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ingestor import api, receipts, standing
-from ingestor.api import documents, events, journal, readings, status
+from ingestor.api import documents, events, journal, readings, statements, status
 from ingestor.api.guard import Guard
 from ingestor.api.limits import Limits
 from ingestor.config import Api, Plan
@@ -178,6 +178,7 @@ class Service:
         routers = [
             status.routes(self._stored.status, off_loop),
             events.routes(submit, self._pipeline.beat, most_bytes),
+            statements.routes(submit, most_bytes),
             documents.routes(submit, most_bytes),
             journal.routes(self._stored, self._growth, off_loop),
             readings.routes(partial(page, self._readable), off_loop),

@@ -121,7 +121,7 @@ class Standing(msgspec.Struct):
             case "gap":
                 gateway, stream, _ = record.key.split("/")
                 self._advance(self.stream(gateway, stream).past(read_gap(record.data)))
-            case "correction":
+            case "correction" if "/" in record.key:  # others are statements of people
                 told = msgspec.json.decode(record.data, type=RefusedSegment | Renumbered)
                 if isinstance(told, Renumbered):
                     self._count(numbering(told.source, told.epoch), told.n)

@@ -5,11 +5,15 @@ from typing import Annotated, Any
 
 from fastapi import Path, Request
 
+from ingestor import tables
 from ingestor.api.problems import Fault, Problem, bad_data, not_now
 from ingestor.events import Refused
 from ingestor.intake import Placed, Post
+from ingestor.tables import CSV, JSON, JSON_LINES, Row
 from wire.errors import BadData, TransientError
 from wire.messages import EventReceipt, Heartbeat
+
+_MOST_ROWS = 10_000
 
 Submit = Callable[[Post], Awaitable[list[Placed]]]
 Beat = Callable[[str, Heartbeat], Awaitable[EventReceipt]]
@@ -27,6 +31,32 @@ async def body_of(request: Request, most_bytes: int) -> bytes:
         if len(body) > most_bytes:
             raise Problem(413, "too big", f"a body is at most {most_bytes} bytes")
     return bytes(body)
+
+
+def rows_of(
+    content_type: str,
+    body: bytes,
+    read_csv: Callable[[bytes], list[Row]],
+    read_xml: Callable[[bytes], list[Row]] | None = None,
+) -> list[Row]:
+    """The documents of a body, by its content type; JSON where nobody says otherwise."""
+    kind = content_type.partition(";")[0].strip().lower()
+    try:
+        if kind == CSV:
+            rows = read_csv(body)
+        elif kind.endswith(("/xml", "+xml")) and read_xml is not None:
+            rows = read_xml(body)
+        elif kind in (JSON_LINES, "application/x-ndjson"):
+            rows = tables.read_json_lines(body)
+        elif kind.startswith("multipart/") or kind.endswith("xml"):
+            raise Problem(415, "not this type", f"send the file itself as {CSV} or {JSON}")
+        else:
+            rows = tables.read_json(body)
+    except BadData as exc:
+        raise bad_data(str(exc)) from exc
+    if not 1 <= len(rows) <= _MOST_ROWS:
+        raise bad_data(f"there are {len(rows)} documents; send 1 to {_MOST_ROWS} at once")
+    return rows
 
 
 async def submitted(submit: Submit, post: Post, rows: Sequence[str] = ("",)) -> list[Placed]:

@@ -6,17 +6,16 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from ingestor import b2mml, events, tables
-from ingestor.api.bodies import Beat, Site, Submit, body_of, submitted
+from ingestor.api.bodies import Beat, Site, Submit, body_of, rows_of, submitted
 from ingestor.api.described import Content, describe, of, text
 from ingestor.api.guard import needs
-from ingestor.api.problems import Problem, bad_data, not_now
+from ingestor.api.problems import bad_data, not_now
 from ingestor.b2mml import Lots
 from ingestor.intake import Post
-from ingestor.tables import CSV, JSON, JSON_LINES, Row
+from ingestor.tables import CSV, JSON
 from wire.errors import BadData, TransientError
 from wire.messages import EventReceipt, Heartbeat, ProductionEvent
 
-_MOST_EVENTS = 10_000
 _EVENT = ProductionEvent(
     *("e1", "2026-11-21T08:00:00.000Z", "start"), node="press-1", batch="B1", product="wheel-18"
 )
@@ -58,7 +57,12 @@ def routes(submit: Submit, beat: Beat, most_body_bytes: int) -> APIRouter:
         most 10 000; JSON lines; CSV; B2MML JobResponse, whose consumed `lots` are batches of this
         site, or bought. With `dry_run` nothing is written (200)."""
         body = await body_of(request, most_body_bytes)
-        rows = _rows(request.headers.get("content-type", JSON), body, lots)
+        rows = rows_of(
+            request.headers.get("content-type", JSON),
+            body,
+            lambda data: tables.read_csv(data, _NAMES, whole=("n",)),
+            lambda data: b2mml.read_job_responses(data, lots),
+        )
         documents = tuple(row.data for row in rows)
         names = [row.where for row in rows]
         placed = await submitted(submit, Post(site, "event", documents, dry_run), names)
@@ -83,24 +87,3 @@ def routes(submit: Submit, beat: Beat, most_body_bytes: int) -> APIRouter:
         return Response(msgspec.json.encode(said), media_type=JSON)
 
     return router
-
-
-def _rows(content_type: str, body: bytes, lots: Lots) -> list[Row]:
-    kind = content_type.partition(";")[0].strip().lower()
-    try:
-        if kind == CSV:
-            rows = tables.read_csv(body, _NAMES, whole=("n",))
-        elif kind.endswith(("/xml", "+xml")):
-            rows = b2mml.read_job_responses(body, lots)
-        elif kind in (JSON_LINES, "application/x-ndjson"):
-            rows = tables.read_json_lines(body)
-        elif kind.startswith("multipart/"):
-            cure = f"send the file itself as {CSV}, {JSON}, {JSON_LINES} or application/xml"
-            raise Problem(415, "not this type", cure)
-        else:
-            rows = tables.read_json(body)
-    except BadData as exc:
-        raise bad_data(f"events: {exc}") from exc
-    if not 1 <= len(rows) <= _MOST_EVENTS:
-        raise bad_data(f"events: there are {len(rows)}; send 1 to {_MOST_EVENTS} at once")
-    return rows

@@ -7,7 +7,7 @@ import msgspec
 
 from wire.errors import BadData
 
-KINDS = ("segment", "event", "model", "factor", "key", "correction", "head", "gap")
+KINDS = ("segment", "event", "model", "factor", "key", "correction", "head", "gap", "reading")
 GENESIS = "0" * 64  # chain value before a site's first record
 
 
@@ -24,9 +24,11 @@ class Entry(msgspec.Struct, frozen=True):
     factor   SHA-256 of data              the factor set in force, JSON
     key      the key's id                 {site, gateway, public_key, from_ms, until_ms, revoked, holder}
     head     the UTC day, 2026-11-25      the signed tree head of all records before it, see `heads.py`
+    reading  the statement's id           a manual reading, delivery or bill, see `wire/statements.py`
     gap      <gateway>/<stream>/<seq>     the gap record in the place of this number and more
     correction  <gateway>/<stream>/<seq>  a refused segment's place: {type: refused, …, hash, reason}
     correction  <source>/<n>              a known event told under another number: {type: renumbered, …}
+    correction  the statement's id        a correction or void of readings, with its reason
     """
 
     kind: str
