@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge_agent import profiles
@@ -171,6 +172,28 @@ async def test_a_meter_taken_out_while_it_is_asked_goes_when_its_round_is_over()
         with contextlib.suppress(asyncio.CancelledError):
             await running
     assert len(heard.rounds["m1"]) == 1, "and what it had been asked for was taken"
+
+
+async def test_another_pace_and_rating_count_within_a_second_also_where_nobody_is_due() -> None:
+    now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
+    async with plant() as (port, _):
+        settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
+        hourly, often = meter(1, 0, 3_600_000), meter(1, 0, 50)
+        rounds = Rounds("bus", modbus, settings, {"m1": hourly}, Heard(), now_ms)
+        running = asyncio.create_task(rounds.run(Random(1)))
+        await rounds.serving.wait()
+        first = rounds.devices["m1"]
+        rounds.change({"m1": often}, 900_000)
+        await asyncio.sleep(1.5)
+        assert rounds.slots["m1"].due >= 5
+        assert rounds.devices["m1"] is first, "and what was learned of it stays"
+        stronger = bounds(often.wanted, 2000)
+        rounds.change({"m1": msgspec.structs.replace(often, bounds=stronger)}, 900_000)
+        await asyncio.sleep(0.2)
+        assert rounds.devices["m1"] is not first
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
 
 
 async def test_a_bus_of_resting_meters_alone_goes_round(tmp_path: Path) -> None:
