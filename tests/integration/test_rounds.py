@@ -175,13 +175,15 @@ async def test_a_meter_taken_out_while_it_is_asked_goes_when_its_round_is_over()
 
 
 async def test_another_pace_and_rating_count_within_a_second_also_where_nobody_is_due() -> None:
+    heard = Heard()
     now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
     async with plant() as (port, _):
         settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
         hourly, often = meter(1, 0, 3_600_000), meter(1, 0, 50)
-        rounds = Rounds("bus", modbus, settings, {"m1": hourly}, Heard(), now_ms)
+        rounds = Rounds("bus", modbus, settings, {"m1": hourly}, heard, now_ms)
         running = asyncio.create_task(rounds.run(Random(1)))
-        await rounds.serving.wait()
+        while "m1" not in heard.rounds:
+            await asyncio.sleep(0.01)
         first = rounds.devices["m1"]
         rounds.change({"m1": often}, 900_000)
         await asyncio.sleep(1.5)
