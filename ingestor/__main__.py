@@ -16,6 +16,7 @@ try:
     from ingestor import commands, config, doctor, receipts, service
     from ingestor.commands import apikey as apikey_command
     from ingestor.commands import ca as ca_command
+    from ingestor.commands import files as files_command
     from ingestor.commands import journal as journal_command
     from ingestor.commands import segment as segment_command
 except ModuleNotFoundError as exc:
@@ -48,6 +49,7 @@ _OF_WORD = {
         "wattprint ingestor key --config ingestor.toml",
     ),
     "apikey": apikey_command.EXAMPLES,
+    **files_command.EXAMPLES,
     "doctor": (
         "ingestor doctor --config ingestor.toml",
         "wattprint doctor --config ingestor.toml",
@@ -111,6 +113,11 @@ def _parser() -> argparse.ArgumentParser:
     quarantine.add_argument(
         "id", type=int, nargs="*", help="an item of the list; replay takes several, or none for all"
     )
+    for name, what in (
+        ("events", "send a file of production events to an ingestor's API"),
+        ("readings", "send a file of manual readings, deliveries, bills and corrections"),
+    ):
+        files_command.add_arguments(words.add_parser(name, help=what, **_texts(name, what)))
     what = "print what a sealed segment holds: one in a file, or one in the journal"
     segment = words.add_parser("segment", help=what, **_texts("segment", what))
     segment_command.add_arguments(segment)
@@ -150,6 +157,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return ca_command.run(arguments)
     if arguments.word == "journal":
         return _piped(lambda: journal_command.run(arguments))
+    if arguments.word in ("events", "readings"):
+        return files_command.run(arguments)
     if arguments.word == "check":
         return _check(arguments.config)
     if arguments.word == "apikey":

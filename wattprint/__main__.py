@@ -20,6 +20,8 @@ WORDS = {
     "doctor": ("ingestor", "say what is wrong with broker, disk, clock, database, and the cure"),
     "apikey": ("ingestor", "make, list, rotate and revoke keys of the ingestor's API"),
     "ca": ("ingestor", "make certificates, and the broker's configuration"),
+    "events": ("ingestor", "send a file of production events, or check it with --dry-run"),
+    "readings": ("ingestor", "send manual readings, deliveries, bills and corrections"),
     "journal": ("ingestor", "verify or show the journal"),
     "segment": ("ingestor", "show what a sealed segment holds"),
     "quarantine": ("ingestor", "list, show and replay what was refused"),

@@ -124,3 +124,35 @@ def test_a_heartbeat_is_answered_with_what_is_missing(api: Ingestor) -> None:
         said = http.post("/v1/s1/heartbeat", json=beat).json()
         assert said == {"source": "mes", "epoch": "2", "upto": 0, "gaps": [[1, 1], [3, 4]]}
         assert http.get("/v1/status").json()["sites"]["s1"]["sources"]["mes/2"]["upto"] == 0
+
+
+def _import(api: Ingestor, word: str, file: Path, *more: str) -> "subprocess.CompletedProcess[str]":
+    key = api.directory / "tester.key"
+    key.write_text("secret\n")
+    command = [sys.executable, "-m", "wattprint", word, "import", str(file), "--site", "s1"]
+    command += ["--url", api.url, "--key-file", str(key), *more]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_clerk_sends_a_file_without_curl(api: Ingestor, tmp_path: Path) -> None:
+    bills = tmp_path / "bills.csv"
+    head = "id;type;from;to;source;quantity;unit;document\n"
+    bill = "2026-10-01T00:00:00+08:00;2026-11-01T00:00:00+08:00;grid;48211;kWh;INV-7\n"
+    bills.write_text(f"{head}b1;bill;{bill}b2;bil;{bill}", encoding="utf-8-sig")
+    bad = _import(api, "readings", bills)
+    assert bad.returncode == 1
+    assert "bills.csv: line 3: statement 'b2': type: is one of" in bad.stderr
+    assert "nothing was taken" in bad.stderr
+    bills.write_text(f"{head}b1;bill;{bill}b2;bill;{bill}", encoding="utf-8-sig")
+    tried = _import(api, "readings", bills, "--dry-run")
+    assert (tried.returncode, tried.stdout) == (0, f"{bills}: 2 would be taken, 0 known before\n")
+    assert _import(api, "readings", bills).stdout == f"{bills}: 2 taken, 0 known before\n"
+    assert _import(api, "readings", bills).stdout == f"{bills}: 0 taken, 2 known before\n"
+    events = tmp_path / "events.jsonl"
+    events.write_text(
+        '{"id": "e1", "t": "2026-11-18T08:00:00Z", "type": "stop", "node": "p", "batch": "B"}\n'
+    )
+    assert _import(api, "events", events).stdout == f"{events}: 1 taken, 0 known before\n"
+    journal = api.journal()
+    assert [record.key for record in journal.of_kind("s1", "reading")] == ["b1", "b2"]
+    journal.close()
