@@ -20,6 +20,7 @@ from edge_agent.keeper import Keeper
 from edge_agent.observer import Observer
 from edge_agent.pulse import Pulse
 from edge_agent.reload import differences, read_again
+from edge_agent.renewal import Renewal
 from edge_agent.standing import Standings
 from edge_agent.store import Disk, Store
 from edge_agent.systemd import Systemd
@@ -54,6 +55,7 @@ class Agent:
         self._systemd = systemd
         self._keeper = Keeper(plan.config, store, disk, uplink, clock)
         self._buses = Buses(self, clock.now_ms, random)
+        self._renewal = Renewal(plan.config, clock, random, uplink.trust)
         self._standings = Standings(clock.now_ms, self._keeper.tell)
         self._standings.change(plan.meters)
         self._observer = Observer(
@@ -71,6 +73,7 @@ class Agent:
                 tasks.create_task(self._uplink.run(), name="uplink")
                 tasks.create_task(self._observer.run(), name="observe")
                 tasks.create_task(self._watch_clock(), name="clock")
+                tasks.create_task(self._renewal.run(), name="renewal")
                 tasks.create_task(self._beat(), name="beat")
                 await self._buses.served()
                 self._systemd.ready()
@@ -110,6 +113,7 @@ class Agent:
                 log.error("not reloaded: %s", problem)
             return
         old, self._plan = self._plan, found
+        self._uplink.trust(found.receipt_keys)
         self._keeper.settings = self._observer.settings = found.config
         self._observer.refused = []
         self._standings.change(found.meters)
@@ -173,7 +177,7 @@ async def run(
         settings.gateway,
         store,
         disk,
-        plan.receipt_key,
+        plan.receipt_keys,
         clock,
     )
     agent = Agent(plan, store, disk, uplink, clock, systemd, Random())

@@ -24,6 +24,7 @@ rated_power_w = 48000
 interval_s = 1
 ~~~
 
+`edge_agent/enrolment.py` shows what a gateway that gets its certificate by a code is told besides.
 What says which meter of a bus is meant (`unit_id` here) is the driver's own. Pulse and 4-20 mA
 inputs have no profile; `edge_agent/inputs.py` shows how they are told.
 """
@@ -39,6 +40,7 @@ import msgspec
 from edge_agent import counters, drivers, inputs, profiles
 from edge_agent.device import BOUND_BY_POWER, bounds
 from edge_agent.drivers import Driver, Wanted
+from edge_agent.enrolment import Enrol
 from edge_agent.inputs import Input
 from edge_agent.profiles import Profile
 from edge_agent.scaling import scaling
@@ -100,6 +102,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     buses: dict[str, dict[str, Any]]
     meters: dict[str, dict[str, Any]]
     broker: Broker = Broker()
+    enrol: Enrol | None = None
     boundary_s: int = 900
     publish_interval_s: float = 1.0
     commit_interval_s: float = 0.25
@@ -123,7 +126,7 @@ class Plan(msgspec.Struct, frozen=True):
     """A configuration whose every name has been found: ready to run."""
 
     config: AgentConfig
-    receipt_key: PublicKey
+    receipt_keys: tuple[PublicKey, ...]
     buses: Mapping[str, tuple[Driver, Any]]
     meters: Mapping[str, Metered]
 
@@ -165,7 +168,7 @@ def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
     for key in ("site", "gateway"):
         if not is_id(getattr(found, key)):
             told.add(key, "is lower-case letters, digits, _ and -")
-    key_ = _receipt_key(found, told)
+    keys = _receipt_keys(found, told)
     if not found.meters:
         told.add("meters", "names no meter; add [meters.NAME]")
     for name in found.meters:
@@ -196,9 +199,9 @@ def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
                 meters[name] = _metered(told, buses, models, name, table)
     _intervals(told, meters, 1000 * found.boundary_s)
     _places(told, buses, meters)
-    if told.list or key_ is None:
+    if told.list:
         return None, told.list
-    return Plan(found, key_, buses, meters), []
+    return Plan(found, keys, buses, meters), []
 
 
 class _Problems:
@@ -221,14 +224,16 @@ class _Problems:
         return True
 
 
-def _receipt_key(found: AgentConfig, told: _Problems) -> PublicKey | None:
+def _receipt_keys(found: AgentConfig, told: _Problems) -> tuple[PublicKey, ...]:
+    """A line each: the one in use, and the one to come."""
     try:
-        return PublicKey.parse(config.read_secret(found.receipt_key_file))
+        text = config.read_secret(found.receipt_key_file)
+        return tuple(PublicKey.parse(line) for line in text.splitlines())
     except ConfigError as exc:
         told.add("receipt_key_file", str(exc))
     except BadData as exc:
         told.add("receipt_key_file", f"{found.receipt_key_file}: {exc}")
-    return None
+    return ()
 
 
 def _metered(

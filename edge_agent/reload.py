@@ -22,8 +22,6 @@ def read_again(path: Path, running: Plan) -> Plan | list[ConfigError]:
         return [exc]
     old, new = running.config, plan.config
     fixed = [key for key in _FIXED if getattr(old, key) != getattr(new, key)]
-    if running.receipt_key.raw != plan.receipt_key.raw:
-        fixed.append("receipt_key_file")
     return [refuse(path, key, "needs a restart; nothing was changed") for key in fixed] or plan
 
 

@@ -7,9 +7,10 @@ own hash at the number it signs for; anything else deletes nothing.
 
 import asyncio
 import base64
-import binascii
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
@@ -31,6 +32,7 @@ PROBE = 8  # of them offered again while no receipt comes
 _NUMBERED_AT_ONCE = 8  # of the backlog; then what was sealed meanwhile has its turn
 MOST_RESENT = 1000  # for one request
 _LOOK_S = 5.0
+_MOST_NUMBER = 2**63  # SQLite's integers end there
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Uplink:
         gateway: str,
         store: Store,
         disk: Disk,
-        receipt_key: PublicKey,
+        receipt_keys: Sequence[PublicKey],
         clock: Clock,
     ) -> None:
         self.sealed = asyncio.Event()
@@ -81,7 +83,7 @@ class Uplink:
         self._gateway = gateway
         self._store = store
         self._disk = disk
-        self._receipt_key = receipt_key
+        self.trust(receipt_keys)
         self._clock = clock
         self._offers: dict[str, Offer] = {}
         self._has_room = True
@@ -98,6 +100,11 @@ class Uplink:
         return self._mqtt.connected.is_set()
 
     @property
+    def problem(self) -> str:
+        """Why there is no link, or what it does not let through; empty where all is well."""
+        return self._mqtt.problem
+
+    @property
     def flowing(self) -> bool:
         """Whether somebody signs for what is sent."""
         return self.connected and self._has_room
@@ -106,6 +113,10 @@ class Uplink:
     def connections(self) -> int:
         """How many there have been."""
         return self._mqtt.epoch
+
+    def trust(self, receipt_keys: Sequence[PublicKey]) -> None:
+        """From now on these keys' receipts count."""
+        self._receipt_keys = {key.id: key for key in receipt_keys}
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -188,7 +199,7 @@ class Uplink:
                     await self._take_receipt(message.payload)
                 else:
                     await self._resend(message.payload)
-            except (BadData, msgspec.DecodeError) as exc:
+            except BadData as exc:
                 log.error("%s: refused a message, nothing was deleted: %s", message.topic, exc)
             except TransientError as exc:
                 # A full disk: the receipt comes again, and until then nothing is let go.
@@ -198,8 +209,8 @@ class Uplink:
 
     async def _take_receipt(self, payload: bytes) -> None:
         """Raises BadData unless the receipt is signed, ours, and agrees with our own chain."""
-        receipt = msgspec.json.decode(payload, type=Receipt)
-        check_receipt(receipt, self._receipt_key)
+        receipt = _read(payload, Receipt)
+        check_receipt(receipt, self._receipt_keys)
         if (receipt.site, receipt.gateway) != (self._site, self._gateway):
             raise BadData(f"receipt is for {receipt.site}/{receipt.gateway}")
         known = {state.stream: state for state in await self._disk(self._store.streams)}
@@ -229,7 +240,9 @@ class Uplink:
             await self._disk(self._store.begin_stream, self._clock.now())
 
     async def _resend(self, payload: bytes) -> None:
-        request = msgspec.json.decode(payload, type=ResendRequest)
+        request = _read(payload, ResendRequest)
+        if not 1 <= request.from_ <= request.to < _MOST_NUMBER:
+            raise BadData(f"there are no numbers {request.from_} to {request.to}")
         seq, end = request.from_, min(request.to, request.from_ + MOST_RESENT - 1)
         while seq <= end:
             found = await self._disk(self._again, request.stream, seq)
@@ -258,14 +271,27 @@ class Uplink:
         return str(GatewayTopic(self._site, self._gateway, kind))
 
 
-def check_receipt(receipt: Receipt, key: PublicKey) -> None:
-    """Raises BadData unless `key` signed this receipt."""
-    if receipt.key != key.id:
-        raise BadData(f"receipt is signed by key {receipt.key}; the pinned key is {key.id}")
+T = TypeVar("T")
+
+
+def _read(payload: bytes, type_: type[T]) -> T:
+    """What came from the broker, which may be anybody's. Raises BadData."""
+    try:
+        return msgspec.json.decode(payload, type=type_)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadData(f"not a {type_.__name__}: {exc}") from exc
+
+
+def check_receipt(receipt: Receipt, keys: Mapping[str, PublicKey]) -> None:
+    """Raises BadData unless one of these pinned keys, by their ids, signed this receipt."""
+    key = keys.get(receipt.key)
+    if key is None:
+        pinned = " and ".join(keys)
+        raise BadData(f"receipt is signed by key {receipt.key}; pinned is {pinned}")
     unsigned = msgspec.json.encode(msgspec.structs.replace(receipt, sig=""))
     try:
         key.verify(base64.b64decode(receipt.sig, validate=True), unsigned)
-    except binascii.Error as exc:
+    except ValueError as exc:
         raise BadData(f"receipt signature is not base64: {exc}") from exc
 
 

@@ -18,6 +18,7 @@ try:
     from ingestor.commands import ca as ca_command
     from ingestor.commands import files as files_command
     from ingestor.commands import journal as journal_command
+    from ingestor.commands import keys as keys_command
     from ingestor.commands import segment as segment_command
 except ModuleNotFoundError as exc:
     package = (exc.name or "wire").partition(".")[0]
@@ -64,6 +65,7 @@ _OF_WORD = {
     ),
     "journal": journal_command.EXAMPLES,
     "ca": ca_command.EXAMPLES,
+    "keys": keys_command.EXAMPLES,
     "quarantine": (
         "ingestor quarantine list --config ingestor.toml",
         "ingestor quarantine show 7 --config ingestor.toml > packet.seg",
@@ -106,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--repair", action="store_true", help="write anew what differs, look again")
     what = "the authority: certificates, and what the broker is told of them"
     ca_command.add_arguments(words.add_parser("ca", help=what, **_texts("ca", what)))
+    what = "whose signatures count: list, revoke, end, rotate"
+    keys_command.add_arguments(words.add_parser("keys", help=what, **_texts("keys", what)))
     what = "verify, show, prove or freeze the journal"
     journal_command.add_arguments(words.add_parser("journal", help=what, **_texts("journal", what)))
     quarantine = word("quarantine", "what could not be used, and why")
@@ -153,6 +157,8 @@ def main() -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.word == "segment":
         return _piped(lambda: segment_command.show(arguments))
+    if arguments.word == "keys":
+        return keys_command.run(arguments)
     if arguments.word == "ca":
         return ca_command.run(arguments)
     if arguments.word == "journal":

@@ -14,7 +14,7 @@ host = "127.0.0.1"
 port = 8421
 keys_file = "api.keys"                   # who may call: made by `ingestor apikey new`
 
-[[gateways]]
+[[gateways]]                             # none are needed where they come by [enrol]
 site = "cq-wheel"
 gateway = "gw-1"
 public_key_file = "gw-1.key.pub"
@@ -25,6 +25,7 @@ kind = "embedded"
 """
 
 import secrets
+import ssl
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ import msgspec
 from ingestor import sinks
 from ingestor.partitions import partition_of
 from ingestor.sinks import Configured
-from wire import config
+from wire import config, tls
 from wire.callers import CallersFile
 from wire.errors import BadData, ConfigError
 from wire.mqtt import Broker
@@ -42,14 +43,26 @@ from wire.topics import is_id
 
 
 class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the HTTP API listens, who may call it (`callers.py`), and how often each of them."""
+    """Where the HTTP API listens, who may call it (`callers.py`), and how often each of them.
+
+    With `cert_file` it is HTTPS.
+    """
 
     keys_file: Path
+    cert_file: Path | None = None
+    key_file: Path | None = None
     host: str = "127.0.0.1"
     port: config.Port = 8421
     most_body_bytes: int = 8 * 1024 * 1024
     requests_per_s: Annotated[float, msgspec.Meta(gt=0)] = 100
     burst: Annotated[int, msgspec.Meta(ge=1)] = 200
+
+
+class Enrol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Gateways with a code get certificates from the authority of this folder (`wattprint ca`)."""
+
+    authority: Path
+    days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
 
 
 class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,12 +86,13 @@ class IngestorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journal: Path
     state: Path
     receipt_key: Path
-    gateways: list[Gateway]
+    gateways: list[Gateway] = []
     broker: Broker = Broker()
     client_id: str = "wattprint-ingestor"
     partitions: int = 1  # processes the sites are divided between; see `partitions.py`
     partition: int = 1
     api: Api | None = None
+    enrol: Enrol | None = None
     sinks: list[dict[str, Any]] = msgspec.field(default_factory=lambda: [{"kind": "embedded"}])
     quarantine: QuarantineLimits = QuarantineLimits()
 
@@ -129,8 +143,9 @@ def problems(path: Path) -> list[ConfigError]:
     except ConfigError as exc:
         return [exc]
     told: list[ConfigError] = []
-    if not found.gateways:
-        told.append(config.refuse(path, "gateways", "names no gateway; add [[gateways]]"))
+    if not found.gateways and not found.enrol:
+        cure = "names no gateway; add [[gateways]], or [enrol]"
+        told.append(config.refuse(path, "gateways", cure))
     for at, gateway in enumerate(found.gateways):
         for key in ("site", "gateway"):
             if not is_id(getattr(gateway, key)):
@@ -145,7 +160,30 @@ def problems(path: Path) -> list[ConfigError]:
         told.append(config.refuse(path, "sinks", f"two are called {name!r}; give one a `name`"))
     if found.api:
         told += _keys_problems(path, found.api)
+        told += _tried(_certified, path, found.api)
+    told += _tried(config.readable, found.broker, path, "broker")
+    if found.enrol:
+        told += _enrol_problems(path, found)
     return told
+
+
+def _enrol_problems(path: Path, found: IngestorConfig) -> list[ConfigError]:
+    if found.api is None or found.api.cert_file is None:
+        cure = "needs [api] with cert_file: a code must not travel in clear"
+        return [config.refuse(path, "enrol", cure)]
+    if found.enrol and not (found.enrol.authority / "ca.pem").exists():
+        cure = "has no ca.pem; `wattprint ca init` makes one"
+        problem = f"{found.enrol.authority}: {cure}"
+        return [config.refuse(path, "enrol.authority", problem)]
+    return []
+
+
+def _certified(path: Path, api: Api) -> None:
+    if api.cert_file is not None:
+        try:
+            tls.load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), api.cert_file, api.key_file)
+        except ConfigError as exc:
+            raise config.refuse(path, "api.cert_file", str(exc)) from exc
 
 
 def _keys_problems(path: Path, api: Api) -> list[ConfigError]:

@@ -1,6 +1,7 @@
 """Puts the parts together and runs them until told to stop."""
 
 import asyncio
+import logging
 import random
 import signal
 import socket
@@ -10,14 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from ingestor import api, receipts, standing
-from ingestor.api import documents, events, journal, readings, statements, status
+from ingestor.api import documents, enrol, events, journal, readings, statements, status
 from ingestor.api.guard import Guard
 from ingestor.api.limits import Limits
+from ingestor.authority import Authority
 from ingestor.config import Api, Plan
 from ingestor.days import Days
-from ingestor.intake import Intake
+from ingestor.intake import Intake, Post
 from ingestor.keys import Keys
+from ingestor.orders import Orders
 from ingestor.partitions import check_journal
 from ingestor.pipeline import Pipeline
 from ingestor.projector import Cursors, Projector
@@ -28,8 +33,10 @@ from ingestor.sinks import Configured, embedded
 from ingestor.source import Source
 from ingestor.stored import Stored
 from wire.callers import Callers
-from wire.errors import ConfigError
+from wire.errors import BadData, ConfigError, TransientError
 from wire.journal import Entry, Writer, open_file, open_reader, open_writer
+
+log = logging.getLogger(__name__)
 
 # How often an address may come with a key that is not known.
 _TRIES_PER_S = 1.0
@@ -51,8 +58,8 @@ def open_cursors(plan: Plan) -> Cursors:
     return Cursors(plan.config.state / "cursors.db")
 
 
-def enrol(plan: Plan, journal: Writer) -> Keys:
-    """The keys of the journal, the configured ones entered first where they are new."""
+def trusted_keys(plan: Plan, journal: Writer, orders: Orders) -> Keys:
+    """The keys of the journal, the configured ones and what was ordered entered first."""
     keys = Keys()
     for site in journal.sites():
         keys.add(journal.of_kind(site, "key"))
@@ -64,6 +71,17 @@ def enrol(plan: Plan, journal: Writer) -> Keys:
     for site, entries in fresh.items():
         if entries:
             keys.add(journal.append(site, entries))
+    for path, told in orders.waiting():
+        try:
+            ordered = keys.entry(told)
+        except BadData as exc:
+            orders.refuse(path, str(exc))
+            continue
+        if ordered is not None:
+            again = len([k for k in journal.of_kind(told.site, "key") if k.key.startswith(told.id)])
+            key = f"{told.id}/{again + 1}" if again else told.id
+            keys.add(journal.append(told.site, [Entry("key", key, ordered.data)]))
+        orders.done(path)
     return keys
 
 
@@ -89,7 +107,8 @@ class Service:
         self._journal = open_writer(config.journal, now_ms)
         its = (config.partition, config.partitions)
         check_journal(config.journal, self._journal.sites(), *its)
-        keys = enrol(plan, self._journal)
+        self._orders = Orders(config.state / "orders")
+        self._keys = keys = trusted_keys(plan, self._journal, self._orders)
         self._standings = standing.restore(self._checkpoint, self._journal)
         self._intake = Intake(
             *(self._journal, self._standings, keys),
@@ -127,7 +146,8 @@ class Service:
                     tasks.create_task(_on_thread(threads, projector), name="projector")
                 if server is not None and self._socket is not None:
                     tasks.create_task(server.serve([self._socket]), name="http")
-                tasks.create_task(self._stop_others(stop, server), name="stop")
+                ordering = tasks.create_task(self._follow_orders(), name="orders")
+                tasks.create_task(self._stop_others(stop, server, ordering), name="stop")
 
     def close(self) -> None:
         for thread in (self._journal_thread, self._reading_thread):
@@ -140,13 +160,30 @@ class Service:
         if self._socket is not None:
             self._socket.close()
 
-    async def _stop_others(self, stop: asyncio.Event, server: api.Server | None) -> None:
+    async def _follow_orders(self) -> None:
+        """What a person tells of keys, into the journal."""
+        while True:
+            for path, told in self._orders.waiting():
+                try:
+                    document = msgspec.json.encode(told)
+                    await self._pipeline.submit(Post(told.site, "key", (document,)))
+                    self._orders.done(path)
+                except BadData as exc:
+                    self._orders.refuse(path, str(exc))
+                except TransientError as exc:
+                    log.warning("%s waits: %s", path, exc)
+            await asyncio.sleep(1)
+
+    async def _stop_others(
+        self, stop: asyncio.Event, server: api.Server | None, ordering: asyncio.Task[None]
+    ) -> None:
         try:
             await stop.wait()
         finally:
             # Also when another part failed: a thread that goes on would keep the process alive.
             for projector in self._projectors.values():
                 projector.stop()
+            ordering.cancel()
             if server is not None:
                 server.should_exit = True
 
@@ -183,7 +220,14 @@ class Service:
             journal.routes(self._stored, self._growth, off_loop),
             readings.routes(partial(page, self._readable), off_loop),
         ]
-        return api.server(api.build(_guard(settings), routers))
+        if (told := self._plan.config.enrol) is not None:
+            authority = Authority(told.authority, now_ms)
+            mine = partial(receipts.public_keys, self._plan.config.receipt_key)
+            routers.append(
+                enrol.routes(authority, self._keys, mine, told.days, submit, off_loop, now_ms)
+            )
+        app = api.build(_guard(settings), routers)
+        return api.server(app, settings.cert_file, settings.key_file)
 
 
 async def serve(plan: Plan) -> None:

@@ -22,6 +22,8 @@ WORDS = {
     "ca": ("ingestor", "make certificates, and the broker's configuration"),
     "events": ("ingestor", "send a file of production events, or check it with --dry-run"),
     "readings": ("ingestor", "send manual readings, deliveries, bills and corrections"),
+    "keys": ("ingestor", "list, revoke, end and rotate the keys whose signatures count"),
+    "enrol": ("edge_agent", "get a gateway its certificate with a single-use code"),
     "journal": ("ingestor", "verify or show the journal"),
     "segment": ("ingestor", "show what a sealed segment holds"),
     "quarantine": ("ingestor", "list, show and replay what was refused"),

@@ -60,7 +60,7 @@ def context(ca: Path, cert: Path | None = None, key: Path | None = None) -> ssl.
         raise ConfigError(f"{ca}: is no certificate in PEM form: {exc}") from exc
     if cert is not None:
         certificate.load(cert)
-        _load_pair(made, cert, key)
+        load_pair(made, cert, key)
     return made
 
 
@@ -80,7 +80,8 @@ def in_words(exc: OSError) -> str:
     return str(exc)
 
 
-def _load_pair(made: ssl.SSLContext, cert: Path, key: Path | None) -> None:
+def load_pair(made: ssl.SSLContext, cert: Path, key: Path | None) -> None:
+    """What we show, and its key, which `cert` may hold as well. Raises ConfigError."""
     holder = key or cert
     try:
         # A key behind a pass phrase would be asked for on a terminal; here it is refused.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,8 +38,11 @@ class Server(uvicorn.Server):
         return nullcontext()
 
 
-def server(app: FastAPI) -> Server:
-    """Serve with `await server.serve([socket])`; stop with `server.should_exit = True`."""
+def server(app: FastAPI, cert: Path | None = None, key: Path | None = None) -> Server:
+    """Serve with `await server.serve([socket])`; stop with `server.should_exit = True`.
+
+    HTTPS with a certificate, whose file may hold its key.
+    """
     return Server(
         uvicorn.Config(
             app,
@@ -47,5 +51,7 @@ def server(app: FastAPI) -> Server:
             lifespan="off",
             ws="none",
             timeout_graceful_shutdown=3,
+            ssl_certfile=cert,
+            ssl_keyfile=key,
         )
     )

@@ -66,7 +66,7 @@ async def started(broker, tmp_path, samples=3):
     for n in range(samples):
         store.commit([Sample("m", NOW_MS + n, {"frequency": (n, 0)})], [], CLOCK.now(), {})
         store.seal(CLOCK.now(), "assumed")
-    uplink = Uplink(broker, "cq", "gw", store, disk, CLOUD_KEY.public, CLOCK)
+    uplink = Uplink(broker, "cq", "gw", store, disk, [CLOUD_KEY.public], CLOCK)
     client = Client(broker, f"cloud-{tmp_path.name}", subscribe=["wp/v1/cq/gw/+"])
     cloud = Cloud(client)
     async with client.running():

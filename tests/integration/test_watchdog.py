@@ -170,7 +170,7 @@ async def inside(folder: Path, manager: Manager, plan: config.Plan) -> AsyncIter
     clock, disk = system_clock(), Disk()
     key = SigningKey(bytes(range(32)))
     store = open_store(folder / "state/store.db", "cq", "gw", key, clock.now())
-    uplink = Uplink(plan.config.broker, "cq", "gw", store, disk, plan.receipt_key, clock)
+    uplink = Uplink(plan.config.broker, "cq", "gw", store, disk, plan.receipt_keys, clock)
     agent = Agent(plan, store, disk, uplink, clock, Systemd(manager.environ), Random(1))
     work = asyncio.create_task(agent.run(asyncio.Event(), folder / "agent.toml"))
     try:
