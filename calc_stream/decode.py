@@ -5,7 +5,7 @@ where the model knows no such meter. Both ways are exact: units differ by a term
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import msgspec
@@ -16,6 +16,7 @@ from calc_stream.core.decimals import parse_decimal
 from calc_stream.core.records import parse_event
 from calc_stream.core.swaps import Swap
 from calc_stream.core.whole import Rows, mul, whole
+from calc_stream.statements import NONE, Statements, register, statement_of
 from wire.errors import BadData
 from wire.journal import Record
 from wire.messages import MeterEvent, ProductionEvent
@@ -40,10 +41,20 @@ class Decoded:
     misfits: tuple[tuple[str, str], ...] = ()
 
 
-def decode(record: Record, units: Mapping[str, str]) -> Decoded:
-    """`units`: the model's unit by register. Raises BadData; offsets are set in every chunk."""
+def decode(record: Record, units: Mapping[str, str], statements: Statements = NONE) -> Decoded:
+    """`units`: the model's unit by register; `statements`: what is not to be booked.
+
+    Raises BadData; offsets are set in every chunk.
+    """
     if record.kind == "segment":
-        return _segment(record, units)
+        decoded = _segment(record, units)
+        return replace(decoded, chunk=statements.without(decoded.chunk))
+    if record.kind == "reading":
+        stated = statement_of(record)
+        if stated is None or stated.type != "manual" or statements.is_void(stated):
+            return Decoded(Chunk(offset=record.offset))
+        its = register(stated, units.get(stated.meter or "", stated.unit or ""))
+        return Decoded(Chunk(readings=(its,), offset=record.offset))
     if record.kind == "model":
         return Decoded(Chunk(model=_text(record), offset=record.offset))
     if record.kind == "event":

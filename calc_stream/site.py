@@ -13,11 +13,12 @@ import msgspec
 from calc_stream.core import Changes, Chunk, SiteState, Versions, parse_model
 from calc_stream.decode import Decoded, decode
 from calc_stream.factors import FactorSet, Method, Rates, marks_of
-from calc_stream.ledger.book import Because, Book
+from calc_stream.ledger.book import ANEW, Because, Book
 from calc_stream.ledger.figures import Basis
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.ledger.store import Commit, Store
 from calc_stream.silence import Patience, Told, silent_meters
+from calc_stream.statements import Statements, statement_of
 from wire.errors import BadData, ConfigError
 from wire.journal import Record
 
@@ -66,11 +67,15 @@ class Site:
         self._models: dict[int, Record] = {}  # by when they come into force
         self._factors: tuple[FactorSet, str] | None = None
         self._rates: Rates | None = None  # of these models and factors
+        self._statements = Statements()
         self._dirty: dict[str, BatchRow] = {}
         self._made: list[BatchRow] = []
 
-    def remember(self, models: list[Record], factors: list[Record]) -> None:
+    def remember(
+        self, models: list[Record], factors: list[Record], corrections: list[Record]
+    ) -> None:
         """After a start: which of the records up to the committed offset are in force."""
+        self._statements = Statements(r for r in corrections if r.offset <= self.offset)
         for record in (r for r in models if r.offset <= self.offset):
             self._adopt_model(record)
         for record in (r for r in factors if r.offset <= self.offset):
@@ -139,13 +144,14 @@ class Site:
     def _apply(self, record: Record) -> tuple[Decoded, Changes]:
         """Decode and hand to the core; what the record is, and what it changed."""
         try:
-            decoded = decode(record, self._units())
+            self._reconsider(record)
+            decoded = decode(record, self._units(), self._statements)
             if record.kind == "model":
                 self._make_room(decoded)
             if record.kind == "factor":
                 self._adopt_factors(record)
             changes = self.state.apply(decoded.chunk)
-            if record.kind in ("model", "factor"):
+            if record.kind in ANEW:
                 self._adopt_model(record)
                 self._rates = None
                 changes = changes.then(self._mark())
@@ -209,22 +215,30 @@ class Site:
         if all(old.get(register) == unit for register, unit in new.items() if register in read):
             return
         log.info("the new model gives registers other units: reading the journal again")
-        fresh = SiteState()
-        for reign in versions.reigns:
+        self._read_again(versions, decoded.chunk.offset or 0)
+
+    def _reconsider(self, record: Record) -> None:
+        """After a word that readings are wrong: read all of them again, without those. Raises BadData."""
+        told = statement_of(record)
+        if told is not None and self._statements.add(told):
+            log.info("%s %s: reading the journal again", told.type, told.id)
+            self._read_again(self.state.versions, record.offset)
+
+    def _read_again(self, versions: Versions | None, before: int) -> None:
+        """The state anew from the records before an offset."""
+        fresh, units = SiteState(), _units_of(versions)
+        for reign in versions.reigns if versions else ():
             fresh.apply(Chunk(model=reign.model.text))
         fresh.apply(Chunk(events=tuple(self.state.events.values())))
         for record in self._history():
-            if record.offset >= (decoded.chunk.offset or 0):
+            if record.offset >= before:
                 break
-            if record.kind == "segment":
-                self._read_again(fresh, record, new)
+            if record.kind in ("segment", "reading"):
+                try:
+                    fresh.apply(decode(record, units, self._statements).chunk)
+                except BadData as exc:
+                    self._note(f"{record.kind} {record.key}", f"offset {record.offset}: {exc}")
         self.state = fresh
-
-    def _read_again(self, fresh: SiteState, record: Record, units: dict[str, str]) -> None:
-        try:
-            fresh.apply(decode(record, units).chunk)
-        except BadData as exc:
-            self._note(f"segment {record.key}", f"offset {record.offset}: {exc}")
 
     def _adopt_factors(self, record: Record) -> None:
         try:

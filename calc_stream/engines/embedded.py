@@ -95,7 +95,8 @@ class Engine:
         last = reader.read(name, site.offset - 1, 1) if site.offset else []
         if site.offset and (not last or last[0].chain != site.told.chain):
             raise self._another(site.offset)
-        site.remember(reader.of_kind(name, "model"), reader.of_kind(name, "factor"))
+        kinds = ("model", "factor", "correction")
+        site.remember(*(reader.of_kind(name, kind) for kind in kinds))
         log.info("site %s: journal %s from offset %d on", name, self._journal, site.offset)
         return site
 

@@ -18,10 +18,13 @@ from calc_stream.ledger.closing import Closing
 from calc_stream.ledger.figures import Basis, Told, figures
 from calc_stream.ledger.gaps import Gaps
 from calc_stream.ledger.rows import CLOSED, BatchRow, State, same_figures
+:
+# Kinds of records after which everything is looked at again.
+ANEW = ("model", "factor", "correction")
 
 
 @dataclass(frozen=True)
-class Because:
+class Because::
     """The journal record that made the difference."""
 
     kind: str
@@ -62,7 +65,7 @@ class Book:
     ) -> tuple[list[BatchRow], list[BatchRow]]:
         """(rows that moved, revisions made) by a record that made these changes."""
         concerned = self._concerned(state, because, changes)
-        if self._close(state, changes, anew=because.kind in ("model", "factor")):
+        if self._close(state, changes, anew=because.kind in ANEW):
             concerned = None
         moved: set[str] = set()
         heirs = any(batch.drawn for batch in state.batches.values())
