@@ -27,7 +27,7 @@ CLOCK = Clock(lambda: T0 * 10**6, lambda: 0, "boot-b", Path("/none"))
 async def kept(tmp_path: Path) -> AsyncIterator[tuple[Store, Keeper]]:
     disk, broker = Disk(), Broker(port=1)
     store = open_store(tmp_path / "store.db", "cq", "gw", KEY, CLOCK.now())
-    uplink = Uplink(broker, "cq", "gw", store, disk, KEY.public, CLOCK)
+    uplink = Uplink(broker, "cq", "gw", store, disk, [KEY.public], CLOCK)
     settings = AgentConfig("cq", "gw", tmp_path, tmp_path / "receipt.pub", {}, {}, broker)
     yield store, Keeper(settings, store, disk, uplink, CLOCK)
     disk.close()
