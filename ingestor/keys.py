@@ -52,7 +52,8 @@ class Keys:
 
     def missing(self, site: str, gateway: str, public: PublicKey) -> Entry | None:
         """The entry that makes a configured key known; None if it is. Raises ConfigError."""
-        if (site, public.id) in self._known and self._holder(site, public) == gateway:
+        known = self.told(site, public.id)
+        if known is not None and (known.holder, known.gateway) == ("gateway", gateway):
             return None
         try:
             return self.entry(KeyRecord(site, gateway, str(public)))
@@ -68,10 +69,11 @@ class Keys:
         known = self._known.get((told.site, public.id))
         if known is None:
             return Entry("key", public.id, msgspec.json.encode(told))
-        if self._holder(told.site, public) != told.gateway:
+        if (known[0].holder, known[0].gateway) != (told.holder, told.gateway):
+            holder = known[0].gateway or "the ingestor"
             raise BadData(
                 f"key {public.id} of {told.site}/{told.gateway} is already the journal's key of "
-                f"{told.site}/{known[0].gateway}; every gateway needs a key of its own"
+                f"{told.site}/{holder}; every gateway needs a key of its own"
             )
         if known[0].revoked and not told.revoked:
             raise BadData(f"key {public.id} is revoked; a revocation is for ever")
@@ -104,10 +106,6 @@ class Keys:
         public.verify(signature, signed)
         if not _covers(told, header.t_first_ms, header.t_last_ms):
             raise BadData(f"key {header.key} is not valid at the time of these readings")
-
-    def _holder(self, site: str, public: PublicKey) -> str | None:
-        told = self.told(site, public.id)
-        return told.gateway if told and told.holder == "gateway" else None
 
     def is_ingestors(self, site: str, key_id: str) -> bool:
         """Whether the journal has this key as its ingestor's own."""

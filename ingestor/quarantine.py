@@ -1,7 +1,8 @@
 """What will never be good is kept here with the reason, until a person has looked.
 
-Bounded in count and bytes: when it is full the oldest leave, and the log says how many. A repeated
-item is counted, not kept twice. SQLite, so that the command line can look while the service runs.
+Bounded in count and bytes: when it is full the oldest leave, and the log says how many. Of one that
+is larger than anything of ours only the beginning is kept: it must not drive out all others. A
+repeated item is counted, not kept twice. SQLite, so that the command line can look while the service runs.
 """
 
 import hashlib
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wire.errors import ConfigError, TransientError
+from wire.segment import MAX_SEGMENT
 
 log = logging.getLogger(__name__)
 
+_SHOWN_BYTES = 64 * 1024
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS item (
     id INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL UNIQUE, t_ms INTEGER NOT NULL,
@@ -73,9 +76,7 @@ class Quarantine:
         """Keep all of them; on disk when this returns. Raises TransientError."""
         if not items:
             return
-        rows = [
-            (_hash(item), self._now_ms(), item.origin, item.reason, item.data) for item in items
-        ]
+        rows = [(_hash(item), self._now_ms(), item.origin, *_bounded(item)) for item in items]
         try:
             with self._lock, self._db:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -123,6 +124,16 @@ class Quarantine:
             self._db.execute("DELETE FROM item WHERE id = ?", (number,))
             dropped, size = dropped + 1, size - length
         return dropped
+
+
+def _bounded(item: Poison) -> tuple[str, bytes]:
+    """(reason, data) as they are kept."""
+    size = len(item.data)
+    if size <= MAX_SEGMENT:
+        return item.reason, item.data
+    digest = hashlib.sha256(item.data).hexdigest()
+    reason = f"{item.reason}; the first {_SHOWN_BYTES} of its {size} bytes, SHA-256 {digest}"
+    return reason, item.data[:_SHOWN_BYTES]
 
 
 def _hash(item: Poison) -> str:

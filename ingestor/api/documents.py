@@ -62,7 +62,7 @@ def _check_model(site: str, body: bytes) -> None:
     """Only what decides where it belongs; whether it makes sense is the calculator's to say."""
     try:
         told = tomllib.loads(body.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise bad_data(f"model: is not TOML: {exc}") from exc
     if told.get("site") != site:
         raise bad_data(f"model: site: is {told.get('site')!r}, not {site!r}")
