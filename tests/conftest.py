@@ -17,6 +17,7 @@ _PROGRAMS = {
     "tshark": "tshark",
     "libmodbus": "/usr/include/modbus/modbus.h",
     "systemd": "systemd-analyze",
+    "node": "npm",
 }
 
 

@@ -42,7 +42,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
     for package in PACKAGES:
         shutil.copytree(
-            root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "static")
+            root / package,
+            folder / package,
+            ignore=shutil.ignore_patterns("__pycache__", "static", "page"),
         )
     shutil.copy(root / "pyproject.toml", folder)
     return folder

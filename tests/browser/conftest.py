@@ -16,7 +16,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 class OpenPage(Protocol):
-    def __call__(self, instead: Any = None, **context: Any) -> Page: ...
+    def __call__(self, instead: Any = None, view: str = "", **context: Any) -> Page: ...
 
 
 # Playwright keeps an event loop of its own while it runs: a module's worth, so that asynchronous
@@ -30,7 +30,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system with its simulated plant, running for the browser to look at."""
     with running(tmp_path_factory.mktemp("demo") / "state") as system:
@@ -42,11 +42,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def watched(chromium: Browser, demo: System) -> Iterator[Callable[..., tuple[Page, list[str]]]]:
     """Opens the demo's page and keeps what its console complains of and where it asks.
 
-    `instead`: a snapshot the page gets in place of the live ones.
+    `instead`: a snapshot the page gets in place of the live ones; `view`: the address behind #.
     """
     opened = []
 
-    def open_watched(instead: Any = None, **context: Any) -> tuple[Page, list[str]]:
+    def open_watched(instead: Any = None, view: str = "", **context: Any) -> tuple[Page, list[str]]:
         settings = {"locale": "en-GB", "viewport": {"width": 1600, "height": 900}} | context
         page = chromium.new_context(**settings).new_page()
         opened.append(page)
@@ -73,7 +73,7 @@ def watched(chromium: Browser, demo: System) -> Iterator[Callable[..., tuple[Pag
                 "**/v1/live",
                 lambda route: route.fulfill(body=body, content_type="text/event-stream"),
             )
-        page.goto(demo.url)
+        page.goto(f"{demo.url}/{view}")
         page.wait_for_selector("body[data-offset]", timeout=30_000)
         return page, faults
 
@@ -89,8 +89,8 @@ def open_page(
     """Opens the page; afterwards nothing may have been wrong on its console or asked elsewhere."""
     kept: list[list[str]] = []
 
-    def open_clean(instead: Any = None, **context: Any) -> Page:
-        page, faults = watched(instead, **context)
+    def open_clean(instead: Any = None, view: str = "", **context: Any) -> Page:
+        page, faults = watched(instead, view, **context)
         kept.append(faults)
         return page
 

@@ -1,0 +1,113 @@
+// A control chart: one figure a batch, its uncertainty, and the limits of the process. Pure.
+
+import type { Palette } from "./palette.svelte";
+
+export interface Point {
+  batch: string;
+  value: number;
+  /** Half the width of its 95 % interval; null when that is not known. */
+  u95: number | null;
+}
+export interface Limits {
+  mean: number;
+  lower: number;
+  upper: number;
+}
+
+/** The limits of single values: 2.66 mean moving ranges (Shewhart, individuals chart; ISO 7870-2).
+ * Null for fewer than five points: they say nothing yet. */
+export function limitsOf(values: number[]): Limits | null {
+  if (values.length < 5) return null;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const moves = values.slice(1).map((value, at) => Math.abs(value - values[at]!));
+  const range = moves.reduce((sum, move) => sum + move, 0) / moves.length;
+  return { mean, lower: Math.max(0, mean - 2.66 * range), upper: mean + 2.66 * range };
+}
+
+export const isOut = (value: number, limits: Limits | null): boolean =>
+  limits !== null && (value > limits.upper || value < limits.lower);
+
+interface Drawing {
+  value(index: number): number;
+  coord(at: [number, number]): [number, number];
+}
+
+export interface Words {
+  figure(value: number): string;
+  point(point: Point): string;
+  mean: string;
+  upper: string;
+  lower: string;
+}
+
+/** What ECharts needs to draw it, the oldest batch first. */
+export function controlOption(points: Point[], limits: Limits | null, palette: Palette, words: Words): object {
+  const label = { color: palette.muted, fontFamily: palette.font, fontSize: 0.74 * palette.rem };
+  const line = (yAxis: number, name: string, type: string): object => ({
+    yAxis,
+    name,
+    lineStyle: { type, color: palette.muted, width: 1 },
+    label: { ...label, formatter: name, position: "insideEndTop" },
+  });
+  const marks = limits
+    ? [line(limits.mean, words.mean, "solid"), line(limits.upper, words.upper, "dashed"), line(limits.lower, words.lower, "dashed")]
+    : [];
+  return {
+    animation: false,
+    grid: { left: 4 * palette.rem, right: 1 * palette.rem, top: 1 * palette.rem, bottom: 2 * palette.rem },
+    tooltip: {
+      renderMode: "richText",
+      backgroundColor: palette.surface,
+      borderColor: palette.line,
+      textStyle: { ...label, color: palette.ink },
+      formatter: ({ dataIndex }: { dataIndex: number }) => words.point(points[dataIndex]!),
+    },
+    xAxis: {
+      type: "category",
+      data: points.map(({ batch }) => batch),
+      axisTick: { show: false },
+      axisLine: { lineStyle: { color: palette.line } },
+      axisLabel: { ...label, hideOverlap: true },
+    },
+    yAxis: {
+      type: "value",
+      scale: true,
+      splitLine: { lineStyle: { color: palette.line } },
+      axisLabel: { ...label, formatter: words.figure },
+    },
+    series: [
+      {
+        type: "custom",
+        silent: true,
+        z: 1,
+        data: points.map(({ value, u95 }, at) => [at, value - (u95 ?? 0), value + (u95 ?? 0)]),
+        renderItem: (_: unknown, drawing: Drawing) => {
+          const at = drawing.value(0);
+          const [x, low] = drawing.coord([at, drawing.value(1)]);
+          const [, high] = drawing.coord([at, drawing.value(2)]);
+          return {
+            type: "line",
+            shape: { x1: x, x2: x, y1: low, y2: high },
+            style: { stroke: palette.muted, lineWidth: 0.25 * palette.rem, opacity: 0.4, lineCap: "round" },
+          };
+        },
+      },
+      {
+        type: "line",
+        lineStyle: { color: palette.line, width: 1 },
+        symbolSize: 0.6 * palette.rem,
+        markLine: { silent: true, symbol: "none", animation: false, data: marks },
+        data: points.map((point) => {
+          const out = isOut(point.value, limits);
+          return {
+            value: point.value,
+            name: point.batch,
+            symbol: out ? "diamond" : "circle",
+            symbolSize: (out ? 0.9 : 0.6) * palette.rem,
+            itemStyle: { color: out ? palette.alarm : palette.accent },
+          };
+        }),
+      },
+    ],
+  };
+}

@@ -1,0 +1,97 @@
+// The way of energy from sources through the plant to accounts. Pure.
+
+import type { Amounts, Batch, Snapshot } from "./types";
+import { isZero, negative, sum } from "../say/decimals";
+
+export interface Flows {
+  edges: { from: string; to: string; meter: string | null; carrier: string; unit: string; amount: string; by_source: Amounts }[];
+  uses: { node: string; account: string; by_source: Amounts }[];
+  units: Record<string, string>;
+}
+
+export interface Link {
+  from: string;
+  to: string;
+  amounts: Amounts;
+}
+
+export const EARLIER = "earlier:";
+
+/** Where an account stands in the drawing: a running batch by itself, ended ones with their product,
+ * the others with their kind. */
+export function drawnAs(account: string, batches: Batch[]): string {
+  if (!account.startsWith("batch:")) return account.slice(0, account.indexOf(":") + 1) || account;
+  const batch = batches.find((each) => `batch:${each.batch}` === account);
+  if (!batch) return EARLIER;
+  return batch.state === "live" || !batch.product ? account : `product:${batch.product}`;
+}
+
+/** The links of what the calculator tells of its network. */
+export function linksOf(flows: Flows, batches: Batch[]): Link[] {
+  const edges = flows.edges.map(({ from, to, by_source }) => ({ from, to, amounts: by_source }));
+  const uses = flows.uses.map((use) => ({
+    from: use.node,
+    to: drawnAs(use.account, batches),
+    amounts: use.by_source,
+  }));
+  return [...edges, ...uses];
+}
+
+/** What the stream alone knows: from each source straight to the accounts. */
+export function straight(snapshot: Snapshot): Link[] {
+  const links: Link[] = [];
+  for (const { source, amount } of snapshot.sources) {
+    const batches = snapshot.batches.map((b) => ({ account: `batch:${b.batch}`, by_source: b.by_source }));
+    const told = [...batches, ...snapshot.accounts].filter((each) => each.by_source[source]);
+    for (const { account, by_source } of told) {
+      links.push({ from: source, to: drawnAs(account, snapshot.batches), amounts: { [source]: by_source[source]! } });
+    }
+    const left = sum([amount, ...told.map(({ by_source }) => negative(by_source[source]!))]);
+    if (Number(left) > 0) links.push({ from: source, to: EARLIER, amounts: { [source]: left } });
+  }
+  return links;
+}
+
+export interface Ribbon {
+  from: string;
+  to: string;
+  amounts: Amounts;
+  /** For drawing only. */
+  width: number;
+}
+
+/** The links of one unit, several between the same two places as one, without what closes a ring:
+ * a plant may feed itself, a drawing from left to right cannot. */
+export function ribbons(links: Link[], unit: string, unitOf: (source: string) => string): { drawn: Ribbon[]; rings: Ribbon[] } {
+  const by_ends = new Map<string, Ribbon>();
+  for (const { from, to, amounts } of links) {
+    const key = JSON.stringify([from, to]);
+    const ribbon = by_ends.get(key) ?? { from, to, amounts: {}, width: 0 };
+    for (const [source, amount] of Object.entries(amounts)) {
+      if (unitOf(source) !== unit || isZero(amount)) continue;
+      ribbon.amounts[source] = sum([ribbon.amounts[source] ?? "0", amount]);
+      ribbon.width += Math.max(0, Number(amount));
+    }
+    by_ends.set(key, ribbon);
+  }
+  const rings: Ribbon[] = [];
+  const drawn: Ribbon[] = [];
+  // The widest first: what has to be left out is the thinnest of its ring.
+  const wide = [...by_ends.values()].filter((r) => r.width > 0).sort((a, b) => b.width - a.width);
+  for (const ribbon of wide) (reaches(drawn, ribbon.to, ribbon.from) ? rings : drawn).push(ribbon);
+  return { drawn, rings };
+}
+
+function reaches(ribbons: Ribbon[], from: string, to: string): boolean {
+  const seen = new Set([from]);
+  const open = [from];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (at === to) return true;
+    for (const ribbon of ribbons) {
+      if (ribbon.from !== at || seen.has(ribbon.to)) continue;
+      seen.add(ribbon.to);
+      open.push(ribbon.to);
+    }
+  }
+  return false;
+}

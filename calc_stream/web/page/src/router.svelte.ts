@@ -1,0 +1,32 @@
+// Which view is shown: the part of the address behind #, so that every view has a link of its own
+// and the server knows one page only.
+
+export const VIEWS = ["now", "batches", "meters", "events", "model"] as const;
+export type View = (typeof VIEWS)[number];
+
+class Place {
+  #hash = $state(location.hash);
+  readonly wall = new URLSearchParams(location.search).has("wall");
+
+  constructor() {
+    addEventListener("hashchange", () => {
+      this.#hash = location.hash;
+    });
+  }
+
+  get #parts(): string[] {
+    return this.#hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  }
+  get view(): View {
+    const [view] = this.#parts;
+    return VIEWS.find((each) => each === view) ?? "now";
+  }
+  /** What of the view: the batch, the meter; "" for none. */
+  get of(): string {
+    return this.#parts.slice(1).join("/");
+  }
+}
+export const place = new Place();
+
+export const to = (view: View, of = ""): string =>
+  `#/${view}${of ? `/${encodeURIComponent(of)}` : ""}`;

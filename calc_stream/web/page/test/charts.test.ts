@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { isOut, limitsOf } from "../src/charts/control";
+import { laidOut } from "../src/charts/network";
+import { ceilingOf, layersOf, niceStep, range, resample, sampleTimes } from "../src/charts/stack";
+import type { Machine } from "../src/live/types";
+
+const machine = (node: string, w: number): Machine => ({
+  node, state: "producing", power_w: w, batches: [], power_history: [[0, w]],
+});
+
+test("power is a line between readings, and nothing over a long silence", () => {
+  expect(resample([[0, 100], [2000, 200]], [-1, 0, 1000, 2000, 3000])).toEqual([0, 100, 150, 200, 200]);
+  expect(resample([[0, 100], [60_000, 100]], [30_000])).toEqual([0]);
+  expect(resample([[0, -5]], [0])).toEqual([0]);
+  expect(sampleTimes(200_000).at(-1)).toBe(200_000);
+});
+
+test("the scale is round and does not breathe", () => {
+  expect([1, 90, 900, 12_345].map(niceStep)).toEqual([0.25, 25, 250, 5000]);
+  const first = ceilingOf(450_000, 0);
+  expect(first).toBe(600_000);
+  expect(ceilingOf(400_000, first)).toBe(first);
+});
+
+test("five hundred machines are eleven layers and the others", () => {
+  const machines = Array.from({ length: 500 }, (_, at) => machine(`m${at}`, at));
+  const colours = Array.from({ length: 11 }, (_, at) => `c${at}`);
+  const layers = layersOf(machines, colours, "rest", new Set());
+  expect(layers).toHaveLength(12);
+  expect(layers[0]!.key).toBe("m489");
+  expect(layers.at(-1)!.machines).toHaveLength(489);
+  expect(layersOf(machines.slice(0, 3), colours, "rest", new Set()).map(({ key }) => key)).toEqual(["m0", "m1", "m2"]);
+});
+
+test("a history has a mean, a least and a most", () => {
+  expect(range([[0, 1], [1, 3]])).toEqual({ mean: 2, least: 1, most: 3 });
+  expect(range([])).toBeNull();
+});
+
+test("the limits of single values are 2.66 mean moving ranges from their mean", () => {
+  const limits = limitsOf([10, 12, 10, 12, 10, 12])!;
+  expect(limits.mean).toBe(11);
+  expect(limits.upper).toBeCloseTo(11 + 2.66 * 2, 10);
+  expect([isOut(17, limits), isOut(12, limits)]).toEqual([true, false]);
+  expect(limitsOf([1, 2, 3, 4])).toBeNull();
+  expect(isOut(99, null)).toBe(false);
+});
+
+test("a network runs from sources to consumers though the plant feeds itself", () => {
+  const place = (id: string, kind: "source" | "bus" | "utility" | "node") => ({ id, kind, carrier: null, line: null });
+  const edge = (from: string, to: string) => ({ from, to, meter: null, carrier: "", unit: "" });
+  const places = [place("grid", "source"), place("main", "bus"), place("chiller", "utility"), place("comp", "utility"), place("press", "node")];
+  const edges = [edge("grid", "main"), edge("main", "chiller"), edge("main", "comp"), edge("chiller", "comp"), edge("comp", "chiller"), edge("comp", "press")];
+  const { spots, columns } = laidOut(places, edges);
+  const columnOf = Object.fromEntries(spots.map(({ id, column }) => [id, column]));
+  expect(columnOf.grid).toBe(0);
+  expect(columnOf.press).toBe(columns - 1);
+  expect(columnOf.main).toBeLessThan(columnOf.comp!);
+});

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { drawnAs, linksOf, ribbons, straight } from "../src/live/flows";
+import type { Batch, Snapshot } from "../src/live/types";
+
+const batch = (name: string, state: string, by_source = {}) =>
+  ({ batch: name, state, product: "wheel", by_source }) as unknown as Batch;
+const units: Record<string, string> = { grid: "kWh", gas: "Nm3" };
+
+test("running batches stand alone, ended ones with their product, pools together", () => {
+  const batches = [batch("A", "live"), batch("B", "closed")];
+  expect(drawnAs("batch:A", batches)).toBe("batch:A");
+  expect(drawnAs("batch:B", batches)).toBe("product:wheel");
+  expect(drawnAs("batch:Z", batches)).toBe("earlier:");
+  expect(drawnAs("pool:press-1", batches)).toBe("pool:");
+});
+
+test("the stream alone accounts for all that came in", () => {
+  const snapshot = {
+    sources: [{ source: "grid", amount: "10", unit: "kWh" }],
+    batches: [batch("A", "live", { grid: "4" })],
+    accounts: [{ account: "pool:x", by_source: { grid: "1.5" } }],
+  } as unknown as Snapshot;
+  const links = straight(snapshot);
+  expect(links.map(({ to, amounts }) => [to, amounts.grid])).toEqual([["batch:A", "4"], ["pool:", "1.5"], ["earlier:", "4.5"]]);
+});
+
+test("a drawing has one unit, and rings are opened at their thinnest", () => {
+  const edge = (from: string, to: string, by_source: Record<string, string>) =>
+    ({ from, to, by_source, meter: null, carrier: "", unit: "", amount: "" });
+  const flows = {
+    edges: [
+      edge("grid", "room", { grid: "10" }),
+      edge("room", "compressor", { grid: "6" }),
+      edge("room", "chiller", { grid: "4" }),
+      edge("compressor", "chiller", { grid: "0.5" }),
+      edge("chiller", "compressor", { grid: "1" }),
+      edge("gas", "furnace", { gas: "3" }),
+    ],
+    uses: [],
+    units,
+  };
+  const { drawn, rings } = ribbons(linksOf(flows, []), "kWh", (source) => units[source]!);
+  expect(rings.map(({ from, to }) => `${from} ${to}`)).toEqual(["compressor chiller"]);
+  expect(drawn.map(({ from }) => from)).not.toContain("gas");
+  expect(drawn).toHaveLength(4);
+});

@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { Latency } from "../src/live/latency";
+import { told, undone, written } from "../src/live/production";
+
+test("an event by hand says what was said and no more", () => {
+  const said = { node: "press-1", batch: " B-7 ", product: "", state: "idle" };
+  expect(written("start", said, 0, "page-1")).toEqual({
+    id: "page-1", t: "1970-01-01T00:00:00.000Z", type: "start", node: "press-1", batch: "B-7",
+  });
+  expect(undone("page-1", 0, "page-2")).toMatchObject({ type: "void", of: "page-1" });
+});
+
+test("an event that was taken back is known as such", () => {
+  const happening = (event: string, detail: Record<string, string>, t_ms: number) =>
+    ({ kind: "production", event, detail, t_ms, meter: null });
+  const events = [happening("start", { id: "a", node: "n" }, 1), happening("void", { id: "b", of: "a" }, 2)];
+  expect(told(events).map(({ id, voided }) => [id, voided])).toEqual([["b", false], ["a", true]]);
+});
+
+test("clocks that differ by more than half a second are measured, smaller differences count", () => {
+  const near = new Latency();
+  near.received(1000, 1200);
+  expect(near.painted(900, 1300)).toBe(400);
+  expect(near.painted(900, 1400)).toBeNull();
+  const far = new Latency();
+  far.received(1000, 61_000);
+  expect(far.painted(900, 61_300)).toBe(400);
+  expect(far.quantile(0.5)).toBe(400);
+});

@@ -1,0 +1,1 @@
+import{a as e,c as t,i as n,l as r,n as i,o as a,r as o,s,t as c,u as l}from"./echarts.js";t([c,e,n,l,i,a,s,o]);export{r as init};
