@@ -26,6 +26,7 @@ from calc_stream.evidence.trail import Trail, finer, trail
 from calc_stream.factors import Mass, Method, Rates, load_method
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.ledger.store import Store, open_store
+from calc_stream.statements import Statements
 from wire import config
 from wire.errors import ConfigError
 from wire.journal import Reader, Remote, open_reader
@@ -124,8 +125,10 @@ def _row(store: Store, site: str, batch: str, revision: int | None) -> BatchRow:
 def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Method]:
     versions = versions_in_force(reader.of_kind(site, "model"), row.model, upto)
     factors = in_force(reader.of_kind(site, "factor"), row.factor_set, upto)
+    corrections = reader.of_kind(site, "correction")
+    statements = Statements(record for record in corrections if record.offset <= upto)
     records = takewhile(lambda record: record.offset <= upto, reader.walk(site))
-    return gather(records, versions, factors), load_method(row.method)
+    return gather(records, versions, factors, statements), load_method(row.method)
 
 
 def _budget(row: BatchRow, told: Told, found: Trail, rates: Rates | None) -> Budget | None:

@@ -32,6 +32,7 @@ from calc_stream.evidence.compared import Case, Line, compared, of_accounts, of_
 from calc_stream.evidence.told import gather
 from calc_stream.factors import load, load_method
 from calc_stream.ledger.store import open_store
+from calc_stream.statements import Statements
 from wire.errors import ConfigError
 from wire.journal import open_reader
 
@@ -155,10 +156,12 @@ def _of_journal(args: argparse.Namespace) -> tuple[Case, Case]:
         factors = [r for r in reader.of_kind(site, "factor") if r.offset <= offset]
         if not factors:
             raise ConfigError("whatif: the journal holds no factors of this ledger")
+        corrections = reader.of_kind(site, "correction")
+        statements = Statements(r for r in corrections if r.offset <= offset)
 
         def case(versions: Versions) -> Case:
             records = takewhile(lambda r: r.offset <= offset, reader.walk(site))
-            told = gather(records, versions, factors[-1])
+            told = gather(records, versions, factors[-1], statements)
             known = told.factors or load()
             events = [*told.events.values()]
             return Case(versions, events, told.readings, known, method, state.frontier_ms)

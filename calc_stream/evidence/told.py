@@ -8,6 +8,7 @@ from calc_stream.core.whole import Rows
 from calc_stream.decode import Decoded, decode
 from calc_stream.factors import FactorSet
 from calc_stream.factors.marks import marks_of
+from calc_stream.statements import NONE, Statements
 from wire.errors import BadData, ConfigError
 from wire.journal import Record
 from wire.messages import ProductionEvent
@@ -39,15 +40,20 @@ class Told:
         return self.periods.versions
 
 
-def gather(records: Iterable[Record], versions: Versions, factors: Record | None) -> Told:
-    """`records` up to the offset of what is explained. Raises BadData for factors."""
+def gather(
+    records: Iterable[Record],
+    versions: Versions,
+    factors: Record | None,
+    statements: Statements = NONE,
+) -> Told:
+    """`records` and corrections up to the offset of what is explained. Raises BadData for factors."""
     known = FactorSet.decode(factors.data) if factors else None
     told = Told(Periods(versions, marks_of(versions, known)), known)
     units = {meter.id: meter.unit for meter in versions.meters.values()}
     for record in records:
-        if record.kind in ("segment", "event"):
+        if record.kind in ("segment", "event", "reading"):
             try:
-                _take(told, record, decode(record, units))
+                _take(told, record, decode(record, units, statements))
             except BadData:
                 continue  # the engine passed it over, too, and lists it as a problem
     return told

@@ -64,7 +64,7 @@ def take(plant: Plant, folder: Path, cuts: set[int]) -> Store:
 
     def begin() -> Site:
         site = Site(its, store, lambda: plant.writer.walk(SITE))
-        kinds = (plant.writer.of_kind(SITE, kind) for kind in ("model", "factor"))
+        kinds = (plant.writer.of_kind(SITE, kind) for kind in ("model", "factor", "correction"))
         site.remember(*kinds)
         return site
 
@@ -78,7 +78,10 @@ def take(plant: Plant, folder: Path, cuts: set[int]) -> Store:
     return store
 
 
-@pytest.mark.parametrize("seed", range(12))
+FEW, MANY = range(4), range(4, 12)
+
+
+@pytest.mark.parametrize("seed", [*FEW, *(pytest.param(n, marks=pytest.mark.full) for n in MANY)])
 def test_restarts_change_no_byte(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)
     plant = Plant(tmp_path)

@@ -1,11 +1,13 @@
 """Readings by hand, corrections and voids: what the books hold after them, and after a restart."""
 
+import argparse
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from calc_stream.commands import whatif
 from calc_stream.engines.embedded import Engine
 from tests.unit.calc_stream_live.plant import SITE, T0, Plant, go_on, row, run_to_end
 from wire.journal import Entry
@@ -105,3 +107,17 @@ def test_deliveries_and_bills_book_nothing(plant: Plant, tmp_path: Path) -> None
     assert energies(running) == before
     assert running.site is not None
     assert running.site.told.problems == {}
+
+
+def test_what_if_stands_on_what_is_booked(plant: Plant, tmp_path: Path) -> None:
+    plant.example_4()
+    plant.the_late_reading()
+    correct(plant, "c1", 100, 130)
+    manual(plant, "h1", 200, "1.130")
+    run_to_end(plant, tmp_path / "l")
+    parser = argparse.ArgumentParser()
+    whatif.add_arguments(parser)
+    places = ["--ledger", str(tmp_path / "l"), "--journal", str(plant.journal)]
+    answer = whatif.whatif(parser.parse_args(["P", *places, "--policy", "setup=pool"]))
+    assert "'0.057500'" in repr(answer.before)
+    assert "'0.060000'" not in repr(answer.before)
