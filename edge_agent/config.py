@@ -191,6 +191,7 @@ def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
     for name, table in found.buses.items():
         with told:
             buses[name] = drivers.configure(table, path, f"buses.{name}")
+    _ports(told, buses)
     meters: dict[str, Metered] = {}
     models: dict[tuple[str, bool], Profile] = {}
     for name, table in found.meters.items():
@@ -316,6 +317,17 @@ def _intervals(told: _Problems, meters: Mapping[str, Metered], boundary_ms: int)
             if longest_ms is not None and min(metered.interval_ms, boundary_ms) > longest_ms:
                 problem = f"must be {longest_ms // 1000} at most: {quantity} starts again so soon"
                 told.add(f"meters.{name}.interval_s", problem)
+
+
+def _ports(told: _Problems, buses: Mapping[str, tuple[Driver, Any]]) -> None:
+    """A serial port has one owner; two protocols on one pair of wires would disturb each other."""
+    taken: dict[str, str] = {}
+    for name, (_, settings) in buses.items():
+        device = getattr(settings, "device", "")
+        other = taken.setdefault(device, name) if device else name
+        if other != name:
+            cure = "name its meters there, or give them a port of their own"
+            told.add(f"buses.{name}.device", f"is the port of buses.{other}: {cure}")
 
 
 def _places(

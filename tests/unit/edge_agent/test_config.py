@@ -135,8 +135,16 @@ def test_two_meters_at_one_address_are_noticed(sample, tmp_path):
 def test_one_meter_under_two_names_of_its_bus_is_noticed(sample, tmp_path):
     bus = sample[sample.index("[buses.") : sample.index("[meters.")].replace("line-a", "line-b")
     second = sample[sample.index("[meters.") :].replace("m-press-1", "m-press-2")
-    (found,) = told(tmp_path, sample + bus + second.replace("line-a", "line-b"))
+    port, found = told(tmp_path, sample + bus + second.replace("line-a", "line-b"))
+    assert port.startswith("buses.line-b.device: is the port of buses.line-a")
     assert found.startswith("meters.m-press-2.unit_id: is where m-press-1 is, on bus line-a")
+
+
+def test_a_serial_port_has_one_bus(sample, tmp_path):
+    port = '[buses.line-%s]\ndriver = "%s"\ndevice = "/dev/ttyUSB0"\nbaud = %d\n'
+    lines = port % ("b", "dlt645", 2400) + port % ("c", "cjt188", 2400)
+    (found,) = told(tmp_path, sample + lines)
+    assert found.startswith("buses.line-c.device: is the port of buses.line-b")
 
 
 def test_meters_of_one_module_share_its_address_and_no_input(sample, tmp_path):
