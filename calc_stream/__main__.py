@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from calc_stream.commands import compute, explain, export, factors, methods, whatif
+from calc_stream.commands import bills, compute, explain, export, factors, methods, whatif
 from calc_stream.config import Plan, load_plan
 from calc_stream.service import run as serve
 from wire import logs
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         ("export", "closed batches and product factors for accounting", export),
         ("explain", "from a batch's footprint back to meters, registers and segments", explain),
         ("whatif", "a batch or a month by another factor, policy, method or model", whatif),
+        ("bills", "what was billed or delivered against what the meters counted", bills),
         ("factors", "list, show, check and import emission factors", factors),
         ("methods", "list and show method profiles", methods),
     ):

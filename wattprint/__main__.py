@@ -14,6 +14,7 @@ WORDS = {
     "compute": ("calc_stream", "footprints from files: model, events, readings"),
     "explain": ("calc_stream", "walk a batch's footprint back to readings and segments"),
     "whatif": ("calc_stream", "a batch or a month by another factor, policy, method or model"),
+    "bills": ("calc_stream", "what was billed against what the meters counted, by month"),
     "export": ("calc_stream", "closed batches and product factors as CSV or JSON"),
     "factors": ("calc_stream", "list, show, check and import emission factors"),
     "methods": ("calc_stream", "list and show method profiles"),
