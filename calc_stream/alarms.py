@@ -7,9 +7,8 @@ import msgspec
 import numpy as np
 
 from calc_stream.core.decimals import instant
-from calc_stream.core.edges import reach_of
 from calc_stream.core.plant import Meter
-from calc_stream.core.registers import flow_between
+from calc_stream.core.registers import flows_between
 from calc_stream.core.uncertainty import bias_of, residual_of
 from calc_stream.site import Site
 
@@ -107,9 +106,9 @@ def _u95(site: Site, place: str) -> float | None:
 def _counted(site: Site, meter: Meter) -> int:
     """Quanta up to what is posted."""
     state = site.state
-    reach = reach_of(state.readings, meter.id)
+    reach = state.readings.reach(meter.id)
     if reach is None or state.frontier_ms is None:
         return 0
     edges = np.array([reach[0], min(reach[1], state.frontier_ms)], dtype=np.int64)
-    flow = flow_between(edges, state.readings.totals(meter.id), meter.scale)
+    flow = flows_between(edges, [meter], state.readings)[meter.id]
     return int(sum(flow.quanta.tolist()))

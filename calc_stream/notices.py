@@ -6,7 +6,6 @@ import msgspec
 
 from calc_stream.core import Readings
 from calc_stream.core.decimals import parse_instant
-from calc_stream.core.edges import reach_of
 from wire.messages import MeterEvent
 from wire.quantities import QUANTITIES, register_id
 
@@ -43,7 +42,7 @@ class Notices(msgspec.Struct):
         return {
             register: event
             for register, event in self.doubts.items()
-            if (reach := reach_of(readings, register)) is None or reach[1] <= event.t_ms
+            if (reach := readings.reach(register)) is None or reach[1] <= event.t_ms
         }
 
     def unconfirmed(self, readings: Readings) -> Mapping[str, list[MeterEvent]]:

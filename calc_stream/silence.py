@@ -1,13 +1,14 @@
-"""Which meters nobody waits for any longer. Pure: "now" is when the ingestor wrote the record."""
+"""Whom nobody waits for any longer. Pure: "now" is when the ingestor wrote the record."""
 
 from collections.abc import Sequence
 
 import msgspec
 
 from calc_stream.core import Readings, Versions
-from calc_stream.core.edges import reach_of
+from calc_stream.core.whole import LIMIT
 from calc_stream.notices import Notices
 from wire.messages import MeterEvent
+from wire.segment import Header
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -18,21 +19,45 @@ class Patience(msgspec.Struct, frozen=True):
     close_after_ms: int
 
 
+class Backlog(msgspec.Struct, frozen=True):
+    """Readings from `from_ms` on that a gateway has yet to send; `told_ms`: since when it says so."""
+
+    from_ms: int
+    told_ms: int
+
+
 class Told(msgspec.Struct):
     """What is kept besides the core's state.
 
     `chain`: the journal's chain value at the last record; `silent`: meters gateways called so;
-    `problems`: records that could not be used, with the reason; `notices`: see there.
+    `backlogs`: what gateways have yet to send, by gateway; `problems`: records that could not be used,
+    with the reason; `notices`: see there.
     """
 
     chain: str = ""
     first_ms: int | None = None
     now_ms: int = 0
     silent: set[str] = set()
+    backlogs: dict[str, Backlog] = {}
     segments: int = 0
     readings: int = 0
     problems: dict[str, str] = {}
     notices: Notices = msgspec.field(default_factory=Notices)
+
+    def wait(self, header: Header) -> None:
+        """What the gateway has yet to send, as its newest segment says: the newest leave first."""
+        from_ms, known = header.waits_from_ms, self.backlogs.get(header.gateway)
+        if from_ms is None:
+            self.backlogs.pop(header.gateway, None)
+        elif known is None or known.from_ms != from_ms:
+            self.backlogs[header.gateway] = Backlog(from_ms, self.now_ms)
+
+    def held_ms(self, patience: Patience) -> int:
+        """From when on something is still on its way; LIMIT when nothing is. A backlog that does not
+        get shorter is waited for no longer than a meter is."""
+        backlogs = self.backlogs.values()
+        waited = (b for b in backlogs if self.now_ms - b.told_ms <= patience.close_after_ms)
+        return min((backlog.from_ms for backlog in waited), default=LIMIT)
 
     def hear(self, events: Sequence[MeterEvent]) -> None:
         self.notices.hear(events)
@@ -51,7 +76,7 @@ def silent_meters(
     silent: set[str] = set()
     doubted = told.notices.doubted(readings)
     for meter in versions.meters.values():
-        reach = reach_of(readings, meter.id)
+        reach = readings.reach(meter.id)
         if reach:
             lasts[meter.id] = reach[1]
         age_ms = told.now_ms - (reach[1] if reach else told.first_ms or told.now_ms)

@@ -6,7 +6,7 @@ why a restart may resume from any committed offset.
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -150,7 +150,10 @@ class Site:
                 self._make_room(decoded)
             if record.kind == "factor":
                 self._adopt_factors(record)
-            changes = self.state.apply(decoded.chunk)
+            if decoded.segment is not None:
+                self.told.wait(decoded.segment.header)
+            held_ms = self.told.held_ms(self.rules.patience)
+            changes = self.state.apply(replace(decoded.chunk, held_ms=held_ms))
             if record.kind in ANEW:
                 self._adopt_model(record)
                 self._rates = None
@@ -183,16 +186,17 @@ class Site:
                 self._models[reign.from_ms] = record
 
     def _listen(self) -> Changes:
-        """Declare meters silent, or not any longer; what that changes."""
+        """Whom to wait for, and whom no longer; what that changes."""
         versions = self.state.versions
         if versions is None:
             return Changes()
         silent = silent_meters(versions, self.state.readings, self.told, self.rules.patience)
-        if silent == self.state.silent:
+        held_ms = self.told.held_ms(self.rules.patience)
+        if (silent, held_ms) == (self.state.silent, self.state.held_ms):
             return Changes(frontier_ms=self.state.frontier_ms)
         for meter in sorted(silent ^ self.state.silent):
             log.warning("meter %s is %s", meter, "silent" if meter in silent else "back")
-        return self.state.apply(Chunk(silent=silent))
+        return self.state.apply(Chunk(silent=silent, held_ms=held_ms))
 
     def _units(self) -> dict[str, str]:
         return _units_of(self.state.versions)

@@ -60,6 +60,12 @@ def bundle(db: sqlite3.Connection, data: bytes) -> None:
     )
 
 
+def waits_from(db: sqlite3.Connection) -> int | None:
+    """The earliest time in the segments without a number; None when there are none."""
+    first_ms = db.execute("SELECT min(t_first_ms) FROM bundle").fetchone()[0]
+    return None if first_ms is None else int(first_ms)
+
+
 def pend(db: sqlite3.Connection, now: Instant, cycle: bytes) -> int:
     """Put what was read by the clock that shows `now` on disk; the row's id."""
     insert = "INSERT INTO pending (wall_ms, mono_ms, boot, data) VALUES (?,?,?,?)"

@@ -130,7 +130,7 @@ class Store:
         state = self.current()
         place = bundled(self._site, self._gateway, now.boot, clock_state)
         if live:
-            place = _placed(place, state)
+            place = self._placed(place, state)
         while True:
             dated = self._dated(cycles, now)
             try:
@@ -178,7 +178,7 @@ class Store:
                 seq=state.last_seq + 1,
                 prev=state.last_hash,
                 key=self._key.public.id,
-            )
+            ).where(rows.waits_from(db))
             rows.keep(db, enclose(header, bytes(inside), self._key), now)
             return header.seq
 
@@ -192,6 +192,17 @@ class Store:
         with self._file.reading() as db:
             count, size = db.execute(query).fetchone()
         return count, size
+
+    def _placed(self, place: Place, state: StreamState) -> Place:
+        with self._file.reading() as db:
+            waits_ms = rows.waits_from(db)
+        return dataclasses.replace(
+            place,
+            stream=state.stream,
+            seq=state.last_seq + 1,
+            prev=state.last_hash,
+            waits_from_ms=waits_ms,
+        )
 
     def _pending(self, most_cycles: int, now: Instant) -> list[Pending]:
         """The oldest cycles; of one that rotted only the word is left."""
@@ -381,9 +392,3 @@ def open_store(path: Path, site: str, gateway: str, key: SigningKey, now: Instan
     except TransientError as exc:
         log.error("%s; trying again", exc)
     return store
-
-
-def _placed(place: Place, state: StreamState) -> Place:
-    return dataclasses.replace(
-        place, stream=state.stream, seq=state.last_seq + 1, prev=state.last_hash
-    )

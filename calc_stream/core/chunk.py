@@ -36,8 +36,9 @@ class Registers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Records of one site, in any order. `silent`: the meters now declared silent, `marks`: when
-    factors may change (None: both as before).
+    """Records of one site, in any order. `silent`: the meters now declared silent, `held_ms`: from when
+    on readings are known to be on their way (LIMIT: none are), `marks`: when factors may change
+    (None: all as before).
 
     `offset`: the journal offset up to which the state has everything once this chunk is in.
     """
@@ -47,6 +48,7 @@ class Chunk:
     readings: tuple[Registers, ...] = ()
     swaps: Mapping[str, tuple[Swap, ...]] = field(default_factory=dict)
     silent: frozenset[str] | None = None
+    held_ms: int | None = None
     marks: Marks | None = None
     offset: int | None = None
 

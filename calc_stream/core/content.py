@@ -1,14 +1,13 @@
 """Content: how much of each source is in a flow, exactly, in whole numbers over a denominator."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from calc_stream.core.whole import Whole, add, floor_div, gcd, lcm, mul
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """parts[source] / whole quanta of each source, row by row; absent sources are zero."""
 
     parts: dict[str, Whole]

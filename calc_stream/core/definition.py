@@ -20,7 +20,8 @@ from calc_stream.core.timeline import timelines
 from calc_stream.core.versions import Versions
 from calc_stream.core.whole import Rows
 
-SLOTS_AT_ONCE = 1024  # keeps a block's columns in the processor's cache
+CELLS_AT_ONCE = 1 << 17  # meters times slots of a block: its matrices stay near the processor
+SLOTS_AT_ONCE = 64, 4096  # at least and at most
 _NO_MARKS = Marks()
 
 
@@ -48,7 +49,7 @@ def recompute(
     for reign, part in versions.within(span):
         network = network_of(reign.model)
         cuts = extra_cuts(reign, readings, standing, periods, part)
-        for edges in blocks(part, reign.model.slot_ms, cuts):
+        for edges in blocks(part, reign.model, cuts):
             before, wanted = _between(edges, from_ms, to_ms)
             if before.size > 1 and versions.stores:
                 stocks = post(network, nodes, readings, before, stocks).ended
@@ -86,12 +87,14 @@ def ledger_of(
     )
 
 
-def blocks(span: Span, slot_ms: int, cuts: Rows) -> Iterator[Rows]:
-    """The edges of the span in runs of SLOTS_AT_ONCE slots; neighbours share an edge."""
+def blocks(span: Span, model: SiteModel, cuts: Rows) -> Iterator[Rows]:
+    """The edges of the span in runs of many slots; neighbours share an edge."""
+    least, most = SLOTS_AT_ONCE
+    slots = min(max(CELLS_AT_ONCE // max(len(model.meters), 1), least), most)
     start, end = span
     while start < end:
-        stop = min((start // slot_ms + SLOTS_AT_ONCE) * slot_ms, end)
-        yield edges_within((start, stop), slot_ms, cuts)
+        stop = min((start // model.slot_ms + slots) * model.slot_ms, end)
+        yield edges_within((start, stop), model.slot_ms, cuts)
         start = stop
 
 

@@ -18,18 +18,12 @@ def span_of(site: SiteModel | Versions, readings: Readings) -> Span | None:
     ends = []
     for reign in Versions.of(site).reigns:
         for meter in reign.model.meters:
-            reach = reach_of(readings, meter.id)
+            reach = readings.reach(meter.id)
             if reach and (part := reign.within(*reach)):
                 ends.append(part)
     if not ends:
         return None
     return min(first for first, _ in ends), max(last for _, last in ends)
-
-
-def reach_of(readings: Readings, meter: str) -> Span | None:
-    """A meter's first and last reading; None when it was never read."""
-    times = readings.totals(meter).times
-    return (int(times[0]), int(times[-1])) if times.size else None
 
 
 def extra_cuts(
@@ -42,7 +36,7 @@ def extra_cuts(
         return np.empty(0, dtype=np.int64)
     cuts = [event.t_ms for event in events if event.cuts]
     for meter in reign.model.meters:
-        cuts += reach_of(readings, meter.id) or ()
+        cuts += readings.reach(meter.id) or ()
         cuts += (swap.t_ms for swap in readings.swaps.get(meter.id, ()))
     kept = [cut for cut in cuts if part[0] <= cut <= part[1]]
     return np.unique(np.concatenate([np.array(kept, dtype=np.int64), periods.cuts(reign, part)]))
@@ -61,7 +55,7 @@ def incomplete_meters(site: Versions, readings: Readings, span: Span | None) -> 
     found = set()
     for reign, (first, last) in site.within(span):
         for meter in reign.model.meters if first < last else ():
-            reach = reach_of(readings, meter.id)
+            reach = readings.reach(meter.id)
             if reach is None or reach[0] > first or reach[1] < last:
                 found.add(meter.id)
     return tuple(sorted(found))

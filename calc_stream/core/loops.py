@@ -81,10 +81,8 @@ def _hold(ways: dict[str, Outlets], stuck: list[Stuck]) -> dict[str, Outlets]:
         rows = [row for row, loop in stuck if name in loop]
         if not rows:
             continue
-        out = [weights.copy() for weights in way.out]
-        stay = way.stay.astype(object)
-        for weights in out:
-            weights[rows] = 0
+        out, stay = way.out.copy(), way.stay.astype(object)
+        out[:, rows] = 0
         stay[rows] = way.whole[rows]
         held[name] = replace(way, out=out, stay=narrow(stay))
     return held

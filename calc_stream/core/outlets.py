@@ -9,7 +9,7 @@ import numpy as np
 
 from calc_stream.core.known import Edge, Known, added, known_links
 from calc_stream.core.plant import Link, Meter, SiteModel
-from calc_stream.core.whole import Flags, Whole, add, mul, peak, total, whole
+from calc_stream.core.whole import Flags, Whole, add, mul, peak, stack, summed, total, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class Place:
 
 @dataclass(slots=True)
 class Outlets:
-    """out[i] / whole leaves by edge i of `Place.outflows`, stay / whole is its residual.
+    """out[i] / whole leaves by edge i of `Place.outflows` (a row an edge), stay / whole is its residual.
 
     `untraced`: rows where meters show an outflow that nothing feeds.
     """
 
     whole: Whole
-    out: list[Whole]
+    out: Whole
     stay: Whole
     untraced: Flags | None = None
 
@@ -68,8 +68,8 @@ def _mixed(
 ) -> Outlets:
     """A bus: each metered outflow f takes f / D of the content; links share what is left."""
     zero = np.zeros(rows, dtype=np.int64)
-    metered = [flows[e.id] if isinstance(e, Meter) else zero for e in place.outflows]
-    drawn = divisor = total(metered, zero)
+    metered = stack([flows[e.id] if isinstance(e, Meter) else zero for e in place.outflows], rows)
+    drawn = divisor = summed(metered)
     if not place.spreads:
         arrived = added(place.inflows, flows, known, rows)
         divisor = arrived.numbers
@@ -77,13 +77,13 @@ def _mixed(
             # Below zero when more was taken upstream than there was: then all signs turn.
             unit = np.where(divisor < 0, whole(-arrived.over), whole(arrived.over))
             divisor = mul(divisor, np.where(divisor < 0, whole(-1), whole(1)))
-            metered, drawn = [mul(flow, unit) for flow in metered], mul(drawn, unit)
+            metered, drawn = mul(metered, unit), mul(drawn, unit)
     empty = divisor == 0
     untraced = None
     if empty.any():
         divisor = np.where(empty, whole(1), divisor)
         untraced = empty if peak(drawn[empty]) else None
-        metered = [np.where(empty, zero, flow) for flow in metered]
+        metered = np.where(empty, zero, metered)
         drawn = np.where(empty, zero, drawn)
     rest = add(divisor, -drawn)
     links = [e for e in place.outflows if isinstance(e, Link)]
@@ -97,7 +97,8 @@ def _mixed(
         mul(linked, whole(next(given))) if isinstance(edge, Link) else mul(flow, parts)
         for edge, flow in zip(place.outflows, metered, strict=True)
     ]
-    return Outlets(mul(divisor, parts), out, mul(np.where(empty, rest, zero), parts), untraced)
+    stay = mul(np.where(empty, rest, zero), parts)
+    return Outlets(mul(divisor, parts), stack(out, rows), stay, untraced)
 
 
 def _passed_on(place: Place, flows: Mapping[str, Whole], rows: int) -> Outlets:
@@ -119,11 +120,11 @@ def _passed_on(place: Place, flows: Mapping[str, Whole], rows: int) -> Outlets:
             drawn = total(metered, zero)
         divisor = np.where(drawn == 0, whole(1), drawn)
         stay = np.where(drawn == 0, one, zero)
-        return Outlets(divisor, metered, stay)
+        return Outlets(divisor, stack(metered, rows), stay)
     idle = drawn == 0 if all_metered else np.zeros(rows, dtype=np.bool_)
     parts = np.repeat(whole(sum(numbers)), rows)
     out = [np.where(idle, zero, np.repeat(whole(number), rows)) for number in numbers]
-    return Outlets(parts, out, np.where(idle, parts, zero))
+    return Outlets(parts, stack(out, rows), np.where(idle, parts, zero))
 
 
 def _weights(model: SiteModel, outflows: tuple[Edge, ...]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ state, too; that splits an account's own steps of the sum and nobody else's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -21,7 +21,7 @@ from calc_stream.core.outlets import places_of
 from calc_stream.core.periods import Periods
 from calc_stream.core.plant import SiteModel
 from calc_stream.core.receivers import Nodes, gaps_of, receivers
-from calc_stream.core.registers import flow_between
+from calc_stream.core.registers import flows_between
 from calc_stream.core.series import Readings
 from calc_stream.core.stored import Stored, store
 from calc_stream.core.stores import Stocks
@@ -37,6 +37,8 @@ from calc_stream.core.whole import (
     mul,
     narrow,
     peak,
+    running,
+    stack,
     total,
 )
 
@@ -91,6 +93,37 @@ class Postings:
             sums.setdefault(self.accounts[account], {})[key] = int(result[at])
         return sums
 
+    def split(self, t_ms: int) -> "tuple[Postings, Postings]":
+        """What ends at one of its edges or before, and the rest. Of a page without stores; how many
+        intervals each has is not known."""
+        at = int(self.starts.searchsorted(t_ms, "left"))
+        rest = self._rows(slice(at, None))
+        inflow = [0] * len(self.sources)  # of the rest: all that entered was posted
+        for source, quanta in zip(rest.source.tolist(), rest.quanta.tolist(), strict=True):
+            inflow[source] += quanta
+        before = tuple(a - b for a, b in zip(self.inflow, inflow, strict=True))
+        return (
+            replace(self._rows(slice(at)), inflow=before),
+            replace(rest, inflow=tuple(inflow)),
+        )
+
+    def _rows(self, rows: slice) -> "Postings":
+        return replace(
+            self,
+            starts=self.starts[rows],
+            ends=self.ends[rows],
+            account=self.account[rows],
+            source=self.source[rows],
+            quanta=self.quanta[rows],
+            gapped=self.gapped[rows],
+            intervals=0,
+        )
+
+    def negative(self) -> "Postings":
+        """What takes it back."""
+        inflow, opening = (tuple(-q for q in own) for own in (self.inflow, self.opening))
+        return replace(self, quanta=-self.quanta, inflow=inflow, opening=opening)
+
 
 def network_of(model: SiteModel) -> Network:
     """The places of a model in the order in which they are traced."""
@@ -109,10 +142,7 @@ def post(
     """The postings of the intervals between neighbouring edges; `stocks`: at the first of them."""
     model = network.model
     begins, ends = edges[:-1], edges[1:]
-    flows = {
-        meter.id: flow_between(edges, readings.totals(meter.id), meter.scale, model.max_gap_ms)
-        for meter in model.meters
-    }
+    flows = flows_between(edges, model.meters, readings, model.max_gap_ms)
     quanta_of = {meter: flow.quanta for meter, flow in flows.items()}
     traced = trace(network, quanta_of, begins.size)
     accounts = receivers(model, traced, nodes, begins, ends)
@@ -131,8 +161,8 @@ def post(
         columns += _floors(at, source, contents, given, begins.size)
         columns += _opened(at, source, names, stored)
     row, account, source_at, quanta = _joined(columns)
-    order = np.lexsort((source_at, account, row))
-    row, account, source_at, quanta = row[order], account[order], source_at[order], quanta[order]
+    used = np.unique(account)
+    names, account = tuple(names[at] for at in used.tolist()), np.searchsorted(used, account)
     gapped = np.zeros(row.size, dtype=np.bool_)
     for at, name in enumerate(names):
         if name in gaps:
@@ -167,27 +197,35 @@ def _floors(
     """One source's postings, an entry an account; `given`: what an account gave away again."""
     divisors = common_whole([c.whole for own in accounts for c in own if source in c.parts], rows)
     factors: dict[int, Whole | None] = {id(divisors): None}
-    running: Whole = np.zeros(rows, dtype=np.int64)
-    floor: Whole = running
-    columns = []
+    parts: list[Whole] = []
+    ends: list[int] = []  # of each account's own parts
+    backs: dict[int, Whole] = {}
     for account, (own, back) in enumerate(zip(accounts, given, strict=True)):
-        mine = [content for content in own if source in content.parts]
-        if not mine and back is None:
-            continue
-        for content in mine:
+        for content in own:
+            part = content.parts.get(source)
+            if part is None:
+                continue
             if id(content.whole) not in factors:
                 factors[id(content.whole)] = floor_div(divisors, content.whole)
             factor = factors[id(content.whole)]
-            part = content.parts[source]
-            running = add(running, part if factor is None else mul(part, factor))
-        reached = floor_div(running, divisors) if mine else floor
-        quanta = add(reached, -floor)
-        floor = reached
+            parts.append(part if factor is None else mul(part, factor))
+        ends.append(len(parts))
         if back is not None:
-            quanta = add(quanta, -back)
-        hit = np.flatnonzero(quanta)
-        columns.append((hit, np.full_like(hit, account), np.full_like(hit, at), quanta[hit]))
-    return columns
+            backs[account] = back
+    floors = floor_div(running(stack(parts, rows)), divisors)
+    quanta = floors if len(ends) == len(parts) else _at_ends(floors, ends)
+    steps = np.diff(quanta, axis=0, prepend=np.zeros((1, rows), dtype=np.int64))
+    for account, back in backs.items():
+        steps = steps if back.dtype != object else steps.astype(object)
+        steps[account] = add(steps[account], -back)
+    hit, who = np.nonzero(steps.T)
+    return [(hit, who, np.full_like(hit, at), steps[who, hit])]
+
+
+def _at_ends(floors: Whole, ends: list[int]) -> Whole:
+    """What the running floor is where each account's parts end; zero before the first part."""
+    zero: Whole = np.zeros((1, floors.shape[1]), dtype=np.int64)
+    return np.concatenate([zero, floors])[ends]
 
 
 def _opened(at: int, source: str, names: tuple[Account, ...], stored: Stored) -> list[Column]:
@@ -200,8 +238,13 @@ def _opened(at: int, source: str, names: tuple[Account, ...], stored: Stored) ->
 
 
 def _joined(columns: list[Column]) -> Column:
+    """By interval, account and source."""
+    columns = [column for column in columns if column[0].size]
+    if len(columns) == 1:  # in this order already
+        return (*columns[0][:3], narrow(columns[0][3]))
     if not columns:
         empty: Rows = np.empty(0, dtype=np.int64)
         return empty, empty, empty, empty
     row, account, source, quanta = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    return row, account, source, narrow(quanta)
+    order = np.lexsort((source, account, row))
+    return row[order], account[order], source[order], narrow(quanta[order])

@@ -20,6 +20,7 @@ def receivers(
 ) -> dict[Account, list[Content]]:
     """Exact contents by account."""
     rows = begins.size
+    first_ms, last_ms = (int(begins[0]), int(begins[-1])) if rows else (0, 0)
     accounts = {
         Account(f"residual:{place}"): [content] for place, content in traced.residuals.items()
     }
@@ -31,12 +32,17 @@ def receivers(
             accounts[Account(of_store(end))] = contents
             continue
         content = together(contents, rows)
-        for share in shares_at(model, nodes, end, begins, ends):
+        alone = None if model.nodes[end].overhead else nodes[end].alone(first_ms, last_ms)
+        if alone is not None:
+            accounts[alone] = [content]
+            continue
+        shares = shares_at(model, nodes, end, begins, ends)
+        for share in shares:
             part = content
-            if not ((share.weights == 1).all() and (share.whole == 1).all()):
-                parted = content.times(share.weights)
+            if len(shares) > 1:
                 ones = bool((share.whole == 1).all())
-                part = parted if ones else Content(parted.parts, mul(parted.whole, share.whole))
+                part = content.times(share.weights)
+                part = part if ones else Content(part.parts, mul(part.whole, share.whole))
             accounts.setdefault(share.account, []).append(part)
     return accounts
 

@@ -18,7 +18,7 @@ from calc_stream.core.outlets import Place, outlets
 from calc_stream.core.plant import Carrier, Meter, SiteModel
 from calc_stream.core.postings import network_of
 from calc_stream.core.receivers import Nodes, shares_at
-from calc_stream.core.registers import flow_between
+from calc_stream.core.registers import flows_between
 from calc_stream.core.series import Readings
 from calc_stream.core.tracing import is_loop
 from calc_stream.core.whole import Rows, Whole
@@ -74,8 +74,8 @@ class Sensitivity:
         self._rows = max(edges.size - 1, 0)
         self._weights = weights
         whole = {
-            meter.id: flow_between(edges, readings.totals(meter.id), meter.scale).quanta
-            for meter in model.meters
+            meter: flow.quanta
+            for meter, flow in flows_between(edges, model.meters, readings).items()
         }
         self._flows = {name: flow.astype(np.float64) for name, flow in whole.items()}
         self._groups = network_of(model).groups

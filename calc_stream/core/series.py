@@ -4,7 +4,7 @@ A column takes readings in any order and any number of times; what it then holds
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from calc_stream.core.whole import column as ints
 Span = tuple[int, int]  # milliseconds, both ends included
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """A meter's cumulative total, times 10**-exponent; times strictly rising."""
 
     times: Rows
@@ -52,9 +51,14 @@ class Column:
         """Takes readings in; the span they change (neighbours included), None when nothing new."""
         if not times.size:
             return None
-        mantissas = self._align(mantissas, exponent)
-        at = int(np.searchsorted(self.times, times.min(), "left"))
+        if exponent != self.exponent or mantissas.dtype != self._mantissas.dtype:
+            mantissas = self._align(mantissas, exponent)
         old = self._size
+        if (not old or times[0] > self._times[old - 1]) and _rises(times):
+            first = int(self._times[old - 1] if old else times[0])
+            self._put(old, times, mantissas)
+            return first, int(times[-1])
+        at = int(np.searchsorted(self.times, times.min(), "left"))
         tail = np.concatenate([self._times[at:old], times])
         marks = np.concatenate([self._mantissas[at:old], mantissas])
         if (np.diff(tail) <= 0).any():
@@ -85,16 +89,17 @@ class Column:
             self._mantissas = mul(self._mantissas[: self._size], factor)
             self._times = self._times[: self._size]
             self.exponent = exponent
-        mantissas = mul(mantissas, whole(10 ** (exponent - self.exponent)))
-        if mantissas.dtype == object and self._mantissas.dtype != object:
-            mantissas = narrow(mantissas)
-        return mantissas
+        if exponent > self.exponent:
+            mantissas = mul(mantissas, whole(10 ** (exponent - self.exponent)))
+        if self._mantissas.dtype == object:
+            return mantissas.astype(object)
+        return narrow(mantissas)
 
     def _put(self, at: int, times: Rows, mantissas: Whole) -> None:
         end = at + times.size
         if end > self._times.size or mantissas.dtype != self._mantissas.dtype:
             room = np.empty(max(16, end + end // 2), dtype=np.int64)
-            marks: Whole = np.zeros(room.size, dtype=mantissas.dtype)
+            marks: Whole = np.empty(room.size, dtype=mantissas.dtype)
             room[:at], marks[:at] = self._times[:at], self._mantissas[:at]
             self._times, self._mantissas = room, marks
         self._times[at:end], self._mantissas[at:end] = times, mantissas
@@ -104,7 +109,8 @@ class Column:
 class Readings:
     """All meters' columns and swaps, and what was left out for its quality.
 
-    `swaps`: as gateways saw them; `told`: what people said of those. Mutable, and used so only by the state of a site; a computation reads it.
+    `swaps`: as gateways saw them; `told`: what people said of those. Mutable, and used so only by the
+    state of a site; a computation reads it.
     """
 
     def __init__(self) -> None:
@@ -114,11 +120,15 @@ class Readings:
         self.left_out: set[tuple[str, int, int, int, str]] = set()
         self._totals: dict[str, Totals] = {}
         self._standing: dict[str, Standing] = {}
+        self._reaches: dict[str, Span | None] = {}
 
     def add(self, meter: str, times: Rows, mantissas: Whole, exponent: int) -> Span | None:
         """Registers of one meter, in any order; the span they change."""
-        stood = self.standing(meter).swaps
-        span = self.columns.setdefault(meter, Column()).merge(times, mantissas, exponent)
+        column = self.columns.get(meter)
+        if column is None:
+            column = self.columns[meter] = Column()
+        stood = self.standing(meter).swaps if meter in self.swaps else ()
+        span = column.merge(times, mantissas, exponent)
         if span is None:
             return None
         self._forget(meter)
@@ -172,10 +182,19 @@ class Readings:
 
     def totals(self, meter: str) -> Totals:
         """The cumulative total of a meter (empty when it was never read)."""
-        if meter not in self._totals:
-            column = self.columns.get(meter, Column())
-            self._totals[meter] = _totals(column, self.standing(meter).swaps)
-        return self._totals[meter]
+        known = self._totals.get(meter)
+        if known is None:
+            swaps = self.standing(meter).swaps if meter in self.swaps else ()
+            known = self._totals[meter] = _totals(self.columns.get(meter) or Column(), swaps)
+        return known
+
+    def reach(self, meter: str) -> Span | None:
+        """A meter's first and last reading; None when it was never read."""
+        if meter in self._reaches:
+            return self._reaches[meter]
+        times = self.totals(meter).times
+        reach = self._reaches[meter] = (int(times[0]), int(times[-1])) if times.size else None
+        return reach
 
     def standing(self, meter: str) -> Standing:
         """The swaps of a meter that count."""
@@ -191,6 +210,7 @@ class Readings:
     def _forget(self, meter: str) -> None:
         self._totals.pop(meter, None)
         self._standing.pop(meter, None)
+        self._reaches.pop(meter, None)
 
     def _changed(self, meter: str, stood: Sequence[Swap]) -> Span | None:
         """Everything after the first swap that stands now and did not, or the other way round."""
@@ -200,6 +220,10 @@ class Readings:
         times = self.totals(meter).times
         at = int(np.searchsorted(times, min(swap.t_ms for swap in moved), "left"))
         return int(times[max(at - 1, 0)]), int(times[-1])
+
+
+def _rises(times: Rows) -> bool:
+    return bool(np.logical_and.reduce(times[1:] > times[:-1]))
 
 
 def _totals(column: Column, swaps: Sequence[Swap]) -> Totals:

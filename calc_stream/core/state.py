@@ -1,13 +1,15 @@
 """The state of a site between chunks: everything told, and what is posted of it.
 
 Postings are kept in pages of PAGE_SLOTS slots and reach up to the frontier: the earliest last
-reading among the meters in force and not declared silent. A chunk marks the spans it touches; only
+reading among the meters in force and not declared silent, and no later than what is known to be on
+its way. A chunk marks the spans it touches; only
 their pages are posted anew, and pages after them as long as what is in the stores at their beginning
 differs. The ledger equals `recompute` on everything told so far, whatever the order.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -16,10 +18,11 @@ from calc_stream.core.accounts import Sums
 from calc_stream.core.batches import Batch, Lot, batches_of, lots_of
 from calc_stream.core.chunk import Changes, Chunk
 from calc_stream.core.definition import blocks, ledger_of
-from calc_stream.core.edges import edges_within, extra_cuts, reach_of, span_of
+from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.event_records import merge_events
 from calc_stream.core.events import Event, Problem, in_force, misplaced, swaps_told
-from calc_stream.core.ledger import Ledger
+from calc_stream.core.frontier import Waiting, frontier_of
+from calc_stream.core.ledger import Ledger, joined
 from calc_stream.core.model import SiteModel, parse_model
 from calc_stream.core.pages import page_at, pages_within
 from calc_stream.core.periods import Marks, Periods
@@ -44,6 +47,7 @@ class SiteState:
         self.marks = Marks()
         self.offset = 0
         self.silent: frozenset[str] = frozenset()
+        self.held_ms = LIMIT
         self.events: dict[str, Event] = {}
         self.readings = Readings()
         self.pages: dict[int, Postings] = {}
@@ -84,6 +88,8 @@ class SiteState:
         self.events |= {event.id: event for event in fresh}
         if chunk.silent is not None:
             self.silent = chunk.silent
+        if chunk.held_ms is not None:
+            self.held_ms = chunk.held_ms
         if chunk.offset is not None:
             self.offset = chunk.offset
         before: Before = {}
@@ -97,7 +103,7 @@ class SiteState:
         if fresh or adopts:
             touched += self._follow(self.periods)
         touched += self._reach(self.periods)
-        return self._post(self.periods, touched, adopts, before)
+        return self._post(self.periods, _united(touched), adopts, before)
 
     def ledger(self, upto: Literal["frontier", "end"] = "end") -> Ledger:
         """What is posted, or with `end` also the preview beyond the frontier."""
@@ -107,7 +113,7 @@ class SiteState:
         if upto == "end" and self._span is not None:
             start = self._span[0] if self.frontier_ms is None else self.frontier_ms
             for reign, part in periods.versions.within((start, self._span[1])):
-                for edges in blocks(part, reign.model.slot_ms, self._cuts[reign.from_ms]):
+                for edges in blocks(part, reign.model, self._cuts[reign.from_ms]):
                     stocks = parts[-1].ended if parts else {}
                     network = self._networks[reign.from_ms]
                     parts.append(post(network, self.nodes, self.readings, edges, stocks))
@@ -159,7 +165,7 @@ class SiteState:
         reigns = self.versions.reigns if self.versions else ()
         models = tuple(reign.model.text for reign in reigns)
         told = (self.offset, self.silent, self.marks, self.events, self.readings)
-        return pack(Stored(models, *told, self.pages))
+        return pack(Stored(models, *told, self.pages, self.held_ms))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "SiteState":
@@ -170,6 +176,7 @@ class SiteState:
         stored = unpack(data)
         site.offset, site.silent, site.marks = stored.offset, stored.silent, stored.marks
         site.events, site.readings = stored.events, stored.readings
+        site.held_ms = stored.held_ms
         if stored.models:
             versions = Versions.of(parse_model(text, "model") for text in stored.models)
             site._adopt(versions, stored.marks, {})
@@ -242,36 +249,21 @@ class SiteState:
             for r in versions.reigns
         )
         self._cuts = dict(cuts)
-        self.frontier_ms = self._frontier(versions)
+        waiting = Waiting(self.silent, self.held_ms)
+        self.frontier_ms = frontier_of(versions, self.readings, waiting, self._span, self._cuts)
         none: Rows = np.empty(0, dtype=np.int64)
         touched: list[Span] = []
+        posted = self.posted
+        upto_ms = max((span[1] for span in (old_posted, posted) if span), default=-LIMIT)
         for start in old_cuts.keys() | self._cuts.keys():
             moved = np.setxor1d(old_cuts.get(start, none), self._cuts.get(start, none))
-            touched += [(cut, cut) for cut in moved.tolist()]
-        posted = self.posted
+            touched += [(cut, cut) for cut in moved[moved <= upto_ms].tolist()]
         if old_posted is None or posted is None:
             return [_EVERYTHING] if old_posted != posted else touched
         return [
             *touched,
             *(_ordered(*ends) for ends in zip(old_posted, posted) if ends[0] != ends[1]),
         ]
-
-    def _frontier(self, versions: Versions) -> int | None:
-        """The earliest instant from which on a meter in force, not declared silent, has told
-        nothing; None when that is before anything was read."""
-        untold: list[int] = []
-        for reign in versions.reigns:
-            for meter in reign.model.meters:
-                if meter.id in self.silent:
-                    continue
-                reach = reach_of(self.readings, meter.id)
-                since = reign.from_ms if reach is None else max(reach[1], reign.from_ms)
-                if since < reign.to_ms:
-                    untold.append(since)
-        frontier = min(untold, default=None)
-        if frontier is None or self._span is None or frontier < self._span[0]:
-            return None
-        return frontier
 
     @property
     def posted(self) -> Span | None:
@@ -281,7 +273,7 @@ class SiteState:
         return self._span[0], self.frontier_ms
 
     def _post(
-        self, periods: Periods, touched: Iterable[Span], missing: bool, before: Before
+        self, periods: Periods, touched: list[Span], missing: bool, before: Before
     ) -> Changes:
         """Posts the touched pages anew, those that are missing, and those whose stores begin
         otherwise now."""
@@ -303,17 +295,21 @@ class SiteState:
             if page not in wanted and old is not None and old.begun == stocks:
                 stocks = old.ended
                 continue
-            if old is not None:
-                self._totals.take(self.pages.pop(page), periods, -1, before)
             edges = self._page_edges(versions, page)
             if edges is None:
+                self._totals.exchange(self.pages.pop(page, None), None, periods, before)
                 continue
             network = self._networks[versions.reign_at(page).from_ms]
-            new = post(network, self.nodes, self.readings, edges, stocks)
+            # What no change reaches stays; behind a store, or with flows nothing explains, all is new.
+            at = 0 if versions.stores or old is None or old.untraced else _settled(edges, touched)
+            kept, gone = old.split(int(edges[at])) if old is not None and at else (None, old)
+            new = post(network, self.nodes, self.readings, edges[at:], stocks)
             stocks = new.ended
+            self._totals.exchange(gone, new, periods, before)
+            if kept is not None:
+                new = joined([replace(kept, intervals=at), new], new.sources)
             self.pages[page] = new
-            self._totals.take(new, periods, 1, before)
-            spans.append((int(edges[0]), int(edges[-1])))
+            spans.append((int(edges[at]), int(edges[-1])))
         changed, moved = self._totals.changed(before), self._totals.moved(before)
         return Changes(tuple(spans), changed, frozenset(moved), self.frontier_ms)
 
@@ -350,6 +346,23 @@ def step(state: bytes, chunk: Chunk) -> tuple[bytes, Changes]:
 def _same_page(old: Versions, new: Versions, t_ms: int) -> bool:
     (before, was), (after, now) = page_at(old, t_ms), page_at(new, t_ms)
     return before.model is after.model and was == now == (t_ms, now[1])
+
+
+def _united(spans: Iterable[Span]) -> list[Span]:
+    """The same time in as few spans, in order."""
+    found: list[Span] = []
+    for first, last in sorted(spans):
+        if found and first <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], last)
+        else:
+            found.append((first, last))
+    return found
+
+
+def _settled(edges: Rows, touched: list[Span]) -> int:
+    """The number of the last edge of a page that lies before anything touched in it."""
+    reaching = [first for first, last in touched if last >= edges[0] and first <= edges[-1]]
+    return max(int(edges.searchsorted(min(reaching, default=edges[-1]), "left")) - 1, 0)
 
 
 def _ordered(a: int, b: int) -> Span:

@@ -19,7 +19,7 @@ from calc_stream.core.postings import Postings
 from calc_stream.core.series import Readings
 from calc_stream.core.stores import Stock, Stocks
 from calc_stream.core.swaps import Swap
-from calc_stream.core.whole import Whole
+from calc_stream.core.whole import LIMIT, Whole
 from wire.errors import BadData
 
 _MAGIC = b"wattprint state 2\n"
@@ -37,6 +37,7 @@ class Stored:
     events: dict[str, Event] = field(default_factory=dict)
     readings: Readings = field(default_factory=Readings)
     pages: dict[int, Postings] = field(default_factory=dict)
+    held_ms: int = LIMIT
 
 
 def pack(stored: Stored) -> bytes:
@@ -63,6 +64,8 @@ def pack(stored: Stored) -> bytes:
         "left_out": sorted(map(list, readings.left_out)),
         "pages": [[page, _page(stored.pages[page], out)] for page in sorted(stored.pages)],
     }
+    if stored.held_ms < LIMIT:
+        header["held_ms"] = stored.held_ms
     line = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
     return b"".join([_MAGIC, line, b"\n", *out.parts])
 
@@ -96,6 +99,7 @@ def _read(header: dict[str, Any], body: memoryview) -> Stored:
         {event.id: event for event in events},
         readings,
         {page: columns.page(saved) for page, saved in header["pages"]},
+        header.get("held_ms", LIMIT),
     )
 
 

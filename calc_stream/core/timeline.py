@@ -1,5 +1,6 @@
 """Who gets what arrives at a node: its states and active batches over time."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,7 +16,7 @@ from calc_stream.core.decimals import shown
 from calc_stream.core.events import Event, Problem
 from calc_stream.core.plant import Policy
 from calc_stream.core.versions import Versions
-from calc_stream.core.whole import LIMIT, Flags, Rows, Whole
+from calc_stream.core.whole import LIMIT, Rows, Whole
 
 Weights = tuple[tuple[str, Fraction], ...]
 
@@ -66,9 +67,11 @@ class NodeTimeline:
     stretches: tuple[Stretch, ...]
     campaigns: tuple[Campaign, ...] = ()
     starts: Rows = field(init=False)
+    _starts: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.starts = np.array([s.from_ms for s in self.stretches], dtype=np.int64)
+        self._starts = [stretch.from_ms for stretch in self.stretches]
+        self.starts = np.array(self._starts, dtype=np.int64)
 
     def at(self, t_ms: int) -> Stretch:
         """The stretch that holds just after `t_ms`."""
@@ -83,24 +86,38 @@ class NodeTimeline:
             if stretch is not None:
                 yield stretch, until - max(stretch.from_ms, first_ms)
 
+    def alone(self, first_ms: int, last_ms: int) -> Account | None:
+        """The account that gets all that arrives in intervals that begin from `first_ms` to `last_ms`,
+        where no batch and no campaign gets anything."""
+        lo = bisect_right(self._starts, first_ms)
+        stretch = self.stretches[lo - 1]
+        if stretch.gets or bisect_right(self._starts, last_ms, lo) != lo:
+            return None
+        return Account(f"pool:{self.node}", self.node, stretch.state)
+
     def shares(self, begins: Rows, ends: Rows) -> list[Share]:
-        """Who gets what arrives in the intervals, sorted by account."""
-        index = np.searchsorted(self.starts, begins, "right") - 1
-        weights: dict[Account, Whole] = {}
+        """Who gets what arrives in the intervals (in order of time), sorted by account."""
+        if not begins.size:
+            return []
+        lo = bisect_right(self._starts, begins[0]) - 1
+        hi = bisect_right(self._starts, begins[-1])
         wholes: Whole = np.ones(begins.size, dtype=np.int64)
-        pool = f"pool:{self.node}"
-        for at in np.unique(index).tolist():
+        cuts = begins.searchsorted(self.starts[lo + 1 : hi], "left").tolist()
+        weights: dict[Account, Whole] = {}
+        for at, (first, last) in enumerate(pairwise([0, *cuts, begins.size]), lo):
             stretch = self.stretches[at]
-            mine = rows = index == at
+            pool = Account(f"pool:{self.node}", self.node, stretch.state)
             if stretch.ready_ms is not None:
-                rows = mine & (ends >= stretch.ready_ms)
-                _give(weights, Account(pool, self.node, stretch.state), mine & ~rows, 1)
+                ready = max(first, int(ends.searchsorted(stretch.ready_ms, "left")))
+                _give(weights, pool, slice(first, min(ready, last)), wholes, 1)
+                first = min(ready, last)
+            rows = slice(first, last)
             if not stretch.gets:
-                _give(weights, Account(pool, self.node, stretch.state), rows, 1)
+                _give(weights, pool, rows, wholes, 1)
                 continue
             numbers = _integers([weight for _, weight in stretch.gets])
             for (account, _), number in zip(stretch.gets, numbers, strict=True):
-                _give(weights, Account(account, self.node, stretch.state), rows, number)
+                _give(weights, Account(account, self.node, stretch.state), rows, wholes, number)
             wholes = _put(wholes, rows, sum(numbers))
         return [Share(account, weights[account], wholes) for account in sorted(weights)]
 
@@ -253,13 +270,16 @@ def _integers(weights: list[Fraction]) -> list[int]:
     return [number // divisor for number in numbers]
 
 
-def _give(weights: dict[Account, Whole], account: Account, rows: Flags, number: int) -> None:
-    if rows.any():
-        mine = weights.get(account, np.zeros(rows.size, dtype=np.int64))
+def _give(
+    weights: dict[Account, Whole], account: Account, rows: slice, like: Whole, number: int
+) -> None:
+    if rows.start < rows.stop:
+        mine = weights.get(account)
+        mine = np.zeros(like.size, dtype=np.int64) if mine is None else mine
         weights[account] = _put(mine, rows, number)
 
 
-def _put(values: Whole, rows: Flags, number: int) -> Whole:
+def _put(values: Whole, rows: slice, number: int) -> Whole:
     if values.dtype != object and number >= LIMIT:
         values = values.astype(object)
     values[rows] = number

@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 from calc_stream.core.accounts import Account, Cells, Sums
+from calc_stream.core.ledger import joined
 from calc_stream.core.periods import Periods
 from calc_stream.core.postings import Postings
 
@@ -24,10 +25,13 @@ class Totals:
     def take(self, page: Postings, periods: Periods, sign: int, before: Before) -> None:
         """The sums of a page in (sign 1) or out (-1)."""
         for account, cells in page.sums(periods).items():
-            mine = self.sums.setdefault(account, {})
-            before.setdefault(account, dict(mine))
+            mine = self.sums.get(account)
+            if mine is None:
+                mine = self.sums[account] = {}
+                self._accounts.setdefault(account.name, set()).add(account)
+            if account not in before:
+                before[account] = mine.copy()
             named = self.names.setdefault(account.name, {})
-            self._accounts.setdefault(account.name, set()).add(account)
             for key, quanta in cells.items():
                 _add(mine, key, sign * quanta)
                 _add(named, key[1], sign * quanta)
@@ -40,6 +44,15 @@ class Totals:
             self.inflow[source] = self.inflow.get(source, 0) + sign * inflow
             self.opening[source] = self.opening.get(source, 0) + sign * opening
 
+    def exchange(
+        self, out: Postings | None, into: Postings | None, periods: Periods, before: Before
+    ) -> None:
+        """Takes postings of a page in, in the place of others; only what differs moves a sum."""
+        parts = [] if into is None else [into]
+        parts += [] if out is None else [out.negative()]
+        if parts:
+            self.take(joined(parts, parts[0].sources), periods, 1, before)
+
     def of(self, name: str) -> Sums:
         """The sums of the accounts of this name."""
         return {account: self.sums[account] for account in self._accounts.get(name, ())}
@@ -50,16 +63,15 @@ class Totals:
 
     def changed(self, before: Before) -> dict[str, dict[str, int]]:
         """The new totals of the accounts whose total changed, in byte order."""
-        found = {}
-        for name in sorted(self.moved(before)):
-            less: dict[str, int] = {}
-            for account in (a for a in before if a.name == name):
-                for cells, sign in ((self.sums.get(account, {}), 1), (before[account], -1)):
-                    for (_, source), quanta in cells.items():
-                        less[source] = less.get(source, 0) + sign * quanta
-            if any(less.values()):
-                found[name] = dict(sorted(self.names.get(name, {}).items()))
-        return found
+        less: dict[str, dict[str, int]] = {}
+        for account, cells in before.items():
+            mine = less.setdefault(account.name, {})
+            for (_, source), quanta in self.sums.get(account, {}).items():
+                mine[source] = mine.get(source, 0) + quanta
+            for (_, source), quanta in cells.items():
+                mine[source] = mine.get(source, 0) - quanta
+        changed = sorted(name for name, own in less.items() if any(own.values()))
+        return {name: dict(sorted(self.names.get(name, {}).items())) for name in changed}
 
     def closure(self) -> dict[str, int]:
         """What entered, or was there, minus the sum over all accounts, by source; zero, always."""

@@ -16,7 +16,7 @@ from calc_stream.core.known import Edge, flows_of_links
 from calc_stream.core.loops import Stuck, solve_loop
 from calc_stream.core.outlets import Outlets, Place, outlets
 from calc_stream.core.plant import Link, Meter, SiteModel
-from calc_stream.core.whole import Whole
+from calc_stream.core.whole import Whole, mul
 
 
 @dataclass(slots=True)
@@ -88,8 +88,13 @@ def _share_out(
     unit = content.over(ways.whole)
     if np.any(ways.stay != 0):
         traced.residuals[place.name] = unit.times(ways.stay)
-    pairs = zip(place.outflows, ways.out, strict=True)
-    return [(edge.end, unit.times(weights)) for edge, weights in pairs]
+    # A source at a time over all edges at once; each edge's content is a row of that.
+    parts = {source: mul(part, ways.out) for source, part in unit.parts.items()}
+    rows = zip(*parts.values(), strict=True)
+    return [
+        (edge.end, Content(dict(zip(parts, row, strict=True)), unit.whole))
+        for edge, row in zip(place.outflows, rows, strict=True)
+    ]
 
 
 def _note_empty(traced: Traced, place: Place, flows: dict[str, Whole], ways: Outlets) -> None:

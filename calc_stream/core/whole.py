@@ -60,12 +60,30 @@ def add(a: Whole, b: Whole) -> Whole:
     return _column(np.add(a.astype(object), b.astype(object)))
 
 
+def stack(columns: list[Whole], rows: int) -> Whole:
+    """Columns as the rows of one matrix, each so long."""
+    if not columns:
+        return np.empty((0, rows), dtype=np.int64)
+    return narrow(np.concatenate(columns).reshape(len(columns), rows))
+
+
+def summed(matrix: Whole) -> Whole:
+    """The sum of a matrix's rows."""
+    if matrix.dtype != object and not _sums_fit(matrix):
+        matrix = matrix.astype(object)
+    return np.asarray(np.add.reduce(matrix, axis=0))
+
+
+def running(matrix: Whole) -> Whole:
+    """The sums of a matrix's rows up to each of them."""
+    if matrix.dtype != object and not _sums_fit(matrix):
+        matrix = matrix.astype(object)
+    return np.asarray(np.add.accumulate(matrix, axis=0))
+
+
 def total(parts: list[Whole], like: Whole) -> Whole:
     """The sum of columns; zeros shaped like `like` when there are none."""
-    result: Whole = np.zeros(like.shape, dtype=np.int64)
-    for part in parts:
-        result = add(result, part)
-    return result
+    return summed(stack(parts, like.size)) if parts else np.zeros(like.shape, dtype=np.int64)
 
 
 def floor_div(a: Whole, b: Whole) -> Whole:
@@ -87,6 +105,18 @@ def gcd(a: Whole, b: Whole) -> Whole:
     if a.dtype == object or b.dtype == object:
         return _column(np.gcd(a.astype(object), b.astype(object)))
     return _column(np.gcd(a, b))
+
+
+def overflows(a: Whole, b: Whole) -> Flags:
+    """The rows of two matrices whose products might not fit int64."""
+    if a.dtype == object or b.dtype == object or peak(a) * peak(b) < LIMIT:
+        return np.full(len(a), a.dtype == object or b.dtype == object)
+    most = [np.maximum.reduce(np.abs(m), axis=1).tolist() for m in (a, b)]
+    return np.array([one * other >= LIMIT for one, other in zip(*most, strict=True)])
+
+
+def _sums_fit(matrix: Whole) -> bool:
+    return peak(matrix) * len(matrix) < LIMIT
 
 
 def _column(result: Any) -> Whole:

@@ -11,7 +11,6 @@ import numpy as np
 
 from calc_stream.core import Readings, SiteModel, Versions
 from calc_stream.core.decimals import fixed, instant
-from calc_stream.core.edges import reach_of
 from calc_stream.core.plant import Meter
 from calc_stream.core.registers import quanta_at
 from calc_stream.core.series import Span
@@ -67,7 +66,7 @@ def _together(readings: Readings, meters: list[Meter], span: Span) -> Span | Non
     """The part of a time over which all meters told."""
     first, last = span
     for meter in meters:
-        reach = reach_of(readings, meter.id)
+        reach = readings.reach(meter.id)
         if reach is None:
             return None
         first, last = max(first, reach[0]), min(last, reach[1])

@@ -18,7 +18,7 @@ from calc_stream.core.outlets import Outlets, Place, outlets
 from calc_stream.core.plant import Link
 from calc_stream.core.postings import network_of
 from calc_stream.core.receivers import Nodes, shares_at
-from calc_stream.core.registers import flow_between
+from calc_stream.core.registers import flows_between
 from calc_stream.core.series import Readings
 from calc_stream.core.whole import Rows, Whole
 
@@ -62,8 +62,7 @@ def shares_of(
     edges = edges[lo : hi + 1]
     count = hi - lo
     flows = {
-        meter.id: flow_between(edges, readings.totals(meter.id), meter.scale).quanta
-        for meter in model.meters
+        meter: flow.quanta for meter, flow in flows_between(edges, model.meters, readings).items()
     }
     # What a store holds goes to nobody yet.
     parts: Parts = dict.fromkeys((*model.exports, *model.stores), [Fraction(0)] * count)

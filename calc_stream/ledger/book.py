@@ -12,19 +12,18 @@ from decimal import Decimal
 import msgspec
 
 from calc_stream.core import Batch, Burden, Changes, SiteState, Transfer, burdens
-from calc_stream.core.edges import reach_of
 from calc_stream.core.whole import LIMIT
 from calc_stream.ledger.closing import Closing
 from calc_stream.ledger.figures import Basis, Told, figures
 from calc_stream.ledger.gaps import Gaps
 from calc_stream.ledger.rows import CLOSED, BatchRow, State, same_figures
-:
+
 # Kinds of records after which everything is looked at again.
 ANEW = ("model", "factor", "correction")
 
 
 @dataclass(frozen=True)
-class Because::
+class Because:
     """The journal record that made the difference."""
 
     kind: str
@@ -262,7 +261,7 @@ def _reach(state: SiteState) -> tuple[object, ...]:
     """What `_incomplete` looks at: first readings, and last ones of silent meters."""
     reaches = []
     for meter in sorted(state.versions.meters) if state.versions else ():
-        reach = reach_of(state.readings, meter)
+        reach = state.readings.reach(meter)
         reaches.append(reach and (reach[0], reach[1] if meter in state.silent else None))
     return state.silent, tuple(reaches)
 
@@ -292,7 +291,7 @@ def _incomplete(state: SiteState, from_ms: int | None, to_ms: int | None) -> boo
     first, last = -LIMIT if from_ms is None else from_ms, LIMIT if to_ms is None else to_ms
     for reign, (since, until) in state.versions.within((first, last)) if state.versions else ():
         for meter in reign.model.meters:
-            reach = reach_of(state.readings, meter.id)
+            reach = state.readings.reach(meter.id)
             if reach is None or (since > -LIMIT and reach[0] > since):
                 return True
             if meter.id in state.silent and reach[1] < until:

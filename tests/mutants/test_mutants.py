@@ -18,7 +18,9 @@ SELECTION = [
     "tests/unit/calc_stream/test_oracle.py::test_every_world_is_as_the_oracle_has_it",
     "tests/unit/calc_stream/test_rich_properties.py::test_every_source_closes_in_every_interval",
     "tests/unit/calc_stream/test_deliveries.py",
+    "tests/unit/calc_stream_live/test_backlog.py",
 ]
+_ALL = ["-m", "full or not full"]  # what the selection leaves to soaks, too
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,17 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def outcome(folder: Path) -> tuple[int, str]:
     """Exit code and output of the selection: 0 nothing was noticed, 1 a test failed."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *SELECTION]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *_ALL,
+        *SELECTION,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -14,7 +14,15 @@ from wire.errors import BadData
 from wire.messages import MeterEvent, Sample
 from wire.segment import body, old_body
 from wire.segment.body import TooMuch
-from wire.segment.envelope import GENESIS, VERSION, Header, Place, disclose, enclose
+from wire.segment.envelope import (
+    GENESIS,
+    VERSION,
+    VERSION_BEHIND,
+    Header,
+    Place,
+    disclose,
+    enclose,
+)
 from wire.segment.numbers import NUMBER_LIMIT, Column, Numbers, Run
 from wire.segment.table import Table
 from wire.signing import PublicKey, SigningKey
@@ -81,7 +89,7 @@ def seal(
         body=hashlib.sha256(inside).hexdigest(),
         key=key.public.id,
     )
-    return enclose(header, inside, key)
+    return enclose(header.where(place.waits_from_ms), inside, key)
 
 
 def open_segment(data: bytes) -> Segment:
@@ -90,7 +98,7 @@ def open_segment(data: bytes) -> Segment:
         raise BadData(f"segment of {len(data)} bytes is over the limit of {MAX_SEGMENT}")
     header, signature, signed, inside = disclose(data)
     read = _READERS.get(header.encoding)
-    if header.v != VERSION or read is None:
+    if header.v not in (VERSION, VERSION_BEHIND) or read is None:
         raise BadData(f"segment version {header.v}, encoding {header.encoding!r} is not known here")
     tables, events = read(inside)
     readings = sum(table.rows * len(table.quantities) for table in tables)

@@ -11,13 +11,15 @@ from wire.errors import BadData
 from wire.signing import SigningKey
 
 VERSION = 1
+VERSION_BEHIND = 2  # of a header that says that older readings wait
 GENESIS = "0" * 64  # `prev` of the first segment of a stream
 _SIGNED = b"wattprint segment 1\n"
 
 
-class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Who sealed what, when, and after which segment. `v`: the form of header and signature;
-    `encoding`: that of the body."""
+    `encoding`: that of the body. `waits_from_ms`: the earliest reading sealed before this segment that
+    has no number yet; it comes in a later segment."""
 
     v: int
     site: str
@@ -33,11 +35,17 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoding: str
     body: str
     key: str
+    waits_from_ms: int | None = None
+
+    def where(self, waits_from_ms: int | None) -> "Header":
+        """The same where readings from then on wait; None: none do."""
+        version = VERSION if waits_from_ms is None else VERSION_BEHIND
+        return msgspec.structs.replace(self, v=version, waits_from_ms=waits_from_ms)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where in which stream a segment stands, and on what clock its times are."""
+    """Where in which stream a segment stands, on what clock its times are, and what waits behind it."""
 
     site: str
     gateway: str
@@ -46,6 +54,7 @@ class Place:
     prev: str
     boot: str
     clock: str
+    waits_from_ms: int | None = None
 
 
 def enclose(header: Header, body: bytes, key: SigningKey) -> bytes:

@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calc_stream.core import (
@@ -18,6 +17,7 @@ from calc_stream.core import (
 from calc_stream.core import whole as whole_module
 from calc_stream.core.decimals import instant
 
+from .often import often
 from .plants import World, model_text, worlds
 
 
@@ -25,8 +25,7 @@ def computed(world: World, text: str | None = None):
     return recompute(parse_model(text or world.model, "model"), world.events, world.readings())
 
 
-@settings(max_examples=25, deadline=None)
-@given(world=worlds())
+@often(8, 25, world=worlds())
 def test_every_source_closes_at_zero_in_every_interval(world: World) -> None:
     model = parse_model(world.model, "model")
     ledger = recompute(model, world.events, world.readings())
@@ -45,8 +44,7 @@ def test_every_source_closes_at_zero_in_every_interval(world: World) -> None:
     assert {key: quanta for key, quanta in posted.items() if quanta} == one_by_one
 
 
-@settings(max_examples=60, deadline=None)
-@given(world=worlds())
+@often(15, 60, world=worlds())
 def test_the_exact_path_and_the_int64_path_are_equal(world: World) -> None:
     fast = computed(world)
     limit = whole_module.LIMIT
@@ -59,15 +57,13 @@ def test_the_exact_path_and_the_int64_path_are_equal(world: World) -> None:
         assert getattr(fast.postings, field).tolist() == getattr(exact.postings, field).tolist()
 
 
-@settings(max_examples=40, deadline=None)
-@given(world=worlds())
+@often(10, 40, world=worlds())
 def test_refining_the_slot_never_changes_source_totals(world: World) -> None:
     fine = world.model.replace("slot_s = 20", "slot_s = 1").replace("slot_s = 2\n", "slot_s = 1\n")
     assert computed(world).inflow == computed(world, fine).inflow
 
 
-@settings(max_examples=60, deadline=None)
-@given(world=worlds())
+@often(15, 60, world=worlds())
 def test_only_what_a_residual_feeds_may_be_negative(world: World) -> None:
     if 'residual = "links"' in world.model:
         return  # links carry a negative residual onwards
@@ -97,8 +93,7 @@ def lines(world: World) -> list[str]:
     return readings
 
 
-@settings(max_examples=60, deadline=None)
-@given(world=worlds(), data=st.data())
+@often(15, 60, world=worlds(), data=st.data())
 def test_order_repetition_and_blank_lines_change_no_byte(world: World, data: st.DataObject) -> None:
     model = parse_model(world.model, "model.toml")
     meters = {meter.id for meter in model.meters}

@@ -76,9 +76,16 @@ class Plant:
         ]
         self.segment(samples)
 
-    def segment(self, samples: Sequence[Sample], events: Sequence[MeterEvent] = ()) -> None:
+    def segment(
+        self,
+        samples: Sequence[Sample],
+        events: Sequence[MeterEvent] = (),
+        waits_from: float | None = None,
+    ) -> None:
+        """`waits_from`: the second from which on the gateway has more that is older."""
         self._seq += 1
-        place = Place(SITE, "gw-1", "s1", self._seq, self._prev, "boot", "ntp")
+        waits_ms = None if waits_from is None else T0 + round(waits_from * 1000)
+        place = Place(SITE, "gw-1", "s1", self._seq, self._prev, "boot", "ntp", waits_ms)
         data = seal(place, samples, events, self._key)
         self._prev = open_segment(data).hash
         self._append("segment", f"gw-1/s1/{self._seq}", data)

@@ -9,7 +9,7 @@ from edge_agent.clock import NOT_BEFORE_MS, Instant
 from edge_agent.store import MOST_BYTES, Disk, open_store
 from wire.errors import TransientError
 from wire.messages import MeterEvent, Sample
-from wire.segment import GENESIS, body, open_segment
+from wire.segment import GENESIS, body, open_segment, read_header
 from wire.signing import SigningKey
 
 KEY = SigningKey(bytes(range(32)))
@@ -210,6 +210,23 @@ def test_of_the_backlog_only_so_much_has_numbers_at_a_time(
     assert store.standing().oldest_ms == T0
     store.receipted(store.current().stream, numbered, [], now)
     assert store.number_next(now) == numbered + 1
+
+
+def test_every_header_says_from_when_on_older_readings_wait(store):
+    now = waiting(store, 3)
+    while store.seal(now, "assumed", 1, live=False) is not None:
+        pass
+    store.commit([sample(now.wall_ms)], [], now, {})
+    store.seal(now, "assumed", live=True)  # the newest leaves first
+    while store.number_next(now) is not None:
+        pass
+    headers = [read_header(s.data)[0] for s in store.unreceipted(store.current().stream, 0, 9)]
+    assert [(h.t_first_ms, h.waits_from_ms, h.v) for h in headers] == [
+        (now.wall_ms, T0, 2),
+        (T0, T0 + 60_000, 2),
+        (T0 + 60_000, T0 + 120_000, 2),
+        (T0 + 120_000, None, 1),
+    ]
 
 
 def test_what_is_sealed_while_many_wait_for_a_receipt_gets_its_number_later(store, monkeypatch):

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -98,6 +99,15 @@ def test_what_the_first_version_sealed_still_opens():
     assert as_set(found) == as_set(press + gas)
     assert [event.event for event in opened.events] == ["reset"]
     assert (opened.header.seq, opened.header.encoding) == (7, "delta-shuffle-zlib")
+
+
+def test_a_header_says_what_waits_only_where_something_does():
+    sample = Sample("m", 1, {"frequency": (1, 0)})
+    plain = seal(PLACE, [sample], [], KEY)
+    assert b"waits" not in plain.split(b"\n")[0]
+    behind = open_segment(seal(replace(PLACE, waits_from_ms=-5), [sample], [], KEY)).header
+    assert (behind.v, behind.waits_from_ms) == (2, -5)
+    assert behind.where(None) == open_segment(plain).header
 
 
 def test_sums_wrap_at_64_bits():
