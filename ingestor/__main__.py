@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wire import logs
+from wire import finding, logs
 from wire.errors import BadData, ConfigError, TransientError
 
 try:
@@ -96,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
 
     word("run", "serve until stopped")
     word("check", "say everything that is wrong with a configuration")
-    word("doctor", "look at everything around the ingestor; exit 1 if something needs a cure")
+    what = "look at everything around the ingestor; exit 0: well, 1: will go wrong, 2: is wrong"
+    word("doctor", what).add_argument("--json", action="store_true", help="one JSON object")
     word("key", "print the public key receipts are signed with, made at the first call")
     apikey_command.add_arguments(word("apikey", "who may call the API: list, new, rotate, revoke"))
     project = word("project", "write the journal into the databases once more")
@@ -105,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     for command in (project, compare):
         command.add_argument("--sink", metavar="NAME", help="default: all")
         command.add_argument("--site", metavar="SITE", help="default: all")
-    compare.add_argument("--repair", action="store_true", help="write anew what differs, look again")
+    compare.add_argument(
+        "--repair", action="store_true", help="write anew what differs, look again"
+    )
     what = "the authority: certificates, and what the broker is told of them"
     ca_command.add_arguments(words.add_parser("ca", help=what, **_texts("ca", what)))
     what = "whose signatures count: list, revoke, end, rotate"
@@ -176,7 +179,7 @@ def _run(arguments: argparse.Namespace) -> int:
             asyncio.run(service.serve(plan))
             return 0
         case "doctor":
-            return _doctor(plan)
+            return _doctor(plan, arguments.json)
         case "key":
             print(receipts.load_key(plan.config.receipt_key).public)
             return 0
@@ -211,15 +214,9 @@ def _check(path: Path) -> int:
     return 0
 
 
-def _doctor(plan: config.Plan) -> int:
-    logging.getLogger("wire").setLevel(logging.ERROR)  # the findings say it better
-    sick = False
-    for finding in doctor.examine(plan, service.now_ms):
-        sick = sick or bool(finding.cure)
-        print(f"{'BAD ' if finding.cure else 'ok  '} {finding.what}: {finding.found}")
-        if finding.cure:
-            print(f"     cure: {finding.cure}")
-    return 1 if sick else 0
+def _doctor(plan: config.Plan, as_json: bool) -> int:
+    logging.getLogger("wire").setLevel(logging.CRITICAL)  # the findings say it better
+    return finding.tell(doctor.examine(plan, service.now_ms), as_json)
 
 
 if __name__ == "__main__":

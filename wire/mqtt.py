@@ -113,6 +113,8 @@ class Client:
         self.epoch = 0
         # Why there is no connection, or what it does not let through, in words.
         self.problem = ""
+        # What the broker said it grants, by MQTT 5's names.
+        self.granted: dict[str, int] = {}
         self._broker = broker
         self._client_id = client_id
         self._subscribe = subscribe
@@ -159,6 +161,7 @@ class Client:
                 await connection.open(self._subscribe, self._durable)
                 connected_at = loop.time()
                 self._connection = connection
+                self.granted = connection.granted
                 self.epoch += 1
                 self.problem = ""
                 self.connected.set()
@@ -226,6 +229,7 @@ class _Connection:
         self._paho = client
         self._inbox = inbox
         self._refused = refused
+        self.granted: dict[str, int] = {}
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._subscribed: asyncio.Future[None] = self._loop.create_future()
         self._pubacks: dict[int, tuple[str, asyncio.Future[None]]] = {}
@@ -328,10 +332,11 @@ class _Connection:
         if not self.closed.done():
             self.closed.set_result(why)
 
-    def _on_connect(self, _c: object, _d: object, _flags: object, reason: Any, _p: object) -> None:
+    def _on_connect(self, _c: object, _d: object, _flags: object, reason: Any, told: Any) -> None:
         if reason.is_failure:
             self._refuse(self._accepted, f"refused the connection: {reason}")
         elif not self._accepted.done():
+            self.granted = told.json() if told is not None else {}
             self._accepted.set_result(None)
 
     def _on_subscribe(self, _c: object, _d: object, _mid: int, reasons: Any, _p: object) -> None:

@@ -327,13 +327,16 @@ def test_the_doctor_finds_a_missing_broker_and_nothing_else(
     ingestor.gateway("gw-1")
     ingestor.start()
     well = ingestor.command("doctor")
-    assert well.returncode == 0, well.stdout
+    # What keeps this machine's clock, and how much room it has, is not ours to say.
+    warned = [line for line in well.stdout.splitlines() if line.startswith("warn")]
+    assert {line.split(":")[0] for line in warned} <= {"warn clock", "warn disk"}
+    assert well.returncode == (1 if warned else 0), well.stdout
     broker[0].kill()
     sick = ingestor.command("doctor")
-    assert sick.returncode == 1
-    assert [line for line in sick.stdout.splitlines() if line.startswith("BAD")] == [
-        f"BAD  broker: no connection to 127.0.0.1:{ingestor.broker_port} in 5 s"
-    ]
+    assert sick.returncode == 2
+    [said] = [line for line in sick.stdout.splitlines() if line.startswith("BAD")]
+    where = f"127.0.0.1:{ingestor.broker_port}"
+    assert said.startswith(f"BAD  broker: no connection to {where} in 5 s: [Errno 111]")
 
 
 @pytest.mark.parametrize(
