@@ -34,6 +34,7 @@ except ModuleNotFoundError as exc:
 # An installer's commands: each is a file of `field`, imported only where it is typed.
 _FIELD = {
     "enrol": "get this gateway's certificate with a single-use code",
+    "doctor": "look at certificates, keys, clock, disk and broker, and say what cures them",
     "check": "say what is wrong, open no connection",
     "status": "how the running agent does",
     "scan": "name what answers on a line or in a network",

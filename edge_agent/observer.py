@@ -139,9 +139,10 @@ class Observer:
         while True:
             connected = self._uplink.connected
             losses = self._uplink.connections - connected
+            since_ms, problem = self._link.since_ms, self._uplink.problem
             if (connected, losses) != (self._link.connected, self._link.losses):
-                now_ms = self._clock.now_ms()
-                self._link = LinkStatus(self._link.broker, connected, now_ms, losses)
+                since_ms = self._clock.now_ms()
+            self._link = LinkStatus(self._link.broker, connected, since_ms, losses, problem)
             await asyncio.sleep(_AGAIN_S)
 
     async def _publish(self) -> None:

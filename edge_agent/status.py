@@ -59,12 +59,14 @@ class StoreStatus(msgspec.Struct, frozen=True):
 
 
 class LinkStatus(msgspec.Struct, frozen=True):
-    """The way to the broker: as it is since `since_ms`, and how often it was lost."""
+    """The way to the broker: as it is since `since_ms`, how often it was lost, and in words what
+    is wrong with it."""
 
     broker: str
     connected: bool
     since_ms: int
     losses: int = 0
+    problem: str = ""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,8 +142,9 @@ def problems(status: Status) -> Iterator[str]:
         yield f"the configuration was not read again: {why}"
     if status.clock == "unset":
         yield "the clock is not set: nothing leaves the gateway before it is"
-    if not status.link.connected:
-        yield f"no connection to the broker at {status.link.broker}"
+    if not status.link.connected or status.link.problem:
+        what = "the broker at" if status.link.connected else "no connection to the broker at"
+        yield f"{what} {status.link.broker}: {status.link.problem}".removesuffix(": ")
     if status.store.level != "ok":
         yield f"the store is {status.store.level}: momentary values are thinned"
     if status.store.lost:
