@@ -1,20 +1,21 @@
 """Places that feed each other (a chiller cools the compressor that feeds its valves), solved.
 
-Row by row in exact fractions. A loop that cannot be solved keeps what enters it, where it enters.
+Row by row in whole numbers. A loop that cannot be solved keeps what enters it, where it enters.
 """
 
 from dataclasses import replace
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 
 from calc_stream.core.components import components
 from calc_stream.core.content import Content
-from calc_stream.core.linear import Vector, solve
+from calc_stream.core.linear import Vector, eliminate, solve
 from calc_stream.core.outlets import Outlets, Place
 from calc_stream.core.whole import column, narrow
 
 Stuck = tuple[int, frozenset[str]]
 Shares = dict[tuple[str, str], Fraction]
+Solved = tuple[dict[str, int], int]  # numbers by source, over a whole one
 
 
 def solve_loop(
@@ -22,18 +23,41 @@ def solve_loop(
 ) -> tuple[dict[str, Content], dict[str, Outlets], list[Stuck]]:
     """Content of each place, its outlets (nothing leaves a stuck place), and what was stuck."""
     names = [place.name for place in group]
-    solved: dict[str, list[Vector[str]]] = {name: [] for name in names}
+    lists = {n: {s: p.tolist() for s, p in entered[n].parts.items()} for n in names}
+    wholes = {name: entered[name].whole.tolist() for name in names}
+    divisors = {name: ways[name].whole.tolist() for name in names}
+    outs = {
+        place.name: [
+            (edge.end, out.tolist())
+            for edge, out in zip(place.outflows, ways[place.name].out, strict=True)
+            if edge.end in names
+        ]
+        for place in group
+    }
+    solved: dict[str, list[Solved]] = {name: [] for name in names}
     stuck: list[Stuck] = []
     for row in range(rows):
-        given = {name: _vector(entered[name], row) for name in names}
-        shares = _shares(group, ways, row)
-        answer = solve(names, given, shares)
-        if answer is None:
-            answer, held = _part_by_part(names, given, shares)
-            stuck += [(row, loop) for loop in held]
+        # A place's content over its divisor is unknown: then all numbers are whole.
+        left = {name: {name: divisors[name][row] * wholes[name][row]} for name in names}
+        right = {n: {s: p[row] for s, p in lists[n].items() if p[row]} for n in names}
         for name in names:
-            solved[name].append(answer[name])
-    contents = {name: _content(vectors) for name, vectors in solved.items()}
+            for end, out in outs[name]:
+                if out[row]:
+                    left[end][name] = left[end].get(name, 0) - out[row] * wholes[end][row]
+        if eliminate(names, left, right):
+            for name in names:
+                found = {s: number * divisors[name][row] for s, number in right[name].items()}
+                common = gcd(left[name][name], *found.values())
+                parts = {source: number // common for source, number in found.items()}
+                solved[name].append((parts, left[name][name] // common))
+            continue
+        given = {name: _vector(entered[name], row) for name in names}
+        answer, held = _part_by_part(names, given, _shares(group, ways, row))
+        stuck += [(row, loop) for loop in held]
+        for name in names:
+            whole = lcm(*(value.denominator for value in answer[name].values()))
+            solved[name].append(({s: int(v * whole) for s, v in answer[name].items()}, whole))
+    contents = {name: _content(own) for name, own in solved.items()}
     return contents, _hold(ways, stuck), stuck
 
 
@@ -93,12 +117,8 @@ def _vector(content: Content, row: int) -> Vector[str]:
     return {s: Fraction(int(part[row]), whole) for s, part in content.parts.items() if part[row]}
 
 
-def _content(vectors: list[Vector[str]]) -> Content:
-    """Fractions back to whole numbers over one denominator a row."""
-    wholes = [lcm(*(value.denominator for value in vector.values())) for vector in vectors]
-    sources = sorted({source for vector in vectors for source in vector})
-    parts = {
-        source: column([int(v.get(source, 0) * w) for v, w in zip(vectors, wholes, strict=True)])
-        for source in sources
-    }
-    return Content(parts, column(wholes))
+def _content(solved: list[Solved]) -> Content:
+    """Columns of them, row by row."""
+    sources = sorted({source for parts, _ in solved for source in parts})
+    parts = {source: column([own.get(source, 0) for own, _ in solved]) for source in sources}
+    return Content(parts, column([whole for _, whole in solved]))

@@ -39,7 +39,7 @@ FAULTS = [
     Fault("energy of outputs is not made comparable", "outlets", "carrier.kwh_per_unit / carrier.quanta_per_unit / reference", "Fraction(1) / reference"),
     Fault("a utility forgets its shares", "outlets", "elif shares:", "elif False:"),
     Fault("an idle utility gives on", "outlets", "idle = drawn == 0 if all_metered", "idle = drawn < 0 if all_metered"),
-    Fault("a loop without an end is solved all the same", "linear", "if pivot <= 0:", "if pivot == 0:"),
+    Fault("a loop without an end is solved all the same", "linear", "if left[name].get(name, 0) <= 0:", "if left[name].get(name, 0) == 0:"),
     Fault("a stuck loop passes on", "loops", "out[:, rows] = 0", "pass"),
     # integers, registers, edges
     Fault("accounts in the wrong order", "postings", "names = tuple(sorted({*stored.accounts, *stored.opening}))", "names = tuple(sorted({*stored.accounts, *stored.opening}, reverse=True))", True),
