@@ -1,52 +1,46 @@
 """What needs a person: found in a site's state, never repaired silently. Pure."""
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Collection, Iterator
 
-import msgspec
 import numpy as np
 
+from calc_stream.alarm import Alarm
 from calc_stream.core.decimals import instant
 from calc_stream.core.plant import Meter
 from calc_stream.core.registers import flows_between
 from calc_stream.core.uncertainty import bias_of, residual_of
+from calc_stream.ledger.figures import texts
+from calc_stream.overdue import overdue
 from calc_stream.site import Site
+from wire.quantities import QUANTITIES
+
+__all__ = ["Alarm", "alarms"]
 
 _MOST_PROBLEMS = 20
 
 
-# fmt: off
-Kind = Literal[
-    "closure", "record", "doubt", "reset", "clock",
-    "silent", "unread", "event", "unmapped", "residual",
-]
-# fmt: on
-
-
-class Alarm(msgspec.Struct, frozen=True):
-    """`kind` is for programs, `about` names the thing, `text` is for people; `t_ms`: since when."""
-
-    kind: Kind
-    about: str
-    text: str
-    t_ms: int | None = None
-
-
-def alarms(site: Site) -> list[Alarm]:
-    """The gravest kinds first."""
-    return list(_alarms(site)) if site.state.model is not None else []
+def alarms(site: Site, now_ms: int | None = None, over: Collection[str] = ()) -> list[Alarm]:
+    """The gravest kinds first; with `now_ms`, the clock on the wall, also what is overdue (see there)."""
+    if site.state.model is None:
+        return []
+    found = list(_alarms(site))
+    return found if now_ms is None else [*found, *overdue(site, now_ms, over)]
 
 
 def _alarms(site: Site) -> Iterator[Alarm]:
     state = site.state
     for source, quanta in state.closure().items():
         if quanta:
-            yield Alarm("closure", source, f"{quanta} quanta of {source} are on no account")
+            text = f"{quanta} quanta of {source} are on no account"
+            yield Alarm("closure", source, text, None, _rest(site, source, quanta))
     for about, why in list(site.told.problems.items())[:_MOST_PROBLEMS]:
-        yield Alarm("record", about, why)
+        yield Alarm("record", about, why, None, {"cause": why})
     yield from _notices(site)
     for meter in sorted(state.silent):
-        yield Alarm("silent", meter, f"{meter} is silent: batches close without it, incomplete")
+        reach = state.readings.reach(meter)
+        since_ms, detail = (reach[1], {"since": instant(reach[1])}) if reach else (None, {})
+        text = f"{meter} is silent: batches close without it, incomplete"
+        yield Alarm("silent", meter, text, since_ms, detail)
     read = set(state.readings.meters())
     for unread in state.model.meters if state.model else ():
         if unread.id not in read and unread.id not in state.silent:
@@ -68,17 +62,32 @@ def _notices(site: Site) -> Iterator[Alarm]:
     for register, event in sorted(notices.doubted(readings).items()):
         text = f"{register}: {event.event}: read {event.detail.get('read')}, last good"
         text += f" {event.detail.get('last')}: nothing of it is booked until it is clear"
-        yield Alarm("doubt", register, text, event.t_ms)
+        yield Alarm("doubt", register, text, event.t_ms, event.detail)
     for register, resets in notices.unconfirmed(readings).items():
         event = resets[-1]
         text = f"{register}: the register went on at {event.detail.get('opening')} on"
         text += f" {instant(event.t_ms)}; what was used just before is not counted until a swap"
-        yield Alarm("reset", register, f"{text} event tells its true ends", event.t_ms)
+        text += " event tells its true ends"
+        yield Alarm("reset", register, text, event.t_ms, _ends(event.detail))
     for gateway, until_ms in sorted(notices.behind.items()):
         if site.told.now_ms <= until_ms:
             until = instant(until_ms)
             text = f"{gateway}: its clock is behind: readings until {until} are kept, not booked"
-            yield Alarm("clock", gateway, text, until_ms)
+            yield Alarm("clock", gateway, text, until_ms, {"until": until})
+
+
+def _rest(site: Site, source: str, quanta: int) -> dict[str, str]:
+    versions = site.state.versions
+    if versions is None:
+        return {}
+    unit = versions.carrier_of(source).unit
+    return {"amount": texts(versions, {source: quanta})[source], "unit": unit}
+
+
+def _ends(detail: dict[str, str]) -> dict[str, str]:
+    """What a register showed when it ended and when the next began, and in which unit."""
+    quantity = QUANTITIES.get(detail.get("quantity", ""))
+    return detail | ({"unit": quantity.unit} if quantity else {})
 
 
 def _matters(site: Site, account: str, sums: dict[str, int]) -> bool:

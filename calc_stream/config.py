@@ -18,6 +18,8 @@ token_file = "api.token"        # made by `ingestor apikey new calculator --role
 [web]
 host = "127.0.0.1"
 port = 8420
+keys_file = "api.keys"          # optional: who may look, made by `ingestor apikey`; without it the
+                                # page is open, and takes events on this machine only
 
 [engine]                        # optional: see calc_stream/engines/
 kind = "embedded"
@@ -25,6 +27,10 @@ kind = "embedded"
 [broker]                        # optional: publish every batch's footprint there
 host = "127.0.0.1"
 port = 1883
+
+[[webhooks]]                    # optional: alarms to another system, signed
+url = "https://alarms.example.com/wattprint"
+secret_file = "webhook.secret"
 ~~~
 """
 
@@ -56,10 +62,18 @@ class Ingestor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the page and the API are served."""
+    """Where the page and the API are served, and to whom (`wire/callers.py`; None: to anybody)."""
 
     host: str = "127.0.0.1"
     port: Port = 8420
+    keys_file: Path | None = None
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is told of alarms."""
+
+    url: str
+    secret_file: Path
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +92,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     close_after_s: float = 72 * 3600
     engine: dict[str, Any] = {}
     broker: Broker | None = None
+    webhooks: list[Webhook] = []
 
     @property
     def place(self) -> Path | Remote:

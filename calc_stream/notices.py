@@ -15,12 +15,14 @@ _SHOWN = _DOUBTS | {"swap", "rollover", "reset", "turns_unknown", "identity", "o
 
 
 class Notices(msgspec.Struct):
-    """By register: the last doubt, and every reset. `latest` by meter; `behind`
-    by gateway: until when (ms) its clock shows times it has sent before."""
+    """By register: the last doubt, and every reset. `latest` by meter, and `makes`: what it last told
+    of its make and number; `behind` by gateway: until when (ms) its clock shows times it has sent
+    before."""
 
     doubts: dict[str, MeterEvent] = {}
     resets: dict[str, list[MeterEvent]] = {}
     latest: dict[str, MeterEvent] = {}
+    makes: dict[str, MeterEvent] = {}
     behind: dict[str, int] = {}
 
     def hear(self, events: Iterable[MeterEvent]) -> None:
@@ -28,6 +30,8 @@ class Notices(msgspec.Struct):
         for event in events:
             if event.event in _SHOWN:
                 _newest(self.latest, event.meter, event)
+            if event.event == "identity":
+                _newest(self.makes, event.meter, event)
             if event.event == "clock_behind":
                 self.behind[event.meter] = max(_until(event), self.behind.get(event.meter, 0))
             quantity = event.detail.get("quantity", "")

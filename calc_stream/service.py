@@ -1,9 +1,11 @@
-"""The running calculator: engine, live stream, web server and the hand-over on one asyncio loop."""
+"""The running calculator: engine, live stream, web server, alarms, hand-over, on one asyncio loop."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
@@ -14,10 +16,24 @@ from calc_stream.handover import hand_over
 from calc_stream.ledger.store import Store, open_store
 from calc_stream.site import Site, Step
 from calc_stream.web import app, snapshot
-from calc_stream.web.broker import BatchMessages
+from calc_stream.web.alarm_book import AlarmBook, AlarmNow, open_book
+from calc_stream.web.audit import Audit
+from calc_stream.web.behind import Behind
+from calc_stream.web.broker import Messages
+from calc_stream.web.charts import Charts
+from calc_stream.web.doubts import Doubts
+from calc_stream.web.forward import Forward
+from calc_stream.web.guard import Guard
 from calc_stream.web.live import Live
+from calc_stream.web.recall import recall
+from calc_stream.web.tokens import Tokens
+from calc_stream.web.told import EventsTold
 from calc_stream.web.view import View
+from calc_stream.web.watch import Watch
+from calc_stream.web.webhook import deliver
+from wire.callers import Callers
 from wire.errors import ConfigError
+from wire.signing import SigningKey
 
 log = logging.getLogger(__name__)
 
@@ -34,55 +50,126 @@ async def run(plan: Plan, stop: asyncio.Event, now_ms: Callable[[], int]) -> Non
 
     Raises ConfigError.
     """
-    state = plan.config.state
-    with closing(open_store(state, create=True)) as store, closing(open_store(state)) as reader:
-        await _serve_all(plan, store, reader, stop, now_ms)
+    state, hooks = plan.config.state, [hook.url for hook in plan.config.webhooks]
+    with (
+        closing(open_store(state, create=True)) as store,
+        closing(open_store(state)) as reader,
+        closing(open_book(state, hooks)) as book,
+    ):
+        parts = _Parts(plan, store, reader, book, now_ms)
+        await parts.serve(stop)
 
 
-async def _serve_all(
-    plan: Plan, store: Store, reader: Store, stop: asyncio.Event, now_ms: Callable[[], int]
-) -> None:
-    config = plan.config
-    view, live = View(), Live()
-    messages = BatchMessages(config.broker, config.site) if config.broker else None
+@dataclass
+class _Parts:
+    """Everything that runs, put together."""
 
-    def seen(site: Site, step: Step) -> None:
-        view.see(site, step)
-        if messages:
-            messages.moved(step.moved)
+    plan: Plan
+    store: Store
+    reader: Store
+    book: AlarmBook
+    now_ms: Callable[[], int]
+    view: View = field(default_factory=View)
+    events: EventsTold = field(default_factory=EventsTold)
+    charts: Charts = field(default_factory=Charts)
+    doubts: Doubts = field(default_factory=Doubts)
 
-    engine = Engine(config.place, plan.rules, store, plan.engine_settings, seen)
+    def __post_init__(self) -> None:
+        plan, config = self.plan, self.plan.config
+        self.live = Live(secrets.token_hex(4))
+        self.messages = Messages(config.broker, config.site) if config.broker else None
+        settings = plan.engine_settings
+        self.engine = Engine(config.place, plan.rules, self.store, settings, self._seen)
 
-    def build() -> snapshot.Snapshot | None:
-        with engine.lock:
-            return snapshot.build(engine.site, view, now_ms()) if engine.site else None
+    async def serve(self, stop: asyncio.Event) -> None:
+        config = self.plan.config
+        upto = self.reader.state(config.site)[0]
+        await asyncio.to_thread(recall, config.place, config.site, upto, self.view, self.events)
+        server = _server(app.build(self._behind(), _guard(self.plan, self.now_ms)), config.web)
+        async with asyncio.TaskGroup() as tasks:
+            following = self.plan.engine.run(self.engine, stop, self.live.moved)
+            follower = tasks.create_task(following, name="engine")
+            others = [tasks.create_task(each, name=name) for name, each in self._others()]
+            serving = tasks.create_task(_serve(server), name="web")
+            log.info("the page is on http://%s:%d", config.web.host, config.web.port)
+            await stop.wait()
+            self.live.close()
+            server.should_exit = True
+            await asyncio.wait((follower, serving))
+            for task in others:
+                task.cancel()
+        log.info("stopped at offset %d", self.engine.site.offset if self.engine.site else 0)
 
-    web = app.build(engine, reader, live, view, now_ms)
-    server = _server(web, config.web.host, config.web.port)
-    async with asyncio.TaskGroup() as tasks:
-        follower = tasks.create_task(plan.engine.run(engine, stop, live.moved), name="engine")
-        others = [
-            tasks.create_task(live.run(build), name="live"),
-            tasks.create_task(hand_over(plan), name="hand-over"),
+    def _others(self) -> list[tuple[str, Any]]:
+        config = self.plan.config
+        watch = Watch(self.engine, self.book, self.charts, self._told, self.now_ms)
+        running: list[tuple[str, Any]] = [
+            ("live", self.live.run(self._snapshot)),
+            ("hand-over", hand_over(self.plan)),
+            ("alarms", watch.run()),
+            ("doubts", self.doubts.run(self.engine)),
         ]
-        if messages:
-            others.append(tasks.create_task(messages.run(), name="broker"))
-        serving = tasks.create_task(_serve(server), name="web")
-        log.info("the page is on http://%s:%d", config.web.host, config.web.port)
-        await stop.wait()
-        live.close()
-        server.should_exit = True
-        await asyncio.wait((follower, serving))
-        for task in others:
-            task.cancel()
-    log.info("stopped at offset %d", engine.site.offset if engine.site else 0)
+        for hook in config.webhooks:
+            running.append(("webhook", deliver(hook, self.book, config.site, self.now_ms)))
+        if self.messages:
+            self.messages.told(self.book.standing())
+            running.append(("broker", self.messages.run()))
+        return running
+
+    def _behind(self) -> Behind:
+        config = self.plan.config
+        return Behind(
+            engine=self.engine,
+            store=self.reader,
+            journal=config.place,
+            live=self.live,
+            view=self.view,
+            events=self.events,
+            alarms=self.book,
+            charts=self.charts,
+            doubts=self.doubts,
+            forward=Forward(config.ingestor, config.site),
+            audit=Audit(config.state, self.now_ms),
+            now_ms=self.now_ms,
+            told=self._told,
+        )
+
+    def _seen(self, site: Site, step: Step) -> None:
+        self.view.see(site, step)
+        if step.decoded.production is not None:
+            self.events.see(step.record, step.decoded.production)
+        if self.messages:
+            self.messages.moved(step.moved)
+
+    def _told(self, changed: Sequence[AlarmNow]) -> None:
+        if self.messages:
+            self.messages.told(changed)
+
+    def _snapshot(self) -> snapshot.Snapshot | None:
+        standing = self.book.standing()
+        with self.engine.lock:
+            site = self.engine.site
+            if site is None:
+                return None
+            over = self.charts.over(site)
+            return snapshot.build(site, self.view, self.now_ms(), over, standing)
 
 
-def _server(web: Any, host: str, port: int) -> _Server:
+def _guard(plan: Plan, now_ms: Callable[[], int]) -> Guard:
+    """Raises ConfigError."""
+    keys_file = plan.config.web.keys_file
+    if keys_file is None:
+        return Guard()
+    callers = Callers(keys_file)
+    key = SigningKey.load_or_create(plan.config.state / "web.key")
+    return Guard(callers, Tokens(key, callers, now_ms))
+
+
+def _server(web: Any, where: Any) -> _Server:
     config = uvicorn.Config(
         web,
-        host,
-        port,
+        where.host,
+        where.port,
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -1,7 +1,8 @@
 """Who may call an API: a file of names, roles and hashed keys, read again whenever it changes.
 
-Ingestor and calculator may be given the same file. A line is `name role[,role…] sha256-of-the-key day`; `#` begins a comment. The key itself is 256
-random bits, shown once and kept nowhere, so its plain SHA-256 gives nothing away.
+Ingestor and calculator may be given the same file. A line is
+`name role[,role…] sha256-of-the-key day`; `#` begins a comment. The key itself is 256 random bits,
+shown once and kept nowhere, so its plain SHA-256 gives nothing away.
 """
 
 import hashlib

@@ -56,6 +56,11 @@ def batch(site: str, batch_id: str) -> str:
     return f"{ROOT}/{site}/batch/{batch_id}"
 
 
+def alarm(site: str, kind: str, alarm_id: str) -> str:
+    """Where the calculator says that something needs a person; retained while it does."""
+    return f"{ROOT}/{site}/alarm/{kind}/{alarm_id}"
+
+
 def parse_gateway(topic: str) -> GatewayTopic:
     """Read a gateway's topic. Raises BadData."""
     parts = topic.split("/")

@@ -9,57 +9,11 @@ from calc_stream.core.decimals import instant, parse_fraction, significant
 from calc_stream.evidence.accounts import AccountTrail, IntervalTrail
 from calc_stream.evidence.budget import Budget, Doubt
 from calc_stream.evidence.trail import EdgeTrail, EventTrail, MeterTrail, ReadingTrail, SegmentTrail
-from calc_stream.factors import Factor
-from calc_stream.ledger.rows import BatchRow
+from calc_stream.explanation import Explanation, MassTrail, SourceTrail
 
 Branch = tuple[str, Sequence["Branch"]]
 _MOST_METERS = 8
 _MOST_INTERVALS = 6
-
-
-class MassTrail(msgspec.Struct, frozen=True):
-    """Into one column: kg = amount x what a unit weighs by this factor; `counted` in the total.
-
-    `amount`: what was used in a period in which the factor held.
-    """
-
-    column: str
-    counted: bool
-    factor: Factor
-    amount: str
-    per_unit: str
-    kg: str
-
-
-class SourceTrail(msgspec.Struct, frozen=True):
-    """From a source's meters to kg: own = entered + rounding; amount = own + allocated + inherited.
-
-    `entered`: the batch's part of what the source's meters counted; `rounding`: what posting in
-    whole quanta, interval by interval, moved between the accounts, with what `besides` says.
-    `masses`: none when unknown.
-    """
-
-    source: str
-    unit: str
-    amount: str
-    own: str
-    allocated: str
-    inherited: str
-    entered: str
-    rounding: str
-    besides: tuple[str, ...]
-    masses: list[MassTrail]
-
-
-class Explanation(msgspec.Struct, frozen=True):
-    """The row, and what it stands on."""
-
-    row: BatchRow
-    sources: list[SourceTrail]
-    accounts: list[AccountTrail]
-    meters: list[MeterTrail]
-    events: list[EventTrail]
-    uncertainty: Budget | None
 
 
 def tree(found: Explanation) -> str:

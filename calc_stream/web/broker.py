@@ -1,4 +1,4 @@
-"""Every batch's footprint as a retained message on the broker, for machines that want to know."""
+"""Footprints and alarms as retained messages on the broker, for machines that want to know."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from calc_stream.ledger.rows import BatchRow
+from calc_stream.web.alarm_book import AlarmNow, message
 from wire import topics
 from wire.errors import TransientError
 from wire.mqtt import Broker, Client
@@ -16,18 +17,24 @@ log = logging.getLogger(__name__)
 _EVERY_S = 1.0
 
 
-class BatchMessages:
-    """Publishes what moved, once a second; of one batch only the newest row waits."""
+class Messages:
+    """Publishes what moved, once a second; of one batch, or alarm, only the newest word waits."""
 
     def __init__(self, broker: Broker, site: str) -> None:
         self._client = Client(broker, f"wattprint-calc-{site}")
         self._site = site
         self._waiting: dict[str, BatchRow] = {}
+        self._alarms: dict[str, AlarmNow] = {}
 
     def moved(self, rows: Sequence[BatchRow]) -> None:
         """May be called from any thread."""
         for row in rows:
             self._waiting[row.batch] = row
+
+    def told(self, alarms: Sequence[AlarmNow]) -> None:
+        """Alarms that were raised, acknowledged or cleared. May be called from any thread."""
+        for alarm in alarms:
+            self._alarms[alarm.id] = alarm
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -36,6 +43,8 @@ class BatchMessages:
                 await self._client.connected.wait()
                 for batch in list(self._waiting):
                     await self._publish(self._waiting.pop(batch))
+                for alarm in list(self._alarms):
+                    await self._tell(self._alarms.pop(alarm))
                 await asyncio.sleep(_EVERY_S)
 
     async def _publish(self, row: BatchRow) -> None:
@@ -47,4 +56,16 @@ class BatchMessages:
         except TransientError:
             # The link's own log says so; the row waits unless a newer one does.
             self._waiting.setdefault(row.batch, row)
+            await asyncio.sleep(_EVERY_S)
+
+    async def _tell(self, alarm: AlarmNow) -> None:
+        """What stands is retained; what is over is told once, and what was retained goes."""
+        topic = topics.alarm(self._site, alarm.kind, alarm.id)
+        try:
+            is_over = alarm.cleared_ms is not None
+            await self._client.publish(topic, message(alarm), retain=not is_over)
+            if is_over:
+                await self._client.publish(topic, b"", retain=True)
+        except TransientError:
+            self._alarms.setdefault(alarm.id, alarm)
             await asyncio.sleep(_EVERY_S)

@@ -1,26 +1,52 @@
-"""The live stream: whoever listens gets the newest snapshot, now and at every change.
+"""The live stream: a snapshot for whoever comes new, then what changed since the event before.
 
-There is no queue to fill: a reader that is slow finds, when it comes back, the newest snapshot
-and not those it missed. A reader that reconnects is in the same place, whatever its Last-Event-ID.
+An event's id is the journal offset it shows and its number in this process, `4711-0193abcd-27`. Who
+comes back and says it gets the changes after it, as long as they are kept here. After a restart, or
+later, there is a snapshot instead, which holds all that was missed; but never one from before the
+offset that was seen already: until the engine is there again, the stream waits. There is no queue to
+fill: a reader that is too slow finds a snapshot where the changes are gone.
 """
 
 import asyncio
+import re
+from collections import deque
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import msgspec
 
+from calc_stream.web.change import change_between
 from calc_stream.web.snapshot import Snapshot
 
 LEAST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 5.0
+KEPT_MS = 120_000
+CATCH_UP_S = 30.0
+_ID = re.compile(r"(\d{1,18})-([0-9a-f]{8})-(\d{1,18})")
+
+
+@dataclass(frozen=True)
+class _Event:
+    """One step from a snapshot to the next, as JSON."""
+
+    number: int
+    offset: int
+    now_ms: int
+    change: bytes
 
 
 class Live:
-    """The newest snapshot, as JSON, and those who wait for the next."""
+    """The newest snapshot, the changes that led to it, and those who wait for the next.
 
-    def __init__(self) -> None:
-        self.newest: bytes | None = None
-        self.offset = 0
+    `boot`: eight hexadecimal digits that no other process has.
+    """
+
+    def __init__(self, boot: str = "00000000") -> None:
+        self.newest: Snapshot | None = None
+        self._boot = boot
+        self._number = 0
+        self._whole: bytes | None = None
+        self._changes: deque[_Event] = deque()
         self._fresh = asyncio.Event()
         self._moved = asyncio.Event()
         self._closed = False
@@ -29,8 +55,17 @@ class Live:
         """Something changed: a new snapshot is due."""
         self._moved.set()
 
-    def publish(self, snapshot: Snapshot) -> None:
-        self.newest, self.offset = msgspec.json.encode(snapshot), snapshot.offset
+    def publish(self, snapshot: Snapshot, change: bytes | None = None) -> None:
+        """`change`: from the newest one to this."""
+        self._number += 1
+        if change is None:
+            self._changes.clear()
+        else:
+            event = _Event(self._number, snapshot.offset, snapshot.now_ms, change)
+            self._changes.append(event)
+            while self._changes[0].now_ms < snapshot.now_ms - KEPT_MS:
+                self._changes.popleft()
+        self.newest, self._whole = snapshot, None
         self._wake()
 
     def close(self) -> None:
@@ -43,27 +78,79 @@ class Live:
         """Publish until closed. `build` is called off the loop."""
         while not self._closed:
             self._moved.clear()
-            snapshot = await asyncio.to_thread(build)
-            if snapshot is not None:
-                self.publish(snapshot)
+            made = await asyncio.to_thread(_stepped, self.newest, build)
+            if made is not None:
+                self.publish(*made)
             await asyncio.sleep(LEAST_PAUSE_S)
             try:
                 await asyncio.wait_for(self._moved.wait(), LONGEST_PAUSE_S - LEAST_PAUSE_S)
             except TimeoutError:
                 continue
 
-    async def follow(self) -> AsyncIterator[bytes]:
-        """Server-sent events, from the newest snapshot on."""
+    def whole(self) -> bytes | None:
+        """The newest snapshot as JSON, made once for all who ask."""
+        if self._whole is None and self.newest is not None:
+            self._whole = msgspec.json.encode(self.newest)
+        return self._whole
+
+    async def follow(self, last_id: str = "") -> AsyncIterator[bytes]:
+        """Server-sent events. `last_id`: of the last one this reader saw."""
         yield b"retry: 1000\n\n"
-        sent: bytes | None = None
+        seen = await self._resume(last_id)
         while not self._closed:
             fresh = self._fresh
-            if self.newest is not None and self.newest is not sent:
-                sent = self.newest
-                yield b"id: %d\nevent: snapshot\ndata: %s\n\n" % (self.offset, sent)
+            changes = self._after(seen)
+            if changes is None:
+                seen, whole = self._number, self.whole()
+                if whole is not None and self.newest is not None:
+                    yield self._event("snapshot", self.newest.offset, seen, whole)
+            elif changes:
+                for event in changes:
+                    yield self._event("change", event.offset, event.number, event.change)
+                seen = changes[-1].number
             else:
                 await fresh.wait()
+
+    async def _resume(self, last_id: str) -> int:
+        """The number this reader stands at; -1 for one that needs a snapshot."""
+        told = _ID.fullmatch(last_id)
+        if told is None:
+            return -1
+        if told[2] == self._boot and int(told[3]) <= self._number:
+            return int(told[3])
+        try:
+            await asyncio.wait_for(self._reach(int(told[1])), CATCH_UP_S)
+        except TimeoutError:
+            return -1  # of another journal: what is known here is all there is
+        return -1
+
+    async def _reach(self, offset: int) -> None:
+        while not self._closed and (self.newest is None or self.newest.offset < offset):
+            await self._fresh.wait()
+
+    def _after(self, number: int) -> list[_Event] | None:
+        """The changes behind this number; None where a snapshot is needed."""
+        if number == self._number and number:
+            return []
+        if number < 0 or not self._changes or self._changes[0].number > number + 1:
+            return None if self.newest is not None else []
+        return [event for event in self._changes if event.number > number]
+
+    def _event(self, name: str, offset: int, number: int, data: bytes) -> bytes:
+        identity = f"{offset}-{self._boot}-{number}"
+        return f"id: {identity}\nevent: {name}\ndata: ".encode() + data + b"\n\n"
 
     def _wake(self) -> None:
         waiting, self._fresh = self._fresh, asyncio.Event()
         waiting.set()
+
+
+def _stepped(
+    newest: Snapshot | None, build: Callable[[], Snapshot | None]
+) -> tuple[Snapshot, bytes | None] | None:
+    snapshot = build()
+    if snapshot is None:
+        return None
+    if newest is None:
+        return snapshot, None
+    return snapshot, msgspec.json.encode(change_between(newest, snapshot))

@@ -1,16 +1,18 @@
 """The whole page in one object, made from a site's state and what was last seen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
+from heapq import nsmallest
 
 import msgspec
 
-from calc_stream.alarms import Alarm, alarms
 from calc_stream.core import SiteModel, SiteState, Versions
+from calc_stream.core.decimals import fixed
 from calc_stream.core.plant import Meter
-from calc_stream.ledger.figures import as_text, in_kwh, kwh_per_quantum, texts
+from calc_stream.ledger.figures import as_text, in_kwh, texts
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.site import Site
+from calc_stream.web.alarm_book import AlarmNow
 from calc_stream.web.view import Happening, View
 from wire.units import convert, kind
 
@@ -20,50 +22,63 @@ LATE_MS, SILENT_MS = 10_000, 60_000
 
 
 class SourceNow(msgspec.Struct, frozen=True):
-    """What entered so far; `amount` in the carrier's unit, `kwh` "0.000000" for no energy."""
+    """What entered so far; `amount` in the carrier's unit, `kwh` None for what is no energy."""
 
     source: str
     carrier: str
     unit: str
     amount: str
-    kwh: str
+    kwh: str | None
     power_w: int | None
 
 
 class AccountNow(msgspec.Struct, frozen=True):
-    """What went elsewhere than to batches."""
+    """What went elsewhere than to batches; `kwh` None when none of its sources is energy."""
 
     account: str
-    kwh: str
+    kwh: str | None
     by_source: dict[str, str]
+    units: dict[str, str]
 
 
 class MachineNow(msgspec.Struct, frozen=True):
-    """A node; `power_history`: [ms, W] of the last two minutes."""
+    """A node; power of all electricity meters that feed it; `power_history`: [ms, W] of the last
+    two minutes."""
 
     node: str
-    meter: str | None
+    line: str | None
+    meters: tuple[str, ...]
     state: str
     power_w: int | None
     batches: tuple[str, ...]
     power_history: list[tuple[int, int]]
 
 
-class MeterNow(msgspec.Struct, frozen=True):
-    """A meter of the model. `energy_kwh`: its running total, multiplied by CT x PT; `quality`: of
-    its register's latest reading; `notice`: what was last told of it."""
+class MeterNow(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """A meter of the model. `register`: its running total in `unit`, multiplied by CT x PT;
+    `quality`: of its register's latest reading; `notice`: what was last told of it."""
 
     meter: str
+    from_: str
+    to: str
+    carrier: str
+    unit: str
     health: str
     last_ms: int | None
-    energy_kwh: str | None
+    register: str | None
     power_w: int | None
     quality: str | None
     notice: Happening | None = None
 
 
+class BatchNow(BatchRow, frozen=True, kw_only=True):
+    """A batch as it stands; `over_limit`: beyond the control limits of its product."""
+
+    over_limit: bool = False
+
+
 class Snapshot(msgspec.Struct, frozen=True):
-    """One `data:` line of the live stream."""
+    """The whole of the live stream at one instant."""
 
     site: str
     now_ms: int
@@ -73,42 +88,58 @@ class Snapshot(msgspec.Struct, frozen=True):
     method: str
     closure: dict[str, str] = {}
     sources: list[SourceNow] = []
-    batches: list[BatchRow] = []
+    batches: list[BatchNow] = []
     accounts: list[AccountNow] = []
     machines: list[MachineNow] = []
     meters: list[MeterNow] = []
     events: list[Happening] = []
-    alarms: list[Alarm] = []
+    alarms: list[AlarmNow] = []
 
 
-def build(site: Site, view: View, now_ms: int) -> Snapshot:
-    """`now_ms`: the clock on the wall, for showing only. The site may not change meanwhile."""
+def build(
+    site: Site,
+    view: View,
+    now_ms: int,
+    over: Collection[str] = (),
+    alarms: Sequence[AlarmNow] = (),
+) -> Snapshot:
+    """`now_ms`: the clock on the wall, for showing only; `over`: batches beyond their limits. The
+    site may not change meanwhile."""
     state, model, versions = site.state, site.state.model, site.state.versions
     events = list(view.happenings)
     top = (site.rules.site, now_ms, state.frontier_ms, site.offset, view.latest_reading_ms)
     if model is None or versions is None:
-        return Snapshot(*top, site.rules.method.id, events=events)
+        return Snapshot(*top, site.rules.method.id, events=events, alarms=list(alarms))
     return Snapshot(
         *top,
         site.rules.method.id,
         texts(versions, state.closure()),
         list(_sources(state, versions, view)),
-        shown_batches(site.book.rows),
+        [shown(row, over) for row in shown_batches(site.book.rows)],
         list(_accounts(state, versions)),
         list(_machines(state, model, view)),
         meters_now(site, view, now_ms),
         events,
-        alarms(site),
+        list(alarms),
     )
 
 
-def shown_batches(rows: Mapping[str, BatchRow], ended: int | None = SHOWN_ENDED) -> list[BatchRow]:
-    """Batches not closed yet first, then the others, newest first."""
-    newest = sorted(rows.values(), key=lambda row: (row.started_ms or 0, row.batch), reverse=True)
-    running = [row for row in newest if row.state in OPEN]
-    others = [row for row in newest if row.state not in OPEN]
-    others.sort(key=lambda row: (row.ended_ms or 0, row.batch), reverse=True)
-    return running + others[:ended]
+def shown(row: BatchRow, over: Collection[str]) -> BatchNow:
+    """The row as the page has it."""
+    return BatchNow(**msgspec.structs.asdict(row), over_limit=row.batch in over)
+
+
+def place_of(row: BatchRow) -> tuple[bool, int, str]:
+    """Where a batch stands in a list: those that are open first, then the newest."""
+    is_open = row.state in OPEN
+    return not is_open, -((row.started_ms if is_open else row.ended_ms) or 0), row.batch
+
+
+def shown_batches(rows: Mapping[str, BatchRow], ended: int = SHOWN_ENDED) -> list[BatchRow]:
+    """Batches not closed yet, and the newest of the others."""
+    running = [row for row in rows.values() if row.state in OPEN]
+    others = [row for row in rows.values() if row.state not in OPEN]
+    return sorted(running, key=place_of) + nsmallest(ended, others, key=place_of)
 
 
 def meters_now(site: Site, view: View, now_ms: int) -> list[MeterNow]:
@@ -118,14 +149,14 @@ def meters_now(site: Site, view: View, now_ms: int) -> list[MeterNow]:
 
 
 def _meter(site: Site, model: SiteModel, meter: Meter, view: View, now_ms: int) -> MeterNow:
-    state = site.state
+    state, carrier = site.state, model.carriers[meter.carrier]
     seen = view.meters.get(meter.id.removesuffix(".export"))
     series = state.readings.totals(meter.id)
     last_ms = seen.last_ms if seen else int(series.times[-1]) if series.times.size else None
-    energy = None
+    register = None
     if series.times.size:
         total = int(series.totals[-1]) * Fraction(10) ** series.exponent
-        energy = as_text(total * meter.scale * kwh_per_quantum(model.carriers[meter.carrier]))
+        register = fixed(round(total * meter.scale), carrier.quanta_per_unit, carrier.digits)
     age_ms = None if last_ms is None else now_ms - last_ms
     silent = meter.id in state.silent or age_ms is None or age_ms > SILENT_MS
     late = age_ms is not None and age_ms > LATE_MS
@@ -134,7 +165,8 @@ def _meter(site: Site, model: SiteModel, meter: Meter, view: View, now_ms: int) 
     told = site.told.notices.latest.get(meter.id.removesuffix(".export"))
     notice = Happening(told.t_ms, "meter", told.event, told.meter, told.detail) if told else None
     power = _power(model, meter, view)
-    return MeterNow(meter.id, health, last_ms, energy, power, quality, notice)
+    where = (meter.id, meter.start, meter.end, carrier.name, carrier.unit)
+    return MeterNow(*where, health, last_ms, register, power, quality, notice)
 
 
 def _power(model: SiteModel, meter: Meter, view: View) -> int | None:
@@ -158,7 +190,7 @@ def _sources(state: SiteState, versions: Versions, view: View) -> Iterator[Sourc
         carrier = versions.carrier_of(name)
         powers = [_power(model, meter, view) for meter in model.meters if meter.start == name]
         known = [power for power in powers if power is not None]
-        kwh = as_text(in_kwh(versions, name, quanta))
+        kwh = _kwh(versions, {name: quanta})
         power_w = sum(known) if known else None
         yield SourceNow(name, carrier.name, carrier.unit, amounts[name], kwh, power_w)
 
@@ -166,23 +198,52 @@ def _sources(state: SiteState, versions: Versions, view: View) -> Iterator[Sourc
 def _accounts(state: SiteState, versions: Versions) -> Iterator[AccountNow]:
     for account, sums in sorted(state.totals().items()):
         if not account.startswith("batch:"):
-            kwh = sum((in_kwh(versions, s, quanta) for s, quanta in sums.items()), Fraction(0))
-            yield AccountNow(account, as_text(kwh), texts(versions, sums))
+            units = {source: versions.carrier_of(source).unit for source in sums}
+            yield AccountNow(account, _kwh(versions, sums), texts(versions, sums), units)
+
+
+def _kwh(versions: Versions, sums: Mapping[str, int]) -> str | None:
+    """Of those that are energy; None when none is."""
+    energy = {s: quanta for s, quanta in sums.items() if _is_energy(versions, s)}
+    if not energy:
+        return None
+    return as_text(sum((in_kwh(versions, s, q) for s, q in energy.items()), Fraction(0)))
+
+
+def _is_energy(versions: Versions, source: str) -> bool:
+    return kind(versions.carrier_of(source).unit) == "energy"
 
 
 def _machines(state: SiteState, model: SiteModel, view: View) -> Iterator[MachineNow]:
     nodes = state.nodes_at(view.latest_reading_ms or state.frontier_ms or 0)
+    feeding: dict[str, list[Meter]] = {}
+    for meter in model.meters:
+        if kind(model.carriers[meter.carrier].unit) == "energy":
+            feeding.setdefault(meter.end, []).append(meter)
     for name, node in model.nodes.items():
-        feeding = [meter for meter in model.meters if meter.end == name]
-        powers = [power for meter in feeding if (power := _power(model, meter, view)) is not None]
+        meters = feeding.get(name, [])
+        powers = [power for meter in meters if (power := _power(model, meter, view)) is not None]
         stretch = nodes.get(name)
         phase = "overhead" if node.overhead or stretch is None else stretch.state
         batches = tuple(batch for batch, _ in stretch.active) if stretch else ()
-        first = feeding[0] if feeding else None
-        seen = view.meters.get(first.id) if first else None
-        history: list[tuple[int, int]] = []
-        if first and seen:
-            times = _multiplier(model, first)
-            history = [(t_ms, round(watts * times)) for t_ms, watts in seen.powers]
         power_w = sum(powers) if powers else None
-        yield MachineNow(name, first.id if first else None, phase, power_w, batches, history)
+        ids = tuple(meter.id for meter in meters)
+        history = _history(model, meters, view)
+        yield MachineNow(name, node.line, ids, phase, power_w, batches, history)
+
+
+def _history(model: SiteModel, meters: list[Meter], view: View) -> list[tuple[int, int]]:
+    """The sum of all meters, told whenever one of them tells, once each has."""
+    points: list[tuple[int, str, float]] = []
+    for meter in meters:
+        if (seen := view.meters.get(meter.id)) and seen.powers:
+            times = _multiplier(model, meter)
+            points += [(t_ms, meter.id, watts * times) for t_ms, watts in seen.powers]
+    telling = {meter for _, meter, _ in points}
+    latest: dict[str, float] = {}
+    sums: dict[int, int] = {}
+    for t_ms, meter_id, watts in sorted(points):
+        latest[meter_id] = watts
+        if len(latest) == len(telling):
+            sums[t_ms] = round(sum(latest.values()))
+    return list(sums.items())

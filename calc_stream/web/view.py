@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from calc_stream.decode import numbers
+from calc_stream.decode import Decoded, numbers
 from calc_stream.site import Site, Step
 from wire.messages import ProductionEvent
 from wire.quantities import QUANTITIES, register_id
@@ -29,6 +29,7 @@ class Happening(msgspec.Struct, frozen=True):
 class Seen:
     """One meter's latest answer; power in W as the meter tells it, before CT x PT."""
 
+    gateway: str = ""
     last_ms: int = 0
     powers: deque[tuple[int, float]] = field(default_factory=deque)
 
@@ -49,26 +50,29 @@ class View:
 
     def see(self, _site: Site, step: Step) -> None:
         """Take in what a record shows."""
-        segment = step.decoded.segment
+        self.take(step.decoded)
+
+    def take(self, decoded: Decoded) -> None:
+        segment = decoded.segment
         if segment is not None:
             for table in segment.tables:
-                self._answered(table)
+                self._answered(table, segment.header.gateway)
             for event in segment.events:
                 self.happenings.append(
                     Happening(event.t_ms, "meter", event.event, event.meter, event.detail)
                 )
-        for told in step.decoded.chunk.events:
-            if step.decoded.production is not None:
-                detail = _detail(step.decoded.production)
+        for told in decoded.chunk.events:
+            if decoded.production is not None:
+                detail = _detail(decoded.production)
                 self.happenings.append(Happening(told.t_ms, "production", told.type, None, detail))
 
-    def _answered(self, table: Table) -> None:
+    def _answered(self, table: Table, gateway: str) -> None:
         if all(QUANTITIES[quantity].gateway for quantity in table.quantities):
             return  # a gateway's word about itself is no meter's answer
         seen = self.meters.setdefault(table.meter, Seen())
         times = numbers(table.times_ms)
         last_ms = int(times[-1])
-        seen.last_ms = max(seen.last_ms, last_ms)
+        seen.gateway, seen.last_ms = gateway, max(seen.last_ms, last_ms)
         for quantity in table.quantities:
             register = register_id(table.meter, quantity)
             if register is not None and last_ms >= self.qualities.get(register, (0, ""))[0]:

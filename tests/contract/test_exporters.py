@@ -4,10 +4,14 @@ import csv
 import io
 import json
 import re
+import sys
 import tomllib
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 from calc_stream import exporters
@@ -21,6 +25,7 @@ from wire.errors import ConfigError
 
 FOLDER = Path(exporters.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+TEXTS = [name for name in NAMES if name != "parquet"]
 GOLDEN = Path(__file__).parent / "exporters"
 
 ROWS = [
@@ -83,7 +88,7 @@ EXPORTS = [
 
 
 def test_there_are_exporters() -> None:
-    assert {"csv", "json"} <= set(NAMES)
+    assert {"csv", "json", "parquet"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,10 +111,10 @@ def test_equal_exports_are_equal_bytes(name: str, export: Export) -> None:
     exporter = exporters.find(name)
     first = exporter.write(export, exporter.Settings())
     assert first == exporter.write(export, exporter.Settings())
-    assert first.endswith(b"\n")
+    assert first.endswith(b"PAR1" if name == "parquet" else b"\n")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TEXTS)
 def test_every_row_says_what_it_stands_on(name: str) -> None:
     exporter = exporters.find(name)
     for export in EXPORTS[:2]:
@@ -146,6 +151,28 @@ def test_json_holds_the_rows_as_the_api_shows_them() -> None:
     assert (document["format"], document["offset"]) == (1, 131)
 
 
+def test_parquet_reads_back_as_numbers_times_and_maps() -> None:
+    exporter = exporters.find("parquet")
+    table = pq.read_table(io.BytesIO(exporter.write(EXPORTS[0], exporter.Settings())))
+    first, second = table.to_pylist()
+    assert dict(first["by_source"]) == {"grid": Decimal(64), "pv": Decimal(16)}
+    assert first["kg_co2e_per_unit"] == Decimal("0.397945263158")
+    assert first["started"] == datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert (first["nodes"], first["settled"]) == (["cnc", "press"], True)
+    assert (second["batch"], second["difference_kwh"]) == ("=B2", Decimal(-1))
+    assert table.schema.metadata[b"offset"] == b"131"
+    products = exporter.write(EXPORTS[1], exporter.Settings())
+    (product,) = pq.read_table(io.BytesIO(products)).to_pylist()
+    assert (product["batches"], product["good"]) == (2, Decimal(100))
+
+
+def test_without_pyarrow_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    exporter = exporters.find("parquet")
+    with pytest.raises(ConfigError, match=r"pip install 'wattprint\[parquet\]'"):
+        exporter.write(EXPORTS[0], exporter.Settings())
+
+
 def test_a_product_is_the_mean_weighted_by_good_output() -> None:
     (product,) = product_rows(ROWS)
     assert (product.batches, product.good, product.energy_kwh) == (2, "100", "100")
@@ -167,7 +194,7 @@ def test_an_unknown_exporter_is_refused_by_name() -> None:
         exporters.find("papyrus")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TEXTS)
 def test_what_the_engine_settled_is_exported_as_settled(name: str, tmp_path: Path) -> None:
     plant = Plant(tmp_path)
     plant.example_4()

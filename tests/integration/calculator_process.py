@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,59 @@ class Calculator:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def next_snapshot(lines: Iterator[str]) -> tuple[str, dict[str, Any]]:
-    """(id, snapshot) of the next event of a stream."""
-    identity = name = ""
-    for line in lines:
-        key, _, value = line.partition(": ")
-        if key == "id":
-            identity = value
-        elif key == "event":
-            name = value
-        elif key == "data":
-            assert name == "snapshot"
-            return identity, json.loads(value)
-    raise AssertionError("the stream ended")
+@dataclass
+class Follower:
+    """What a page knows that follows the stream: snapshots, and changes merged into them."""
+
+    lines: Iterator[str]
+    id: str = ""
+    event: str = ""
+    known: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def offset(self) -> int:
+        return int(self.id.partition("-")[0])
+
+    def next(self) -> dict[str, Any]:
+        """The whole as it is after the next event."""
+        for line in self.lines:
+            key, _, value = line.partition(": ")
+            if key == "id":
+                self.id = value
+            elif key == "event":
+                self.event = value
+            elif key == "data":
+                told = json.loads(value)
+                self.known = told if self.event == "snapshot" else merged(self.known, told)
+                return self.known
+        raise AssertionError("the stream ended")
+
+    def until(self, offset: int) -> dict[str, Any]:
+        """The whole from this offset on."""
+        while not self.id or self.offset < offset:
+            self.next()
+        return self.known
+
+
+_KEYS = {
+    "sources": "source",
+    "batches": "batch",
+    "accounts": "account",
+    "machines": "node",
+    "meters": "meter",
+}
+
+
+def merged(known: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """As the page does it."""
+    gone = change.pop("gone", {})
+    after = {**known, **change}
+    for name, key in _KEYS.items():
+        rows = {row[key]: row for row in known[name] if row[key] not in gone.get(name, ())}
+        for row in change.get(name, ()):
+            if name == "machines" and row[key] in rows:
+                history = rows[row[key]]["power_history"] + row["power_history"]
+                row["power_history"] = [p for p in history if p[0] >= history[-1][0] - 120_000]
+            rows[row[key]] = row
+        after[name] = list(rows.values())
+    return after

@@ -12,13 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from calc_stream.engines.embedded import Engine, Settings
 from calc_stream.ledger.store import open_store
-from calc_stream.web import app
-from calc_stream.web.live import Live
-from calc_stream.web.view import View
-from tests.integration.calculator_process import Calculator, next_snapshot
-from tests.unit.calc_stream_live.plant import SITE, Plant, rules, run_to_end
+from tests.integration.calculator_process import Calculator, Follower
+from tests.unit.calc_stream_live.plant import SITE, Plant, run_to_end
 from tests.unit.ingestor.test_config import sample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,18 +34,23 @@ def test_a_late_reading_restates_on_the_open_page(plant: Plant, tmp_path: Path) 
         calculator.reach(10)
         with httpx.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
-            lines = stream.iter_lines()
-            identity, before = next_snapshot(lines)
-            assert identity == "10"
+            page = Follower(stream.iter_lines())
+            before = page.next()
+            assert (page.event, page.offset) == ("snapshot", 10)
             energies = {row["batch"]: row["energy_kwh"] for row in before["batches"]}
             assert energies == {"P": "0.057500", "Q": "0.022500"}
             assert before["accounts"] == [
-                {"account": "pool:press", "kwh": "0.050000", "by_source": {"grid": "0.050000"}}
+                {
+                    "account": "pool:press",
+                    "kwh": "0.050000",
+                    "by_source": {"grid": "0.050000"},
+                    "units": {"grid": "kWh"},
+                }
             ]
             plant.the_late_reading()
             began = time.monotonic()
-            while identity != "11":
-                identity, after = next_snapshot(lines)
+            after = page.until(11)
+            assert page.event == "change"
             assert time.monotonic() - began < 2
         batches = {row["batch"]: row for row in after["batches"]}
         assert batches["P"]["energy_kwh"] == "0.060000"
@@ -60,7 +61,7 @@ def test_a_late_reading_restates_on_the_open_page(plant: Plant, tmp_path: Path) 
         assert after["closure"] == {"grid": "0.000000"}
         assert after["machines"][0]["power_w"] == 5000
         assert after["machines"][0]["power_history"][-1][1] == 5000
-        assert {meter["meter"]: meter["energy_kwh"] for meter in after["meters"]} == {
+        assert {meter["meter"]: meter["register"] for meter in after["meters"]} == {
             "m": "1.130000",
             "m-press": "1.130000",
         }
@@ -74,15 +75,50 @@ def test_the_stream_speaks_without_news_and_after_reconnecting(
     with calculator.running():
         calculator.reach(10)
         with httpx.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
-            lines = stream.iter_lines()
-            first, one = next_snapshot(lines)
-            _, two = next_snapshot(lines)
-            assert 0 < two["now_ms"] - one["now_ms"] <= 6000
-        again = {"Last-Event-ID": first}
+            page = Follower(stream.iter_lines())
+            first = page.next()["now_ms"]
+            for _ in range(3):  # the first may tell of an alarm
+                second = page.next()["now_ms"]
+            assert page.event == "change"
+            assert 0 < second - first <= 16_000
+        again = {"Last-Event-ID": page.id}
+        plant.the_late_reading()
         with httpx.stream("GET", f"{calculator.base}/v1/live", headers=again, timeout=20) as stream:
-            began = time.monotonic()
-            assert next_snapshot(stream.iter_lines())[0] == "10"
-            assert time.monotonic() - began < 1
+            rest = Follower(stream.iter_lines(), known=page.known)
+            rest.until(11)
+            assert rest.event == "change", "what it knows is enough"
+            assert {row["batch"]: row["revision"] for row in rest.known["batches"]} == {
+                "P": 2,
+                "Q": 2,
+            }
+
+
+def test_a_reader_finds_nothing_lost_after_the_server_was_killed(
+    plant: Plant, tmp_path: Path
+) -> None:
+    calculator = Calculator(tmp_path)
+    plant.example_4()
+    process = calculator.start()
+    calculator.reach(10)
+    with httpx.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
+        page = Follower(stream.iter_lines())
+        page.until(10)
+    process.kill()
+    process.communicate()
+    plant.the_late_reading()
+    with calculator.running():
+        again = {"Last-Event-ID": page.id}
+        with httpx.stream("GET", f"{calculator.base}/v1/live", headers=again, timeout=20) as stream:
+            rest = Follower(stream.iter_lines())
+            rest.next()
+            assert rest.event == "snapshot"
+            assert rest.offset >= page.offset, "never older than what was seen"
+            known = rest.until(11)
+        assert {row["batch"]: row["revision"] for row in known["batches"]} == {"P": 2, "Q": 2}
+        happened = [(each["t_ms"], each["event"]) for each in known["events"]]
+        assert happened == [(each["t_ms"], each["event"]) for each in page.known["events"]]
+        assert [point[1] for point in known["machines"][0]["power_history"]] == [5000, 5000]
+        assert calculator.get("/v1/events")["events"][0]["id"] == "e6"
 
 
 def test_a_slow_reader_loses_old_snapshots_and_holds_nobody_up(
@@ -174,35 +210,40 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
         assert httpx.get(f"{calculator.base}/static/../app.py").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        ("/v1/batches/none", 404),
-        ("/v1/batches/none/revisions", 404),
-        ("/v1/products/none/factors", 404),
-        ("/v1/nothing", 404),
-        ("/v1/batches?limit=0", 422),
-        ("/v1/batches?after=none", 422),
-        ("/v1/batches?format=papyrus", 422),
-        ("/v1/results", 503),
-        ("/v1/snapshot", 503),
-    ],
-)
-async def test_errors_are_problem_documents(tmp_path: Path, path: str, status: int) -> None:
-    store, view = open_store(tmp_path / "calc", create=True), View()
-    engine = Engine(tmp_path / "journal.db", rules(), store, Settings(), view.see)
-    if status != 503:
-        Plant(tmp_path).example_4()
-        engine.turn()
-    web = app.build(engine, store, Live(), view, lambda: 0)
-    transport = httpx.ASGITransport(app=web)
-    async with httpx.AsyncClient(transport=transport, base_url="http://calc") as client:
-        answer = await client.get(path)
-    assert answer.status_code == status
+def problem(answer: httpx.Response, status: int) -> str:
+    """The detail of a refusal in the usual form."""
+    assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["status"] == status
-    assert set(problem) == {"type", "title", "status", "detail"}
+    told = answer.json()
+    assert told["status"] == status
+    assert {"type", "title", "status", "detail"} <= set(told) | {"type"}
+    return str(told["detail"])
+
+
+def test_errors_are_problem_documents(tmp_path: Path) -> None:
+    calculator = Calculator(tmp_path)
+    with calculator.running():
+        for path in ("/v1/results", "/v1/snapshot", "/v1/batches"):
+            answer = httpx.get(f"{calculator.base}{path}")
+            assert "journal" in problem(answer, 503)
+            assert int(answer.headers["retry-after"]) >= 1
+        Plant(tmp_path).example_4()
+        calculator.reach(10)
+        for path, status in (
+            ("/v1/batches/none", 404),
+            ("/v1/batches/none/revisions", 404),
+            ("/v1/products/none/factors", 404),
+            ("/v1/nothing", 404),
+            ("/v1/batches?limit=0", 422),
+            ("/v1/batches?after=none", 422),
+            ("/v1/batches?format=papyrus", 422),
+        ):
+            assert problem(httpx.get(f"{calculator.base}{path}"), status)
+        posted = httpx.post(f"{calculator.base}/v1/batches")
+        assert problem(posted, 405)
+        assert posted.headers["allow"] == "GET"
+        strange = httpx.get(f"{calculator.base}/v1/batches", headers={"Accept": "image/png"})
+        assert "application/json" in problem(strange, 406)
 
 
 def test_export_and_explain_read_the_ledger(plant: Plant, tmp_path: Path) -> None:

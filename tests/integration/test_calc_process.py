@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from calc_stream.ledger.store import open_store
-from tests.integration.calculator_process import Calculator, next_snapshot
+from tests.integration.calculator_process import Calculator, Follower
 from tests.unit.calc_stream_live.plant import SITE, Plant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def test_sigterm_ends_it_cleanly_while_somebody_looks(plant: Plant, tmp_path: Pa
     process = calculator.start()
     calculator.reach(10)
     with httpx.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
-        next_snapshot(stream.iter_lines())
+        Follower(stream.iter_lines()).next()
         os.kill(process.pid, signal.SIGTERM)
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calc_stream.alarms import Alarm
+from calc_stream.alarms import Alarm, alarms
 from calc_stream.ledger.store import open_store
 from calc_stream.web.snapshot import Snapshot, build
 from calc_stream.web.view import View
@@ -24,7 +24,7 @@ from wire.signing import SigningKey
 KWH = "active_energy_import"
 TEN_KW = {KWH: counters.Register(per_hour=Fraction(10), modulus=Fraction(1_000_000))}
 MINUTE = 60_000
-TEXTS = Path(__file__).parents[3] / "calc_stream" / "web" / "static" / "texts"
+TEXTS = Path(__file__).parents[3] / "calc_stream" / "web" / "page" / "src" / "texts"
 
 
 class Site:
@@ -60,7 +60,7 @@ class Site:
         while running.turn():
             pass
         assert running.site is not None
-        return build(running.site, view, T0 + self.polls * MINUTE)
+        return build(running.site, view, T0 + self.polls * MINUTE, alarms=alarms(running.site))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What the page is told: the stream keeps the newest, alarms name what needs a person."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -8,34 +9,85 @@ import pytest
 
 from calc_stream.alarms import alarms
 from calc_stream.ledger.store import open_store
-from calc_stream.web.live import Live
+from calc_stream.web.change import change_between
+from calc_stream.web.live import KEPT_MS, Live
 from calc_stream.web.snapshot import Snapshot, build
 from calc_stream.web.view import View
+from tests.integration.calculator_process import merged
 from tests.unit.calc_stream_live.plant import MODEL, T0, Plant, engine, run_to_end
 from wire.messages import MeterEvent, Sample
 from wire.quantities import QUANTITIES
 
 
-def snapshot(offset: int) -> Snapshot:
-    return Snapshot("s", 0, None, offset, None, "gbt24067")
+def snapshot(offset: int, now_ms: int = 0) -> Snapshot:
+    return Snapshot("s", now_ms, None, offset, None, "gbt24067")
 
 
-async def test_a_reader_that_was_away_gets_the_newest_only() -> None:
-    live = Live()
-    live.publish(snapshot(1))
+def publish(live: Live, offset: int, now_ms: int = 0) -> None:
+    after = snapshot(offset, now_ms)
+    before = live.newest
+    change = None if before is None else msgspec.json.encode(change_between(before, after))
+    live.publish(after, change)
+
+
+async def heads(reader: AsyncIterator[bytes], count: int) -> list[str]:
+    """`<id> <event>` of the next ones."""
+    found = []
+    while len(found) < count:
+        lines = (await anext(reader)).decode().splitlines()
+        if lines[0].startswith("id: "):
+            found.append(f"{lines[0][4:]} {lines[1][7:]}")
+    return found
+
+
+async def test_a_reader_gets_the_whole_then_every_change() -> None:
+    live = Live("0000b007")
+    publish(live, 1)
     reader = live.follow()
-    assert (await anext(reader)).startswith(b"retry:")
-    assert (await anext(reader)).startswith(b"id: 1\n")
-    for offset in range(2, 50):
-        live.publish(snapshot(offset))
-    assert (await anext(reader)).startswith(b"id: 49\n")
+    assert await heads(reader, 1) == ["1-0000b007-1 snapshot"]
+    publish(live, 2)
+    publish(live, 3)
+    assert await heads(reader, 2) == ["2-0000b007-2 change", "3-0000b007-3 change"]
     waiting = asyncio.ensure_future(anext(reader))
     await asyncio.sleep(0)
     assert not waiting.done()
-    live.publish(snapshot(50))
-    assert (await waiting).startswith(b"id: 50\n")
     live.close()
-    assert [part async for part in reader] == []
+    with pytest.raises(StopAsyncIteration):
+        await waiting
+
+
+async def test_a_reader_that_comes_back_gets_what_it_missed() -> None:
+    live = Live("0000b007")
+    for offset in range(1, 6):
+        publish(live, offset)
+    back = live.follow("3-0000b007-3")
+    assert await heads(back, 2) == ["4-0000b007-4 change", "5-0000b007-5 change"]
+    publish(live, 6, KEPT_MS + 1)  # what came before is kept no longer
+    late = live.follow("3-0000b007-3")
+    assert await heads(late, 1) == ["6-0000b007-6 snapshot"]
+    here = live.follow("6-0000b007-6")
+    publish(live, 7, KEPT_MS + 2)
+    assert await heads(here, 1) == ["7-0000b007-7 change"]
+
+
+async def test_after_a_restart_nobody_is_shown_an_older_state_than_they_have_seen() -> None:
+    live = Live("0000b008")
+    publish(live, 2)
+    back = live.follow("4-0000b007-99")
+    waiting = asyncio.ensure_future(heads(back, 1))
+    await asyncio.sleep(0.05)
+    publish(live, 3)
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    publish(live, 4)
+    assert await waiting == ["4-0000b008-3 snapshot"]
+
+
+@pytest.mark.parametrize("told", ["", "nonsense", "1-0000b007-999", "1-zzzzzzzz-1"])
+async def test_an_id_that_is_none_begins_anew(told: str) -> None:
+    live = Live("0000b007")
+    publish(live, 1)
+    assert await heads(live.follow(told), 1) == ["1-0000b007-1 snapshot"]
 
 
 def seen(plant: Plant, folder: Path) -> Snapshot:
@@ -45,7 +97,8 @@ def seen(plant: Plant, folder: Path) -> Snapshot:
     while running.turn():
         pass
     assert running.site is not None
-    return build(running.site, view, T0 + 125_000)
+    site = running.site
+    return build(site, view, T0 + 125_000)
 
 
 def test_a_snapshot_shows_machines_meters_and_what_happened(tmp_path: Path) -> None:
@@ -61,7 +114,7 @@ def test_a_snapshot_shows_machines_meters_and_what_happened(tmp_path: Path) -> N
     (machine,) = shown.machines
     assert (machine.state, machine.batches, machine.power_w) == ("producing", ("P",), 200_000)
     assert machine.power_history == [(T0, 200_000), (T0 + 60_000, 200_000)]
-    health = {meter.meter: (meter.health, meter.energy_kwh) for meter in shown.meters}
+    health = {meter.meter: (meter.health, meter.register) for meter in shown.meters}
     assert health == {"m": ("ok", "1.200000"), "m-press": ("silent", "44.000000")}
     assert [(h.kind, h.event) for h in shown.events] == [
         ("production", "start"),
@@ -70,6 +123,24 @@ def test_a_snapshot_shows_machines_meters_and_what_happened(tmp_path: Path) -> N
     assert shown.sources[0].power_w == 5000
     assert shown.latest_reading_ms == T0 + 120_000
     assert msgspec.json.decode(msgspec.json.encode(shown), type=Snapshot) == shown
+
+
+def test_a_change_applied_to_what_was_known_gives_what_is(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.example_4()
+    before = seen(plant, tmp_path / "before")
+    plant.the_late_reading()
+    plant.read((240, 1150))
+    after = seen(plant, tmp_path / "after")
+    moved = change_between(before, after)
+    told = merged(msgspec.to_builtins(before), msgspec.to_builtins(moved))
+    assert told == msgspec.to_builtins(after)
+    change = msgspec.to_builtins(moved)
+    assert [len(machine["power_history"]) for machine in change["machines"]] == [1]
+    assert "sources" in change
+    assert "method" not in change
+    nothing = msgspec.to_builtins(change_between(after, after))
+    assert nothing == {"now_ms": after.now_ms}
 
 
 def test_a_site_without_a_model_can_be_shown(tmp_path: Path) -> None:

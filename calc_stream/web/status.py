@@ -1,11 +1,17 @@
 """What the API answers besides rows: status and results, straight from a site's state."""
 
+from collections.abc import Collection
+
 import msgspec
+from fastapi import APIRouter, Response
 
 from calc_stream.alarms import Alarm, alarms
 from calc_stream.ledger.figures import texts
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.site import Site
+from calc_stream.web.behind import Behind, json
+from calc_stream.web.described import describe, of
+from calc_stream.web.guard import needs
 
 Quanta = dict[str, dict[str, str]]
 
@@ -48,15 +54,58 @@ class Results(msgspec.Struct, frozen=True):
     batches: dict[str, BatchRow]
 
 
-class Batches(msgspec.Struct, frozen=True):
-    """A page of batches; `next`: what to ask `after` for the rest."""
+_STATUS = Status(
+    site="cq-wheel",
+    offset=4711,
+    committed_offset=4711,
+    frontier_ms=1_795_651_200_000,
+    meters=10,
+    readings=92_000,
+    segments=4600,
+    intervals=380,
+    closure={"grid": "0.000000"},
+    accounts=14,
+    batches_open=2,
+    batches_closed=7,
+    method="gbt24067",
+    model="60ab…",
+    factor_set="9f86…",
+    unmapped={},
+    silent=[],
+    problems={},
+    alarms=[],
+)
+_RESULTS = Results(
+    site="cq-wheel",
+    offset=4711,
+    span=(1_795_651_200_000, 1_795_653_000_000),
+    intervals=380,
+    accounts={"pool:press-1": {"grid": "50000"}},
+    closure={"grid": "0"},
+    incomplete=[],
+    untraced=[],
+    batches={},
+)
 
-    offset: int
-    batches: list[BatchRow]
-    next: str | None
+
+def routes(behind: Behind) -> APIRouter:
+    router = APIRouter(tags=["status"], dependencies=[needs("viewer")])
+
+    @router.get("/v1/status", **describe(of(Status, _STATUS), problems=(503,)))
+    def how_far() -> Response:
+        """How far the calculator is, and what needs a person."""
+        now_ms = behind.now_ms()
+        return json(behind.ask(lambda site: status(site, now_ms, behind.charts.over(site))))
+
+    @router.get("/v1/results", **describe(of(Results, _RESULTS), problems=(503,)))
+    def posted() -> Response:
+        """Every account in quanta."""
+        return json(behind.ask(results))
+
+    return router
 
 
-def status(site: Site) -> Status:
+def status(site: Site, now_ms: int, over: Collection[str]) -> Status:
     state, versions, basis = site.state, site.state.versions, site.basis
     rows = site.book.rows.values()
     closed = sum(row.state in CLOSED for row in rows)
@@ -79,7 +128,7 @@ def status(site: Site) -> Status:
         site.unmapped(),
         sorted(state.silent),
         dict(site.told.problems),
-        alarms(site),
+        alarms(site, now_ms, over),
     )
 
 
@@ -100,22 +149,6 @@ def results(site: Site) -> Results:
         list(ledger.untraced),
         dict(site.book.rows),
     )
-
-
-def page_of(
-    site: Site, rows: list[BatchRow], state: str | None, product: str | None, limit: int, after: str
-) -> Batches | None:
-    """`state` closed means closed, settled or restated; None when `after` names no batch of it."""
-    wanted = CLOSED if state == "closed" else {state} if state else None
-    rows = [r for r in rows if wanted is None or r.state in wanted]
-    rows = [r for r in rows if product is None or r.product == product]
-    ids = [row.batch for row in rows]
-    if after and after not in ids:
-        return None
-    begin = ids.index(after) + 1 if after else 0
-    shown = rows[begin : begin + limit]
-    more = shown and begin + limit < len(rows)
-    return Batches(site.offset, shown, shown[-1].batch if more else None)
 
 
 def _texts(sums: dict[str, int]) -> dict[str, str]:

@@ -1,0 +1,170 @@
+"""What a batch's footprint stands on: from the row back to factors, meters, registers, segments.
+
+The row is read from the ledger; all below it is computed again from the journal up to the row's
+offset, with the model and the factor set the row names.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import takewhile
+
+import msgspec
+
+from calc_stream.core import SiteState, Versions
+from calc_stream.core.decimals import fixed, parse_fraction, parse_instant, shortest, significant
+from calc_stream.core.whole import LIMIT
+from calc_stream.evidence.accounts import AccountTrail, accounts_trail
+from calc_stream.evidence.budget import Budget, Grounds, budget
+from calc_stream.evidence.told import Told, gather, in_force, versions_in_force
+from calc_stream.evidence.trail import EventTrail, MeterTrail, Trail, finer, trail
+from calc_stream.factors import Factor, Mass, Method, Rates, load_method
+from calc_stream.ledger.rows import CLOSED, BatchRow
+from calc_stream.ledger.store import Store
+from calc_stream.statements import Statements
+from wire.journal import Reader
+from wire.units import convert
+
+
+class MassTrail(msgspec.Struct, frozen=True):
+    """Into one column: kg = amount x what a unit weighs by this factor; `counted` in the total.
+
+    `amount`: what was used in a period in which the factor held.
+    """
+
+    column: str
+    counted: bool
+    factor: Factor
+    amount: str
+    per_unit: str
+    kg: str
+
+
+class SourceTrail(msgspec.Struct, frozen=True):
+    """From a source's meters to kg: own = entered + rounding; amount = own + allocated + inherited.
+
+    `entered`: the batch's part of what the source's meters counted; `rounding`: what posting in
+    whole quanta, interval by interval, moved between the accounts, with what `besides` says.
+    `masses`: none when unknown.
+    """
+
+    source: str
+    unit: str
+    amount: str
+    own: str
+    allocated: str
+    inherited: str
+    entered: str
+    rounding: str
+    besides: tuple[str, ...]
+    masses: list[MassTrail]
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """The row, and what it stands on."""
+
+    row: BatchRow
+    sources: list[SourceTrail]
+    accounts: list[AccountTrail]
+    meters: list[MeterTrail]
+    events: list[EventTrail]
+    uncertainty: Budget | None
+
+
+def explain(store: Store, reader: Reader, site: str, row: BatchRow) -> Explanation:
+    """What a row of the ledger stands on. Raises ConfigError for another journal than its own."""
+    offset, data, _ = store.state(site)
+    state = SiteState.from_bytes(data)
+    # A figure that is stated stands at its offset; an open one moves on with the ledger.
+    upto = row.offset if row.state in CLOSED else offset
+    until_ms = state.frontier_ms or 0
+    if row.state in CLOSED and row.ended_ms is not None:
+        until_ms = row.ended_ms
+    told, method = _told(reader, site, row, upto)
+    found = trail(told, row.batch, until_ms)
+    rates = None if told.factors is None else Rates(told.versions, told.factors, method)
+    sources = list(_sources(row, told, found, rates))
+    doubt = doubt_of(row, told.versions, found.grounds, rates)
+    accounts = accounts_trail(found.grounds, row.batch) if found.grounds else []
+    return Explanation(row, sources, accounts, found.meters, found.events, doubt)
+
+
+def row_of(store: Store, site: str, batch: str, revision: int | None) -> BatchRow | None:
+    """The batch as it stands on disk, or one revision of it."""
+    rows = store.rows(site) if revision is None else store.revisions(site, batch)
+    for row in rows:
+        if row.batch == batch and revision in (None, row.revision):
+            return row
+    return None
+
+
+def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Method]:
+    versions = versions_in_force(reader.of_kind(site, "model"), row.model, upto)
+    factors = in_force(reader.of_kind(site, "factor"), row.factor_set, upto)
+    corrections = reader.of_kind(site, "correction")
+    statements = Statements(record for record in corrections if record.offset <= upto)
+    records = takewhile(lambda record: record.offset <= upto, reader.walk(site))
+    return gather(records, versions, factors, statements), load_method(row.method)
+
+
+def doubt_of(
+    row: BatchRow, versions: Versions, grounds: Grounds | None, rates: Rates | None
+) -> Budget | None:
+    """U95 of energy, and of mass where it is known; not of batches with a part of pools."""
+    if grounds is None or row.allocated:
+        return None
+    mass: Mass | None = None
+    if rates is not None and row.kg_co2e is not None:
+        mass = rates.mass({source: _quanta(row, versions, source) for source in row.by_period})
+    return budget(grounds, row.batch, rates, mass)
+
+
+def _quanta(row: BatchRow, versions: Versions, source: str) -> dict[int, Fraction]:
+    """The amounts of a source by the start of their period."""
+    quanta = versions.carrier_of(source).quanta_per_unit
+    return {
+        parse_instant(since) if since else -LIMIT: parse_fraction(amount) * quanta
+        for since, amount in row.by_period.get(source, {}).items()
+    }
+
+
+def _sources(row: BatchRow, told: Told, found: Trail, rates: Rates | None) -> Iterator[SourceTrail]:
+    for source, amount in row.by_source.items():
+        carrier = told.versions.carrier_of(source)
+        allocated, came = row.allocated.get(source, "0"), row.inherited.get(source, "0")
+        own = parse_fraction(amount) - parse_fraction(allocated) - parse_fraction(came)
+        entered = finer(found.entered.get(source, Fraction(0)), carrier)
+        yield SourceTrail(
+            source,
+            carrier.unit,
+            amount,
+            shortest(own),
+            allocated,
+            came,
+            entered,
+            shortest(own - parse_fraction(entered)),
+            _besides(told),
+            list(_masses(row, told, source, rates)),
+        )
+
+
+def _besides(told: Told) -> tuple[str, ...]:
+    """What own energy may hold that came on no way from a source's meter within its interval."""
+    campaign = any(r.model.policy.setup == "campaign" for r in told.versions.reigns)
+    stored = "what stores gave" if told.versions.stores else ""
+    return tuple(filter(None, (stored, "its part of its campaign's set-up" if campaign else "")))
+
+
+def _masses(row: BatchRow, told: Told, source: str, rates: Rates | None) -> Iterator[MassTrail]:
+    """Period by period, what each factor made of it."""
+    carrier = told.versions.carrier_of(source)
+    for period_ms, quanta in _quanta(row, told.versions, source).items():
+        amount = quanta / carrier.quanta_per_unit
+        for column, kg, factor in (rates.of(source, period_ms) if rates else None) or ():
+            yield MassTrail(
+                column,
+                rates is not None and rates.counts(column),
+                factor,
+                fixed(round(quanta), carrier.quanta_per_unit, carrier.digits),
+                significant(kg / convert(carrier.unit, factor.per)),
+                significant(amount * kg, 15),
+            )

@@ -1,0 +1,71 @@
+"""What stands behind the API: the running engine, a ledger and a journal to read, the ingestor."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import Request, Response
+
+from calc_stream.engines.embedded import Engine
+from calc_stream.ledger.store import Store
+from calc_stream.site import Site
+from calc_stream.web.alarm_book import AlarmBook, AlarmNow
+from calc_stream.web.audit import Audit
+from calc_stream.web.charts import Charts
+from calc_stream.web.doubts import Doubts
+from calc_stream.web.forward import Forward
+from calc_stream.web.live import Live
+from calc_stream.web.problems import not_now
+from calc_stream.web.told import EventsTold
+from calc_stream.web.view import View
+from wire.journal import Remote
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Behind:
+    """`store` is a reader of its own. Handlers without `async` run on threads."""
+
+    engine: Engine
+    store: Store
+    journal: Path | Remote
+    live: Live
+    view: View
+    events: EventsTold
+    alarms: AlarmBook
+    charts: Charts
+    doubts: Doubts
+    forward: Forward
+    audit: Audit
+    now_ms: Callable[[], int]
+    told: Callable[[Sequence[AlarmNow]], None]  # alarms that changed by hand
+
+    @property
+    def site(self) -> str:
+        return self.engine.rules.site
+
+    def ask(self, question: Callable[[Site], T]) -> T:
+        """An answer from the site while it stands still. Raises Problem before there is one."""
+        with self.engine.lock:
+            if self.engine.site is None:
+                raise not_now("the journal has not been opened yet")
+            return question(self.engine.site)
+
+
+def json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+def as_of(
+    request: Request, offset: int, value: Any, more: dict[str, str] | None = None
+) -> Response:
+    """What holds at a journal offset; 304 for who has it already. `more`: headers."""
+    tag = f'W/"{offset}"'
+    headers = {"ETag": tag, "Vary": "Accept", **(more or {})}
+    known = request.headers.get("if-none-match", "")
+    if tag in [each.strip() for each in known.split(",")]:
+        return Response(None, 304, headers)
+    return json(value, headers=headers)

@@ -1,0 +1,56 @@
+"""How sure the factors of closed batches are: worked out one at a time, when nobody waits."""
+
+import asyncio
+from collections import OrderedDict
+from fractions import Fraction
+
+from calc_stream.core.decimals import parse_fraction, significant
+from calc_stream.engines.embedded import Engine
+from calc_stream.evidence.budget import grounds_of
+from calc_stream.explanation import doubt_of
+from calc_stream.ledger.rows import BatchRow
+from calc_stream.site import Site
+
+_MOST = 5000
+_PAUSE_S = 0.5
+
+
+class Doubts:
+    """Remembers U95 by batch and revision; asked for one that is not known yet, works it out."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, int], str | None] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, int], BatchRow] = OrderedDict()
+
+    def of(self, row: BatchRow) -> str | None:
+        """In kg CO2e per unit; None where it is not known, or not yet."""
+        key = row.batch, row.revision
+        if key not in self._known and row.kg_co2e_per_unit is not None:
+            self._asked[key] = row
+        return self._known.get(key)
+
+    async def run(self, engine: Engine) -> None:
+        """Until cancelled."""
+        while True:
+            if self._asked:
+                await asyncio.to_thread(self._work, engine)
+            await asyncio.sleep(_PAUSE_S)
+
+    def _work(self, engine: Engine) -> None:
+        key, row = self._asked.popitem()  # the newest question first
+        with engine.lock:
+            if engine.site is not None:
+                self._known[key] = _u95(engine.site, row)
+        while len(self._known) > _MOST:
+            self._known.popitem(last=False)
+
+
+def _u95(site: Site, row: BatchRow) -> str | None:
+    """Of the row as it stands; None once another revision does."""
+    if site.book.latest.get(row.batch) != row or site.basis is None:
+        return None
+    found = doubt_of(row, site.basis.versions, grounds_of(site.state), site.basis.rates)
+    if found is None or found.kg is None or found.kg.u95 is None:
+        return None
+    good = parse_fraction(row.good)
+    return significant(Fraction(found.kg.u95) / good, 6) if good else None

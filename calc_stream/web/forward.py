@@ -1,0 +1,83 @@
+"""Events told by hand go to the ingestor, the only one who writes the journal."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import urllib3
+
+from calc_stream.config import Ingestor
+from calc_stream.web.problems import Fault, Problem, bad_data, not_now
+from wire.config import read_secret
+from wire.errors import ConfigError
+from wire.messages import ProductionEvent
+
+_TIMEOUT_S = 15.0
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """Where the journal has an event; 0 after a dry run that found it new."""
+
+    id: str
+    offset: int
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    detail: str = ""
+    faults: list[Fault] = []
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One site's events to its ingestor."""
+
+    ingestor: Ingestor
+    site: str
+
+    def events(self, events: list[ProductionEvent], dry_run: bool) -> list[Placed]:
+        """All of them, or none. Raises Problem as the ingestor has it, or 503 without one."""
+        url = f"{self.ingestor.url.rstrip('/')}/v1/{self.site}/events"
+        answer = self._post(url + ("?dry_run=true" if dry_run else ""), events)
+        if answer.status in (200, 201):
+            return msgspec.json.decode(answer.data, type=list[Placed])
+        told = _refusal(answer.data)
+        if answer.status == 422:
+            raise bad_data(told.detail, told.faults)
+        if answer.status in (409, 413):
+            raise Problem(answer.status, told.detail, told.faults)
+        if answer.status in (429, 503):
+            raise not_now(f"the ingestor: {told.detail}", _seconds(answer.headers))
+        cure = "see ingestor.url and ingestor.token_file of the calculator's configuration"
+        raise Problem(502, f"the ingestor answered {answer.status}: {told.detail}; {cure}")
+
+    def _post(self, url: str, events: list[ProductionEvent]) -> Any:
+        try:
+            token = read_secret(self.ingestor.token_file)
+            headers = {
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+            }
+            return urllib3.request(
+                "POST",
+                url,
+                body=msgspec.json.encode(events),
+                headers=headers,
+                retries=False,
+                timeout=_TIMEOUT_S,
+            )
+        except ConfigError as exc:
+            raise not_now(str(exc), 5) from exc
+        except urllib3.exceptions.HTTPError as exc:
+            raise not_now(f"the ingestor does not answer: {exc}", 5) from exc
+
+
+def _refusal(body: bytes) -> _Refusal:
+    try:
+        return msgspec.json.decode(body, type=_Refusal)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Refusal(body[:200].decode(errors="replace"))
+
+
+def _seconds(headers: Any) -> float:
+    told = headers.get("Retry-After", "")
+    return float(told) if told.isdigit() else 5.0
