@@ -48,7 +48,7 @@ def segments(tmp_path: Path) -> list[tuple[int, Segment]]:
 
 
 def test_the_folder_holds_sinks() -> None:
-    assert {"embedded", "influxdb"} <= set(FILES)
+    assert {"archive", "embedded", "influxdb"} <= set(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -71,7 +71,7 @@ def test_a_sink_refuses_keys_it_does_not_know(name: str) -> None:
 def test_a_sink_that_is_not_there_is_named() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"^ingestor.toml: sinks\[0\]\.kind: .* 'oracle'; known: embedded, influxdb;",
+        match=r"^ingestor.toml: sinks\[0\]\.kind: .* 'oracle'; known: archive, embedded, influxdb;",
     ):
         sinks.configure({"kind": "oracle"}, "ingestor.toml", "sinks[0]")
 
@@ -79,6 +79,8 @@ def test_a_sink_that_is_not_there_is_named() -> None:
 @pytest.fixture(
     params=[
         "embedded",
+        "archive csv",
+        "archive parquet",
         pytest.param("influxdb", marks=pytest.mark.influxdb),
         pytest.param("victoria v1", marks=pytest.mark.victoria),
         pytest.param("victoria v2", marks=pytest.mark.victoria),
@@ -88,6 +90,10 @@ def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sinks.Sink]
     product, _, api = request.param.partition(" ")
     if product == "embedded":
         yield from opened(tmp_path, kind="embedded")
+    elif product == "archive":
+        if api == "parquet":
+            pytest.importorskip("pyarrow")
+        yield from opened(tmp_path, kind="archive", directory=str(tmp_path / "files"), form=api)
     elif product == "influxdb":
         with servers.influxdb(tmp_path / "influx") as (_, url):
             yield from opened(tmp_path, kind="influxdb", url=url)
@@ -96,8 +102,8 @@ def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sinks.Sink]
             yield from opened(tmp_path, kind="influxdb", url=url, api=api, org="any")
 
 
-def opened(directory: Path, **table: object) -> Iterator[sinks.Sink]:
-    made = sinks.configure(table, "t", "s").open(directory)
+def opened(own: Path, **table: object) -> Iterator[sinks.Sink]:
+    made = sinks.configure(table, "t", "s").open(own)
     made.prepare()
     yield made
     made.close()
@@ -240,3 +246,16 @@ def test_of_two_values_at_one_time_the_lower_stands_in_the_history(
 
 def _plain(series: Series) -> tuple[list[int], dict[str, list[int]]]:
     return series.t_ms.tolist(), {name: row.tolist() for name, row in series.values.items()}
+
+
+def test_an_hour_left_open_by_a_stop_is_folded_when_the_next_one_begins(tmp_path: Path) -> None:
+    gateway = Gateway.new(tmp_path)
+    for hour in range(3):  # each in a process of its own
+        t_ms = HOUR_BEGIN + hour * HOUR_MS
+        data = gateway.seal([Sample("m", t_ms, {"active_energy_import": (5000, -3)})])
+        history = sinks.configure({"kind": "embedded"}, "t", "s").open(tmp_path)
+        assert isinstance(history, History)
+        history.write([(hour + 1, open_segment(data))])
+        waiting = history._db.execute("SELECT DISTINCT hour FROM part").fetchall()
+        assert waiting == [(t_ms,)]
+        history.close()

@@ -104,15 +104,15 @@ def mosquitto(directory: Path) -> Iterator[tuple[Process, int]]:
 
 
 @contextlib.contextmanager
-def influxdb(directory: Path) -> Iterator[tuple[Process, str]]:
-    """(server, url) of an empty InfluxDB 1.x."""
+def influxdb(directory: Path, data: str = "") -> Iterator[tuple[Process, str]]:
+    """(server, url) of an empty InfluxDB 1.x; `data`: more of its [data] table."""
     directory.mkdir(parents=True, exist_ok=True)
     port, inner = free_port(), free_port()
     settings = directory / "influxdb.conf"
     settings.write_text(
         f'reporting-disabled = true\nbind-address = "127.0.0.1:{inner}"\n'
         f'[meta]\ndir = "{directory}/meta"\n'
-        f'[data]\ndir = "{directory}/data"\nwal-dir = "{directory}/wal"\n'
+        f'[data]\ndir = "{directory}/data"\nwal-dir = "{directory}/wal"\n{data}'
         f'[http]\nbind-address = "127.0.0.1:{port}"\nlog-enabled = false\n'
         "[monitor]\nstore-enabled = false\n"
     )

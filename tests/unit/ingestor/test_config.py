@@ -50,7 +50,7 @@ def test_every_problem_is_told_with_its_key(tmp_path: Path) -> None:
     [
         ("port = 1883", "port = 0", "broker.port: Expected `int` >= 1"),
         ("port = 8421", "port = 65536", "api.port: Expected `int` <= 65535"),
-        ('"embedded"', '"oracle"', "sinks[0].kind: there is no sink 'oracle'; known: embedded, "),
+        ('"embedded"', '"oracle"', "sinks[0].kind: there is no sink 'oracle'; known: archive, "),
     ],
 )
 def test_a_value_that_cannot_be_is_one_line_with_file_and_key(
