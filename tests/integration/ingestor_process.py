@@ -57,7 +57,8 @@ class Ingestor:
         self.gateways.append(made)
         return made
 
-    def start(self) -> None:
+    def configure(self) -> list[str]:
+        """Write its configuration; its command."""
         place = self.directory
         text = (
             f'journal = "{place}/journal.db"\nstate = "{place}/state"\n'
@@ -71,6 +72,10 @@ class Ingestor:
                 f'public_key_file = "{place}/{gateway.name}.pub"\n'
             )
         self.config.write_text(text + self.extra)
+        return [sys.executable, "-m", "ingestor", "run", "--config", str(self.config)]
+
+    def start(self) -> None:
+        self.configure()
         self.process.start()
 
     def start_connected(self) -> None:

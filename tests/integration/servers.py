@@ -79,23 +79,24 @@ class Process:
         return self._ready()
 
 
-@contextlib.contextmanager
-def mosquitto(directory: Path) -> Iterator[tuple[Process, int]]:
-    """(broker, port). It keeps nothing on disk: a kill loses all it had."""
+def mosquitto_command(directory: Path, port: int, queue: int = 100_000) -> list[str]:
+    """A broker that keeps nothing on disk: a kill loses all it had. What does not fit its `queue` it
+    acknowledges and drops."""
     directory.mkdir(parents=True, exist_ok=True)
-    port = free_port()
     settings = directory / "mosquitto.conf"
     settings.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-        "max_queued_messages 100000\nmax_inflight_messages 500\nlog_dest stderr\n"
+        f"max_queued_messages {queue}\nmax_inflight_messages 500\nlog_dest stderr\n"
     )
-    program = find_program("mosquitto") or "mosquitto"
-    broker = Process(
-        "mosquitto",
-        [program, "-c", str(settings)],
-        directory / "mosquitto.log",
-        lambda: listens(port),
-    )
+    return [find_program("mosquitto") or "mosquitto", "-c", str(settings)]
+
+
+@contextlib.contextmanager
+def mosquitto(directory: Path, queue: int = 100_000) -> Iterator[tuple[Process, int]]:
+    """(broker, port) of a broker that keeps nothing on disk."""
+    port = free_port()
+    command = mosquitto_command(directory, port, queue)
+    broker = Process("mosquitto", command, directory / "mosquitto.log", lambda: listens(port))
     broker.start()
     try:
         yield broker, port
@@ -103,27 +104,27 @@ def mosquitto(directory: Path) -> Iterator[tuple[Process, int]]:
         broker.kill()
 
 
-@contextlib.contextmanager
-def influxdb(directory: Path, data: str = "") -> Iterator[tuple[Process, str]]:
-    """(server, url) of an empty InfluxDB 1.x; `data`: more of its [data] table."""
+def influxdb_command(directory: Path, port: int, data: str = "") -> list[str]:
+    """An InfluxDB 1.x with its data in `directory`; `data`: more of its [data] table."""
     directory.mkdir(parents=True, exist_ok=True)
-    port, inner = free_port(), free_port()
     settings = directory / "influxdb.conf"
     settings.write_text(
-        f'reporting-disabled = true\nbind-address = "127.0.0.1:{inner}"\n'
+        f'reporting-disabled = true\nbind-address = "127.0.0.1:{free_port()}"\n'
         f'[meta]\ndir = "{directory}/meta"\n'
         f'[data]\ndir = "{directory}/data"\nwal-dir = "{directory}/wal"\n{data}'
         f'[http]\nbind-address = "127.0.0.1:{port}"\nlog-enabled = false\n'
         "[monitor]\nstore-enabled = false\n"
     )
+    return [find_program("influxd") or "influxd", "-config", str(settings)]
+
+
+@contextlib.contextmanager
+def influxdb(directory: Path, data: str = "") -> Iterator[tuple[Process, str]]:
+    """(server, url) of an empty InfluxDB 1.x; `data`: more of its [data] table."""
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
-    program = find_program("influxd") or "influxd"
-    server = Process(
-        "influxd",
-        [program, "-config", str(settings)],
-        directory / "influxd.log",
-        lambda: answers(f"{url}/ping"),
-    )
+    command = influxdb_command(directory, port, data)
+    server = Process("influxd", command, directory / "influxd.log", lambda: answers(f"{url}/ping"))
     server.start()
     try:
         yield server, url
