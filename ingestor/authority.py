@@ -19,7 +19,7 @@ from ingestor import certificates
 from ingestor.certificates import Issuer
 from wire.certificate import Certificate, load, read_all
 from wire.errors import BadData, ConfigError
-from wire.signing import keep
+from wire.signing import keep, make_folder
 
 CA, GATEWAYS_CA = "ca", "gateways-ca"
 _MOST_NAME = 64  # of a common name, by RFC 5280
@@ -62,7 +62,7 @@ class Authority:
     def create(cls, folder: Path, now_ms: Callable[[], int]) -> "Authority":
         """New authorities in a new or empty folder."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder, 0o711)  # the broker has to come through
             if any(folder.iterdir()):
                 raise ConfigError(f"{folder}: is not empty; name a new directory")
             for name in (GATEWAYS_CA, CA):

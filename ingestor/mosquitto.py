@@ -14,7 +14,7 @@ from ingestor.authority import CA, GATEWAYS_CA, SIGNED_BY, Authority, Kind
 from wire.config import Port
 from wire.errors import ConfigError
 from wire.segment import MAX_SEGMENT
-from wire.signing import keep
+from wire.signing import keep, make_folder
 from wire.topics import ROOT
 
 FOLDER = "broker"  # in the authority's: everything the broker needs, and no key but its own
@@ -48,7 +48,7 @@ class Installation(msgspec.Struct, frozen=True):
 
 
 def write(authority: Authority, told: Installation) -> Path:
-    """Everything but the server's certificate; the folder. Raises ConfigError."""
+    """Everything but the broker's own certificate; the folder. Raises ConfigError."""
     folder = authority.folder / FOLDER
     names = authority.names()
     files = {
@@ -57,6 +57,7 @@ def write(authority: Authority, told: Installation) -> Path:
         "services.acl": _acl(names, CA).encode(),
     }
     try:
+        make_folder(folder, 0o755)  # the broker is another user
         for name in (CA, GATEWAYS_CA):
             files[f"{name}.pem"] = authority.certificate(name).read_bytes()
             files[f"{name}.crl"] = authority.crl(name).read_bytes()

@@ -81,20 +81,31 @@ class SigningKey:
 
 
 def keep(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a key or certificate, whole or not at all; it is its folder's owner's. Raises OSError.
+    """Write a key or certificate, whole or not at all. Raises OSError.
 
     Under another name first: a kill in between leaves no half key. Root may do this for a service
-    that could not read what is root's.
+    that could not read what is root's: a new file is its folder's owner's, another stays whose it
+    was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.exists():
+        make_folder(path.parent)
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         os.fchmod(file.fileno(), mode)
         if os.geteuid() == 0:
-            owner = path.parent.stat()
+            owner = (path if path.exists() else path.parent).stat()
             os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     part.rename(path)
+
+
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """A folder of this mode, whatever the umask; of its parent's owner (see `keep`). Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(mode)
+    if os.geteuid() == 0:
+        owner = folder.parent.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         it = action(name, what, *named)
         it.add_argument("--out", type=Path, required=True, metavar="FILE")
         it.add_argument("--days", type=int, default=_DAYS, help="default: %(default)s")
-    action("server", "make a new certificate for broker and API")
+    action("server", "make new certificates for broker and API; then restart both")
     action("revoke", "let nothing of a gateway or system count any more", "site", "name")
     action("list", "print every name, what it is and until when")
 
@@ -112,13 +112,15 @@ def _init(arguments: argparse.Namespace, clock: Callable[[], int]) -> int:
 
 
 def _server(authority: Authority, settings: Installation) -> None:
-    folder = authority.folder / FOLDER
+    """One for the broker and one for the API, which is another user."""
+    broker, services = authority.folder / FOLDER, authority.folder / "services"
     hosts = list(dict.fromkeys((*settings.hosts, settings.services_host, "localhost")))
     authority.add(SERVER, "server")
     key, public = certificates.new_server_key()
-    pem = authority.issue(SERVER, public, _DAYS, hosts)
-    _keep(folder / f"{SERVER}.key", key, 0o600)
-    _keep(folder / f"{SERVER}.pem", pem, 0o644)
+    _keep(broker / f"{SERVER}.key", key, 0o600)
+    _keep(broker / f"{SERVER}.pem", authority.issue(SERVER, public, _DAYS, hosts), 0o644)
+    key, public = certificates.new_server_key()
+    _keep(services / "api.pem", key + authority.issue(SERVER, public, _DAYS, hosts), 0o600)
 
 
 def _by_hand(authority: Authority, name: str, kind: Kind, arguments: argparse.Namespace) -> None:

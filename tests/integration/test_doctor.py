@@ -85,14 +85,13 @@ def site(tmp_path_factory: pytest.TempPathFactory):
 def plan_of(site: Secured, folder: Path, cert: Path, port: int = 0) -> config.Plan:
     keys = folder / "api.keys"
     keys.touch(0o600)
-    server = site.place / "broker"
     (folder / "i.toml").write_text(
         f'journal = "{folder}/journal.db"\nstate = "{folder}/state"\n'
         f'receipt_key = "{folder}/receipt.key"\n'
         f'[broker]\nhost = "{HOST}"\nport = {port or site.services_port}\n'
         f'ca_file = "{site.place}/ca.pem"\ncert_file = "{cert}"\n'
-        f'[api]\nkeys_file = "{keys}"\ncert_file = "{server}/server.pem"\n'
-        f'key_file = "{server}/server.key"\n[enrol]\nauthority = "{site.place}"\n'
+        f'[api]\nkeys_file = "{keys}"\ncert_file = "{site.place}/services/api.pem"\n'
+        f'[enrol]\nauthority = "{site.place}"\n'
     )
     return config.load(folder / "i.toml")
 

@@ -42,13 +42,12 @@ class Cloud:
         self.ca("init", "--host", HOST)
         self.port, self.config = servers.free_port(), folder / "ingestor.toml"
         (folder / "api.keys").touch(0o600)
-        broker = self.place / "broker"
         self.config.write_text(
             f'journal = "{folder}/journal.db"\nstate = "{folder}/state"\n'
             f'receipt_key = "{folder}/receipt.key"\n'
             f"[broker]\nport = {servers.free_port()}\n"
             f'[api]\nport = {self.port}\nkeys_file = "{folder}/api.keys"\n'
-            f'cert_file = "{broker}/server.pem"\nkey_file = "{broker}/server.key"\n'
+            f'cert_file = "{self.place}/services/api.pem"\n'
             f'[enrol]\nauthority = "{self.place}"\ndays = 90\n'
         )
         self.process = Process(
