@@ -24,7 +24,8 @@ async def hand_over(plan: Plan) -> None:
     base = f"{ingestor.url.rstrip('/')}/v1/{plan.config.site}"
     documents = {"model": plan.model.text.encode(), "factors": plan.factors.encode()}
     wait_s = _BACKOFF_S[0]
-    with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S) as http:
+    trusted = str(ingestor.ca_file) if ingestor.ca_file else None
+    with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ca_certs=trusted) as http:
         while documents:
             what = next(iter(documents))
             try:

@@ -17,6 +17,7 @@ try:
     from ingestor.commands import apikey as apikey_command
     from ingestor.commands import ca as ca_command
     from ingestor.commands import files as files_command
+    from ingestor.commands import history as history_command
     from ingestor.commands import journal as journal_command
     from ingestor.commands import keys as keys_command
     from ingestor.commands import segment as segment_command
@@ -51,6 +52,7 @@ _OF_WORD = {
     ),
     "apikey": apikey_command.EXAMPLES,
     **files_command.EXAMPLES,
+    "history": history_command.EXAMPLES,
     "doctor": (
         "ingestor doctor --config ingestor.toml",
         "wattprint doctor --config ingestor.toml",
@@ -120,6 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     quarantine.add_argument(
         "id", type=int, nargs="*", help="an item of the list; replay takes several, or none for all"
     )
+    what = "import what an InfluxDB has gathered so far"
+    history_command.add_arguments(words.add_parser("history", help=what, **_texts("history", what)))
     for name, what in (
         ("events", "send a file of production events to an ingestor's API"),
         ("readings", "send a file of manual readings, deliveries, bills and corrections"),
@@ -166,6 +170,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return ca_command.run(arguments)
     if arguments.word == "journal":
         return _piped(lambda: journal_command.run(arguments))
+    if arguments.word == "history":
+        return history_command.run(arguments)
     if arguments.word in ("events", "readings"):
         return files_command.run(arguments)
     if arguments.word == "check":

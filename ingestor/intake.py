@@ -20,7 +20,7 @@ from ingestor.days import Days
 from ingestor.documents import Documents
 from ingestor.event_intake import EventIntake
 from ingestor.events import Refused
-from ingestor.group import Group
+from ingestor.group import Group, Place
 from ingestor.keys import Keys
 from ingestor.quarantine import Poison, Quarantine
 from ingestor.receipts import Receipts, Saying
@@ -31,7 +31,9 @@ from wire import topics
 from wire.errors import BadData
 from wire.journal import Entry, Record, Writer
 from wire.messages import EventReceipt, GatewayState, Heartbeat
+from wire.segment import read_header
 from wire.segment.gap import Gap
+from wire.topics import GatewayTopic
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ class Post:
     """Documents of one kind that came over HTTP: all of them are taken, or none."""
 
     site: str
-    kind: Literal["event", "statement", "model", "factor", "key"]
+    kind: Literal["event", "statement", "segment", "model", "factor", "key"]
     documents: tuple[bytes, ...]
     dry_run: bool = False
 
@@ -167,6 +169,8 @@ class Intake:
             if isinstance(arrival, Packet):
                 self._packet(group, arrival)
                 return []
+            if arrival.kind == "segment":
+                return [self._posted_segment(group, arrival.site, arrival.documents[0])]
             if arrival.kind == "key":
                 return [self._documents.key(group, arrival.site, arrival.documents[0])]
             check_site(self.standings, arrival.site)
@@ -224,6 +228,14 @@ class Intake:
                 self.held.drop(follower)
                 self._not_taken(group, Packet(follower.topic, follower.data), exc)
                 return
+
+    def _posted_segment(self, group: Group, site: str, data: bytes) -> Place:
+        """One that came without a broker; its sender looks whether the journal has it then."""
+        header, _, _ = read_header(data)
+        topic = str(GatewayTopic(site, header.gateway, "seg"))
+        candidate = admission.examine(topic, data, self._keys, self._latest_ms)
+        self._segment(group, candidate)
+        return site, "segment", candidate.key, True
 
     def _place(self, group: Group, candidate: Candidate) -> None:
         header, where = candidate.header, candidate.stream

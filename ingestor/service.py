@@ -14,7 +14,16 @@ from typing import Any
 import msgspec
 
 from ingestor import api, receipts, standing
-from ingestor.api import documents, enrol, events, journal, readings, statements, status
+from ingestor.api import (
+    documents,
+    enrol,
+    events,
+    journal,
+    readings,
+    segments,
+    statements,
+    status,
+)
 from ingestor.api.guard import Guard
 from ingestor.api.limits import Limits
 from ingestor.authority import Authority
@@ -216,6 +225,7 @@ class Service:
             status.routes(self._stored.status, off_loop),
             events.routes(submit, self._pipeline.beat, most_bytes),
             statements.routes(submit, most_bytes),
+            segments.routes(submit),
             documents.routes(submit, most_bytes),
             journal.routes(self._stored, self._growth, off_loop),
             readings.routes(partial(page, self._readable), off_loop),

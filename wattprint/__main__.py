@@ -25,6 +25,7 @@ WORDS = {
     "readings": ("ingestor", "send manual readings, deliveries, bills and corrections"),
     "keys": ("ingestor", "list, revoke, end and rotate the keys whose signatures count"),
     "enrol": ("edge_agent", "get a gateway its certificate with a single-use code"),
+    "history": ("ingestor", "import what an InfluxDB has gathered so far"),
     "journal": ("ingestor", "verify or show the journal"),
     "segment": ("ingestor", "show what a sealed segment holds"),
     "quarantine": ("ingestor", "list, show and replay what was refused"),
