@@ -21,16 +21,19 @@ import msgspec
 import pytest
 
 from edge_agent.enrolment import Files, Gateway, is_due
-from ingestor import certificates
+from ingestor import certificates, config, service
 from ingestor.authority import Authority
 from ingestor.commands import ca as ca_command
 from ingestor.commands import keys as keys_command
+from ingestor.keys import KeyRecord
+from ingestor.orders import Orders
 from tests.integration import servers
 from tests.integration.secured import DAY_MS, HOST, now_ms
 from tests.integration.servers import Process
 from wire import certificate, enrolment, tls
 from wire.enrolment import Code
 from wire.errors import BadData, TransientError
+from wire.journal import Entry, open_writer
 from wire.signing import PublicKey, SigningKey
 
 
@@ -226,18 +229,22 @@ def test_garbage_is_refused_and_not_a_crash(cloud: Cloud) -> None:
     assert _post(cloud, "/renew", b"\xff\xfe")[0] == 422
 
 
-def test_orders_wait_for_an_ingestor_that_is_stopped(tmp_path: Path) -> None:
-    cloud = Cloud(tmp_path)
-    cloud.process.start()
-    gateway = cloud.gateway("gw-1")
-    gateway.enrol(cloud.invite("gw-1"))
-    cloud.process.stop()
-    assert "noted" in cloud.order("end", gateway.key.public.id, "--at", "2026-12-01")
-    cloud.process.start()
+def test_orders_wait_for_an_ingestor_that_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys_command, "_WAIT_S", 0.1)
+    cloud, key = Cloud(tmp_path), SigningKey.new().public
+    plan = config.load(cloud.config)
+    with contextlib.closing(open_writer(tmp_path / "journal.db", now_ms)) as journal:
+        told = KeyRecord("cq", "gw-1", str(key))
+        journal.append("cq", [Entry("key", key.id, msgspec.json.encode(told))])
+        for word in (("end", key.id, "--at", "2026-12-01"), ("revoke", key.id), ("revoke", key.id)):
+            assert "noted; the ingestor takes it" in cloud.order(*word)
+        keys = service.trusted_keys(plan, journal, Orders(plan.config.state / "orders"))
+        assert [each.revoked for each in keys.all()] == [True]
     [told] = cloud.keys_of("gw-1")
-    assert told["until_ms"] == 1_796_083_200_000
-    cloud.process.stop()
-    assert not list((tmp_path / "state/orders").iterdir())
+    assert told["revoked"]
+    assert list((tmp_path / "state/orders").iterdir()) == []
 
 
 def test_the_code_and_the_keys_are_in_no_log(cloud: Cloud) -> None:
