@@ -49,6 +49,11 @@ class Process:
             self._up, f"{self.name}; its log: {self.log.read_text(errors='replace')[-2000:]}"
         )
 
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
+
     def kill(self) -> None:
         """kill -9: nothing is tidied up."""
         if self._child is not None:
