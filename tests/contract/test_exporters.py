@@ -211,3 +211,19 @@ def test_what_the_engine_settled_is_exported_as_settled(name: str, tmp_path: Pat
         assert [(line["state"], line["settled"]) for line in lines] == [("settled", "true")] * 2
     if name == "json":
         assert json.loads(said)["batches"] == json.loads(msgspec.json.encode(batches.rows))
+
+
+def test_line_protocol_keeps_revisions_apart_and_texts_from_numbers() -> None:
+    exporter = exporters.find("influxdb")
+    lines = exporter.write(EXPORTS[0], exporter.Settings()).decode().splitlines()
+    assert lines[:3] == [
+        "# batches of cq at offset 131",
+        "batch,site=cq,batch=B1,product=wheel,rev=1 energy_kwh=80.0,kg_co2e=37.8048,good=95.0,"
+        "scrap=5.0,kwh_per_unit=0.842105263158,kg_co2e_per_unit=0.397945263158,measured_share=1.0,"
+        "interpolated_share=0.0 1795161660000",
+        "batch_source,site=cq,batch=B1,product=wheel,rev=1,source=grid,unit=kWh amount=64.0,"
+        "value_adding=0.0,overhead=0.0,allocated=0.0,inherited=0.0,unaccounted=64.0 1795161660000",
+    ]
+    assert lines[5].startswith(r"batch,site=cq,batch=\=B2,product=wheel,rev=2 energy_kwh=20.0,")
+    assert 'method="gbt24067"' in lines[4]
+    assert not any('"' in line for line in lines if line.startswith(("batch,", "batch_source,")))
