@@ -28,7 +28,7 @@ from wire.segment import Segment, Table
 HOUR_MS = 3_600_000
 FILE = "history.db"
 _MOST_PARTS = 600
-_LEVEL = 1  # more takes twice as long for 3 % fewer bytes
+_LEAST_ROWS = 400  # of a plane that is worth a table of its own
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS part (
     site TEXT NOT NULL, meter TEXT NOT NULL, hour INTEGER NOT NULL, first INTEGER NOT NULL,
@@ -161,7 +161,7 @@ class History:
         """Everything there is of an hour, and what has just come, into its one row."""
         tables = merged([*self._blocks(site, meter, hour, hour), *fresh])
         blocks = [block(kind, table) for kind, table in tables.items()]
-        data = zlib.compress(msgspec.msgpack.encode(blocks), _LEVEL)
+        data = _compressed(blocks)
         where = (site, meter, hour)
         self._db.execute("INSERT OR REPLACE INTO chunk VALUES (?,?,?,?)", (*where, data))
         self._db.execute("DELETE FROM part WHERE site = ? AND meter = ? AND hour = ?", where)
@@ -209,6 +209,26 @@ def _grouped(
         for (hour, kind), parts in whose.items():
             hours.setdefault(hour, []).append(block(kind, np.concatenate(parts, axis=1)))
     return grouped
+
+
+def _compressed(blocks: list[Block]) -> bytes:
+    """One zlib stream. Bytes of one place in a column are alike and those of the next are not: each
+    gets its own table of codes, which is a fifth smaller, and there is nothing else to look for in
+    what is nearly noise, so that it takes half the time."""
+    whole = msgspec.msgpack.encode(blocks)
+    packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    packed, at = [], 0
+    for each in blocks:
+        if each.rows < _LEAST_ROWS:
+            continue
+        for _, _, data in each.columns:
+            begin = whole.index(data, at)
+            for end in range(begin + each.rows, begin + len(data) + 1, each.rows):
+                packed += [packer.compress(whole[at:end]), packer.flush(zlib.Z_BLOCK)]
+                at = end
+    if not packed:
+        return zlib.compress(whole)
+    return b"".join((*packed, packer.compress(whole[at:]), packer.flush()))
 
 
 def _by_hour(table: Table) -> Iterator[tuple[int, Columns]]:
