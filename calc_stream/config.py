@@ -133,6 +133,7 @@ def load_plan(path: Path) -> Plan:
     model = parse_model(read_text(found.model), str(found.model))
     if model.site != found.site:
         raise refuse(found.model, "site", f"is {model.site!r}; {path} says {found.site!r}")
+    method.check(model)
     factors = load(found.factors)
     for name, source in model.sources.items():
         if source.factor is not None and source.factor not in factors.names():

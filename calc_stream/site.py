@@ -212,6 +212,7 @@ class Site:
             raise ConfigError(
                 f"model: site: is {model.site!r}, this journal's is {self.rules.site!r}"
             )
+        self.rules.method.check(model)
         versions = self.state.versions
         versions = versions.with_(model) if versions else Versions.of(model)
         old, new = self._units(), _units_of(versions)

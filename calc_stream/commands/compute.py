@@ -180,11 +180,10 @@ def table(result: Result) -> str:
 
 def method_model(model: SiteModel, method: Method) -> SiteModel:
     """The model with the policy the method demands. Raises ConfigError."""
+    method.check(model)
     policy, differences = method.policy_for(model.policy)
     for difference in differences:
         said = f'is "{difference.model}"; method {method.id} demands "{difference.method}"'
-        if difference.key == "spread":
-            raise refuse(model.file, "policy.spread", f"{said}: say so, and over which window")
         print(f"{model.file}: policy.{difference.key}: {said} and gets it", file=sys.stderr)
     return replace(model, policy=policy)
 

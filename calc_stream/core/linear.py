@@ -26,9 +26,9 @@ def solve(
     left: dict[str, Row] = {}
     right: dict[str, dict[K, int]] = {}
     for name in names:
-        own = given.get(name, {})
-        numbers: list[Fraction] = [*rows[name].values(), *own.values()]
-        whole = lcm(*(number.denominator for number in numbers))
+        own: Vector[K] = given.get(name, {})
+        whole = lcm(*(value.denominator for value in rows[name].values()))
+        whole = lcm(whole, *(value.denominator for value in own.values()))
         left[name] = {key: int(value * whole) for key, value in rows[name].items() if value}
         right[name] = {source: int(value * whole) for source, value in own.items()}
     if not eliminate(names, left, right):

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from calc_stream.core.plant import Policy
+from calc_stream.core.plant import Policy, SiteModel
 from calc_stream.factors.gwp import GwpSet, load_gwp
 from calc_stream.factors.parts import Metric
 from calc_stream.factors.row import KINDS, InventoryFactor, Kind, ProductFactor
@@ -81,6 +81,15 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         )
         chosen = {d.key: d.method for d in differences}
         return replace(policy, **chosen), differences  # type: ignore[arg-type]  # texts, all of them
+
+    def check(self, model: SiteModel) -> None:
+        """Raises ConfigError for a model whose pools are not spread, where the method's are: by what
+        and over which window only the site can say."""
+        for difference in self.policy_for(model.policy)[1]:
+            if difference.key == "spread":
+                ways = " or ".join(self.policy.spread)
+                said = f'is "{difference.model}"; method {self.id} spreads pools: by {ways}'
+                raise refuse(model.file, "policy.spread", f"{said}; say which, and the window")
 
     def takes(self, unit: str | None) -> bool:
         """Whether kg for one of this unit may be stated; a batch nobody counted has none."""

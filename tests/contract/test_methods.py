@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from calc_stream.core import parse_model
 from calc_stream.core.plant import Policy
 from calc_stream.factors import load_method, method
 from calc_stream.factors.method import Method, Slot, known_methods
@@ -13,6 +14,8 @@ from calc_stream.factors.parts import Parts
 from calc_stream.factors.row import KINDS
 from wire.errors import ConfigError
 
+MODEL = 'format = 1\nsite = "s"\n'
+SPREAD = '[policy]\nspread = "mass"\nwindow = "day"\n'
 FILES = sorted((Path(method.__file__).parent / "methods").glob("*.toml"))
 PROFILES = [found for found in known_methods() if isinstance(found, Method)]
 
@@ -44,6 +47,10 @@ def test_the_policy_a_method_takes_stands_and_another_is_told(profile: Method) -
 
 def test_products_take_what_overheads_they_must(tmp_path: Path) -> None:
     assert load_method("gbt24067").policy_for(Policy()) == (Policy(), ())
+    for name in ("cbam", "pact3"):
+        with pytest.raises(ConfigError, match=f"policy.spread.*none.*{name} spreads pools"):
+            load_method(name).check(parse_model(MODEL, "model.toml"))
+        load_method(name).check(parse_model(MODEL + SPREAD, "model.toml"))
     (spread,) = load_method("cbam").policy_for(Policy())[1]
     assert (spread.key, spread.model, spread.method) == ("spread", "none", "mass")
     (setup,) = load_method("gbt24067").policy_for(Policy(setup="pool"))[1]
