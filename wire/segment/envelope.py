@@ -70,6 +70,14 @@ def disclose(data: bytes) -> tuple[Header, bytes, bytes, memoryview]:
     if end < 0 or not begin:
         raise BadData("not a segment: header, signature and body are three parts")
     line, signature, body = data[:end], data[end + 1 : begin - 1], memoryview(data)[begin:]
+    header, raw, signed = unveil(line, signature)
+    if hashlib.sha256(body).hexdigest() != header.body:
+        raise BadData("segment body does not match the hash in its header")
+    return header, raw, signed, body
+
+
+def unveil(line: bytes, signature: bytes) -> tuple[Header, bytes, bytes]:
+    """(header, signature, what it signs) of a segment whose body is not at hand. Raises BadData."""
     try:
         header = msgspec.json.decode(line, type=Header)
         raw = base64.b64decode(signature, validate=True)
@@ -80,6 +88,4 @@ def disclose(data: bytes) -> tuple[Header, bytes, bytes, memoryview]:
     # One way to write a signature: else other bytes, another hash, would pass for the same segment.
     if base64.b64encode(raw) != signature:
         raise BadData("segment signature is not written the one way base64 has")
-    if hashlib.sha256(body).hexdigest() != header.body:
-        raise BadData("segment body does not match the hash in its header")
-    return header, raw, _SIGNED + line, body
+    return header, raw, _SIGNED + line
