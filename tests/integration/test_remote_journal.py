@@ -95,7 +95,9 @@ def test_a_past_that_was_changed_is_refused(cloud: Ingestor, there: RemoteReader
     there.read(SITE, 0, 5)
     cloud.process.kill()
     db = sqlite3.connect(cloud.directory / "journal.db")
-    db.execute("UPDATE record SET data = CAST(replace(data, 'press', 'poole') AS BLOB) WHERE offset = 6")
+    db.execute(
+        "UPDATE record SET data = CAST(replace(data, 'press', 'poole') AS BLOB) WHERE offset = 6"
+    )
     db.commit()
     db.close()
     cloud.process.start()
