@@ -31,10 +31,11 @@ def lines_of(segment: Segment) -> bytes:
     return b"".join(parts)
 
 
-def table_lines(site: str, table: Table) -> bytes:
-    """One line for each row of `table`."""
-    rows, fields = table.rows, len(table.quantities)
-    numbers = matrix(table)
+def table_lines(site: str, table: Table, numbers: Matrix | None = None) -> bytes:
+    """One line for each row of `table`; or of `numbers`, which are of several tables like it."""
+    if numbers is None:
+        numbers = matrix(table)
+    rows, fields = numbers.shape[1], len(table.quantities)
     # name and space before, comma between: the pieces that are the same in every row
     head = _head(site, table)
     constant = [f"{head} {table.quantities[0]}=".encode()]
