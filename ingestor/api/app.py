@@ -18,7 +18,7 @@ def build(guard: Guard, routers: Sequence[APIRouter]) -> FastAPI:
     app = FastAPI(
         title="wattprint ingestor", version="1", openapi_url=None, docs_url=None, redoc_url=None
     )
-    app.state.guard = guard
+    app.state.guard, app.state.routers = guard, routers
     problems.install(app)
     for router in routers:
         app.include_router(router)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import msgspec
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 
 from wire.errors import TransientError
 
@@ -85,7 +86,20 @@ async def _wrong_parameters(_request: Request, exc: Exception) -> Response:
 async def _not_found(request: Request, exc: Exception) -> Response:
     status = getattr(exc, "status_code", 404)
     where = f"{request.method} {request.url.path}"
-    return _answer(Problem(status, "no such place", where, headers=getattr(exc, "headers", None)))
+    headers = {"Allow": ", ".join(_methods(request))} if status == 405 else None
+    return _answer(Problem(status, "no such place", where, headers=headers))
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done here, whichever file's routes these are."""
+    routers: Sequence[APIRouter] = request.app.state.routers
+    routes = (route for router in routers for route in router.routes)
+    here = (
+        route.methods or set()
+        for route in routes
+        if isinstance(route, APIRoute) and route.path_regex.fullmatch(request.url.path)
+    )
+    return sorted(set().union(*here))
 
 
 async def _broken(_request: Request, _exc: Exception) -> Response:
