@@ -61,7 +61,7 @@ def test_two_on_one_state_are_refused(kept):
         (("up", "--port", "99999"), "from 0 to 65535"),
         (("up", "--for", "-3"), "above 0"),
         (("up", "--state", "/proc/nothing"), "cannot be used for --state"),
-        (("bogus",), "there is no word 'bogus'; known: calc-stream, compute"),
+        (("bogus",), "there is no word 'bogus'; known: apikey, "),
     ],
 )
 def test_a_wrong_word_or_argument_is_one_line_without_traceback(arguments, words):
