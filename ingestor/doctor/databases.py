@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from ingestor.config import Plan
-from ingestor.service import open_cursors
+from ingestor.projector import Cursors
 from ingestor.sinks import Configured, Sink
 from wire.errors import ConfigError, TransientError
 from wire.finding import Finding, bad, ok, warn
@@ -44,7 +44,7 @@ def _behind(plan: Plan, name: str) -> Iterator[Finding]:
         journal = open_reader(plan.config.journal)
     except (TransientError, ConfigError):
         return  # said already
-    with closing(journal), closing(open_cursors(plan)) as cursors:
+    with closing(journal), closing(Cursors(plan.config.state / "cursors.db")) as cursors:
         for site in journal.sites():
             behind = journal.head(site)[0] - cursors.get(name, site)
             if behind > _FAR_BEHIND:
