@@ -2,11 +2,11 @@
 
 import gzip
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.page_folder import installed, run
 
 pytestmark = pytest.mark.node
 FIRST_VIEW_BYTES = 300_000
@@ -14,18 +14,7 @@ FIRST_VIEW_BYTES = 300_000
 
 @pytest.fixture(scope="module")
 def page() -> Path:
-    """The page's folder with what its lock names installed."""
-    folder = Path(__file__).parents[2] / "calc_stream" / "web" / "page"
-    stamp, lock = folder / "node_modules" / ".lock", folder / "package-lock.json"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        done = run(folder, "npm", "ci", "--no-audit", "--no-fund")
-        assert done.returncode == 0, done.stderr
-        shutil.copy(lock, stamp)
-    return folder
-
-
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return installed()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -36,7 +25,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_the_committed_page_is_what_its_sources_build(page: Path, tmp_path: Path) -> None:
     out = tmp_path / "static"
-    done = run(page, "npm", "run", "build", "--", "--outDir", str(out), "--emptyOutDir")
+    done = run("npm", "run", "build", "--", "--outDir", str(out), "--emptyOutDir")
     assert done.returncode == 0, done.stderr
     built, committed = files(out), files(page.parent / "static")
     assert built.keys() == committed.keys()
@@ -44,12 +33,12 @@ def test_the_committed_page_is_what_its_sources_build(page: Path, tmp_path: Path
 
 
 def test_its_types_hold(page: Path) -> None:
-    done = run(page, "npm", "run", "check")
+    done = run("npm", "run", "check")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_its_own_tests_pass(page: Path) -> None:
-    done = run(page, "npm", "run", "test", "--", "--no-color")
+    done = run("npm", "run", "test", "--", "--no-color")
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.search(r"Tests +(\d+) passed", done.stdout)
     assert passed is not None, done.stdout

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { isOut, limitsOf } from "../src/charts/control";
 import { laidOut } from "../src/charts/network";
 import { ceilingOf, layersOf, niceStep, range, resample, sampleTimes } from "../src/charts/stack";
 import type { Machine } from "../src/live/types";
@@ -37,15 +36,6 @@ test("a history has a mean, a least and a most", () => {
   expect(range([])).toBeNull();
 });
 
-test("the limits of single values are 2.66 mean moving ranges from their mean", () => {
-  const limits = limitsOf([10, 12, 10, 12, 10, 12])!;
-  expect(limits.mean).toBe(11);
-  expect(limits.upper).toBeCloseTo(11 + 2.66 * 2, 10);
-  expect([isOut(17, limits), isOut(12, limits)]).toEqual([true, false]);
-  expect(limitsOf([1, 2, 3, 4])).toBeNull();
-  expect(isOut(99, null)).toBe(false);
-});
-
 test("a network runs from sources to consumers though the plant feeds itself", () => {
   const place = (id: string, kind: "source" | "bus" | "utility" | "node") => ({ id, kind, carrier: null, line: null });
   const edge = (from: string, to: string) => ({ from, to, meter: null, carrier: "", unit: "" });
@@ -56,4 +46,5 @@ test("a network runs from sources to consumers though the plant feeds itself", (
   expect(columnOf.grid).toBe(0);
   expect(columnOf.press).toBe(columns - 1);
   expect(columnOf.main).toBeLessThan(columnOf.comp!);
+  expect(columnOf.main).toBeLessThan(columnOf.chiller!);
 });

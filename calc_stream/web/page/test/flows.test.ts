@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { drawnAs, linksOf, ribbons, straight } from "../src/live/flows";
-import type { Batch, Snapshot } from "../src/live/types";
+import { drawnAs, linksOf, ribbons } from "../src/live/flows";
+import type { Batch } from "../src/live/types";
 
 const batch = (name: string, state: string, by_source = {}) =>
   ({ batch: name, state, product: "wheel", by_source }) as unknown as Batch;
@@ -12,16 +12,6 @@ test("running batches stand alone, ended ones with their product, pools together
   expect(drawnAs("batch:B", batches)).toBe("product:wheel");
   expect(drawnAs("batch:Z", batches)).toBe("earlier:");
   expect(drawnAs("pool:press-1", batches)).toBe("pool:");
-});
-
-test("the stream alone accounts for all that came in", () => {
-  const snapshot = {
-    sources: [{ source: "grid", amount: "10", unit: "kWh" }],
-    batches: [batch("A", "live", { grid: "4" })],
-    accounts: [{ account: "pool:x", by_source: { grid: "1.5" } }],
-  } as unknown as Snapshot;
-  const links = straight(snapshot);
-  expect(links.map(({ to, amounts }) => [to, amounts.grid])).toEqual([["batch:A", "4"], ["pool:", "1.5"], ["earlier:", "4.5"]]);
 });
 
 test("a drawing has one unit, and rings are opened at their thinnest", () => {

@@ -7,25 +7,14 @@ export interface Point {
   value: number;
   /** Half the width of its 95 % interval; null when that is not known. */
   u95: number | null;
+  /** Beyond the limits. */
+  out: boolean;
 }
 export interface Limits {
   mean: number;
   lower: number;
   upper: number;
 }
-
-/** The limits of single values: 2.66 mean moving ranges (Shewhart, individuals chart; ISO 7870-2).
- * Null for fewer than five points: they say nothing yet. */
-export function limitsOf(values: number[]): Limits | null {
-  if (values.length < 5) return null;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const moves = values.slice(1).map((value, at) => Math.abs(value - values[at]!));
-  const range = moves.reduce((sum, move) => sum + move, 0) / moves.length;
-  return { mean, lower: Math.max(0, mean - 2.66 * range), upper: mean + 2.66 * range };
-}
-
-export const isOut = (value: number, limits: Limits | null): boolean =>
-  limits !== null && (value > limits.upper || value < limits.lower);
 
 interface Drawing {
   value(index: number): number;
@@ -98,7 +87,7 @@ export function controlOption(points: Point[], limits: Limits | null, palette: P
         symbolSize: 0.6 * palette.rem,
         markLine: { silent: true, symbol: "none", animation: false, data: marks },
         data: points.map((point) => {
-          const out = isOut(point.value, limits);
+          const { out } = point;
           return {
             value: point.value,
             name: point.batch,

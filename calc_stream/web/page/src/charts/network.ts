@@ -20,13 +20,16 @@ export interface Spot extends Place {
 
 const ENDS = ["node", "export"];
 
-/** The edges without those that lead back: a plant may feed itself, columns may not. */
+/** The edges without those that lead back: a plant may feed itself, columns may not. What a utility
+ * gives out is kept, so that it is what a utility takes in that leads back. */
 function forward(places: Place[], edges: Edge[]): Edge[] {
+  const utilities = new Set(places.filter(({ kind }) => kind === "utility").map(({ id }) => id));
+  const order = ({ from, to }: Edge): number => (utilities.has(from) ? 0 : utilities.has(to) ? 2 : 1);
   const after = new Map<string, Set<string>>(places.map(({ id }) => [id, new Set<string>()]));
   const reaches = (from: string, to: string): boolean =>
     from === to || [...(after.get(from) ?? [])].some((next) => reaches(next, to));
   const kept: Edge[] = [];
-  for (const edge of edges) {
+  for (const edge of [...edges].sort((a, b) => order(a) - order(b))) {
     if (reaches(edge.to, edge.from)) continue;
     after.get(edge.from)?.add(edge.to);
     kept.push(edge);

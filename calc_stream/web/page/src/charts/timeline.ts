@@ -38,7 +38,7 @@ export interface Words {
 export function timelineOption(rows: Row[], span: [number, number], palette: Palette, words: Words): object {
   const label = { color: palette.muted, fontFamily: palette.font, fontSize: 0.74 * palette.rem };
   const bands_px = rows.length * 1.5 * palette.rem;
-  const sides = { left: 7 * palette.rem, right: 1 * palette.rem };
+  const sides = { left: 7 * palette.rem, right: 6 * palette.rem };
   const stretches = rows.flatMap(({ states }, at) => states.map((stretch) => ({ ...stretch, at })));
   const time = (gridIndex: number, shown: boolean): object => ({
     gridIndex,
@@ -113,7 +113,10 @@ export function timelineOption(rows: Row[], span: [number, number], palette: Pal
         yAxisIndex: 1,
         symbol: "none",
         silent: true,
-        lineStyle: { width: 1.5, color: palette.layers[at % palette.layers.length] },
+        color: palette.layers[at % palette.layers.length],
+        lineStyle: { width: 1.5 },
+        endLabel: { show: true, formatter: node, ...label, color: palette.ink },
+        labelLayout: { moveOverlap: "shiftY" },
         data: power,
       })),
     ],

@@ -1,10 +1,10 @@
 // The way of energy from sources through the plant to accounts. Pure.
 
-import type { Amounts, Batch, Snapshot } from "./types";
-import { isZero, negative, sum } from "../say/decimals";
+import type { Amounts, Batch } from "./types";
+import { isZero, sum } from "../say/decimals";
 
 export interface Flows {
-  edges: { from: string; to: string; meter: string | null; carrier: string; unit: string; amount: string; by_source: Amounts }[];
+  edges: { from: string; to: string; meter: string | null; carrier: string; unit: string; amount: string | null; by_source: Amounts }[];
   uses: { node: string; account: string; by_source: Amounts }[];
   units: Record<string, string>;
 }
@@ -35,21 +35,6 @@ export function linksOf(flows: Flows, batches: Batch[]): Link[] {
     amounts: use.by_source,
   }));
   return [...edges, ...uses];
-}
-
-/** What the stream alone knows: from each source straight to the accounts. */
-export function straight(snapshot: Snapshot): Link[] {
-  const links: Link[] = [];
-  for (const { source, amount } of snapshot.sources) {
-    const batches = snapshot.batches.map((b) => ({ account: `batch:${b.batch}`, by_source: b.by_source }));
-    const told = [...batches, ...snapshot.accounts].filter((each) => each.by_source[source]);
-    for (const { account, by_source } of told) {
-      links.push({ from: source, to: drawnAs(account, snapshot.batches), amounts: { [source]: by_source[source]! } });
-    }
-    const left = sum([amount, ...told.map(({ by_source }) => negative(by_source[source]!))]);
-    if (Number(left) > 0) links.push({ from: source, to: EARLIER, amounts: { [source]: left } });
-  }
-  return links;
 }
 
 export interface Ribbon {

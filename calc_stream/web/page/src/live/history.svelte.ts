@@ -14,15 +14,18 @@ class Product {
 }
 const products = new Map<string, Product>();
 
-/** Of the batches in the stream, the one of this product that closed last. */
-const newest = (product: string): string =>
-  live.snapshot?.batches.find((b) => b.product === product && CLOSED.includes(b.state))?.batch ?? "";
+/** Of the batches in the stream, the one of this product that ended last of those that closed. */
+function newest(product: string): string {
+  const closed = (live.snapshot?.batches ?? []).filter((b) => b.product === product && CLOSED.includes(b.state));
+  const [last] = closed.sort((a, b) => (b.ended_ms ?? 0) - (a.ended_ms ?? 0));
+  return last?.batch ?? "none";
+}
 
 /** The last ten closed batches of a product, the newest first; none until they are known. */
 export function lastOf(product: string): Batch[] {
   const known = products.get(product) ?? new Product();
   products.set(product, known);
-  const key = newest(product) || "none";
+  const key = newest(product);
   if (known.asked !== key) {
     known.asked = key;
     const query = new URLSearchParams({ product, state: "closed", limit: String(LAST) });

@@ -4,6 +4,7 @@ import { Latency } from "./latency";
 import { merge } from "./merge";
 import { type Line, follow } from "./stream";
 import type { Snapshot } from "./types";
+import { askWho } from "./who.svelte";
 
 const STALE_MS = 8_000;
 
@@ -51,12 +52,15 @@ function take(snapshot: Snapshot): void {
 
 /** Follow the stream from now on. */
 export function watch(): void {
+  void askWho();
   follow("v1/live", {
     snapshot: take,
     change: (change) => {
       if (next) take(merge(next, change));
     },
     line: (line) => {
+      // A key may have ended meanwhile.
+      if (line === "reconnecting" && live.line !== line) void askWho();
       live.line = line;
     },
   });

@@ -1,7 +1,5 @@
 // Words of the plant to the journal: an event by hand, a file of them. Pure, but for its ids.
 
-import type { Happening } from "./types";
-
 export const TYPES = ["start", "stop", "state", "quantity"] as const;
 export type Type = (typeof TYPES)[number];
 export const STATES = ["producing", "setup", "cleaning", "idle_in_order", "fault", "idle", "standby", "off"];
@@ -31,22 +29,21 @@ export const undone = (of: string, t_ms: number, id: string): Event => ({
   of,
 });
 
+/** An event as the journal has it; `by`: who told it by hand; `voided_by`: what took it back. */
 export interface Told {
   id: string;
   t_ms: number;
   type: string;
-  detail: Record<string, string>;
-  voided: boolean;
+  offset: number;
+  by: string | null;
+  voided_by: string | null;
+  [field: string]: string | number | null | undefined;
 }
 
-/** The production events of the stream, newest first, and whether each was taken back. */
-export function told(events: Happening[]): Told[] {
-  const production = events.filter(({ kind }) => kind === "production");
-  const voided = new Set(production.filter(({ event }) => event === "void").map(({ detail }) => detail.of));
-  return production
-    .map(({ t_ms, event, detail }) => {
-      const { id = "", ...rest } = detail;
-      return { id, t_ms, type: event, detail: rest, voided: voided.has(id) };
-    })
-    .sort((a, b) => b.t_ms - a.t_ms);
-}
+const ABOUT = ["id", "t", "t_ms", "type", "offset", "by", "voided_by", "source", "n"];
+
+/** What an event says, without when, where and by whom it was told. */
+export const detailOf = (event: Told): [field: string, value: string][] =>
+  Object.entries(event)
+    .filter(([field, value]) => !ABOUT.includes(field) && value !== null && value !== undefined)
+    .map(([field, value]) => [field, String(value)]);

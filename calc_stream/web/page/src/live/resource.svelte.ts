@@ -6,12 +6,11 @@ import { ask } from "./ask";
 export class Resource<T> {
   value = $state.raw<T | null>(null);
   problem = $state("");
-  unserved = $state(false);
   #asked = "";
 
   /** Nothing is known yet, and nothing went wrong. */
   get waiting(): boolean {
-    return this.value === null && !this.problem && !this.unserved;
+    return this.value === null && !this.problem;
   }
 
   /** Ask for `path`; an answer that comes after a newer question is dropped. */
@@ -20,9 +19,8 @@ export class Resource<T> {
     const answer = await ask<T>(path);
     if (this.#asked !== path) return;
     untrack(() => {
-      this.value = answer.value ?? (answer.unserved ? null : this.value);
+      this.value = answer.value ?? this.value;
       this.problem = answer.problem;
-      this.unserved = answer.unserved;
     });
   }
 }

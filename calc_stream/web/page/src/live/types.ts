@@ -38,7 +38,7 @@ export interface Batch {
   cause: string | null;
   difference_kwh: string | null;
   difference_kg: string | null;
-  over_limit?: boolean;
+  over_limit: boolean;
 }
 
 export interface Source {
@@ -79,17 +79,23 @@ export interface Meter {
   power_w: number | null;
   quality: string | null;
   notice: Happening | null;
-  energy_kwh?: string | null;
-  register?: string | null;
-  unit?: string;
-  carrier?: string;
-  from?: string;
-  to?: string;
-  profile?: string | null;
-  gateway?: string | null;
-  class?: string | null;
-  certificate_due?: string | null;
-  serial?: string | null;
+  register: string | null;
+  unit: string;
+  carrier: string;
+  from: string;
+  to: string;
+}
+
+/** A meter with what is known of it and does not move. */
+export interface MeterKnown extends Meter {
+  gateway: string | null;
+  model: string | null;
+  serial: string | null;
+  class: string | null;
+  certificate: string | null;
+  certificate_due: string | null;
+  due_days: number | null;
+  reset_events: Happening[];
 }
 
 export interface Alarm {
@@ -98,6 +104,8 @@ export interface Alarm {
   about: string;
   text: string;
   t_ms: number | null;
+  texts?: Record<string, string>;
+  detail?: Record<string, string>;
   acknowledged?: { by: string; reason: string; t_ms: number } | null;
 }
 

@@ -17,9 +17,6 @@ export function sum(decimals: string[]): string {
   return total < 0n ? `-${decimal}` : decimal;
 }
 
-export const negative = (decimal: string): string =>
-  decimal.startsWith("-") ? decimal.slice(1) : `-${decimal}`;
-
 /** The one furthest from zero; "0" of none. */
 export const largest = (decimals: string[]): string =>
   decimals.reduce((most, d) => (Math.abs(Number(d)) > Math.abs(Number(most)) ? d : most), "0");

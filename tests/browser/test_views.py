@@ -1,0 +1,218 @@
+"""Each view of the page in both languages, on a phone and on a wall, with the plant running."""
+
+import re
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page_folder import installed
+from tests.system import System
+
+pytestmark = pytest.mark.chromium
+
+PATIENCE_MS = 60_000
+VIEWS = ("now", "batches", "meters", "events", "model")
+LANGUAGES = pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+
+
+def settled(demo: System, least: int = 1) -> list[dict[str, Any]]:
+    """Batches whose figures will not move any more."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while time.monotonic() < deadline:
+        rows = demo.api("/v1/batches?state=closed&limit=20")["batches"]
+        whole = [r for r in rows if r["state"] == "settled" and r["kg_co2e_per_unit"]]
+        if len(whole) >= least:
+            return whole
+        time.sleep(1)
+    pytest.fail("no batch settled")
+
+
+def value(page: Page, selector: str) -> Decimal:
+    return Decimal(page.locator(selector).get_attribute("value") or "NaN")
+
+
+@LANGUAGES
+def test_energy_flows_from_sources_to_accounts(open_page, demo: System, locale: str) -> None:
+    page = open_page(locale=locale)
+    flow = page.locator(".flow")
+    flow.locator("canvas").wait_for(timeout=PATIENCE_MS)
+    expect(flow).to_contain_text({"en-GB": "Where energy went", "zh-CN": "能源流向"}[locale])
+    flow.locator("summary").click()
+    rows = flow.locator("tbody tr")
+    edges = {(e["from"], e["to"]) for e in demo.api("/v1/flows")["edges"] if e["by_source"]}
+    assert ("plant-room", "compressor") in edges
+    expect(rows.filter(has_text="plant-room").filter(has_text="compressor")).to_have_count(1)
+    expect(flow.locator(".tools button")).to_have_count(2)  # kWh and Nm3 are never one drawing
+    flow.locator(".tools button").filter(has_text="Nm³").click()
+    expect(rows.first).to_contain_text("Nm³")
+
+
+@LANGUAGES
+def test_batches_are_found_and_compared(open_page, demo: System, locale: str) -> None:
+    one, other = settled(demo, 2)[:2]
+    page = open_page(view="#/batches", locale=locale)
+    title = {"en-GB": "Batches", "zh-CN": "批次"}[locale]
+    expect(page.locator("#closed-title")).to_have_text(title)
+    row = page.locator(f'tr[data-batch="{one["batch"]}"]')
+    expect(row.locator(f'data[value="{one["kg_co2e_per_unit"]}"]')).to_be_visible()
+    page.locator("#control canvas").wait_for(timeout=PATIENCE_MS)
+    for each in (one, other):
+        page.locator(f'tr[data-batch="{each["batch"]}"] input').check()
+    compared = page.locator("#compare")
+    for each in (one, other):
+        expect(compared.locator("thead")).to_contain_text(each["batch"])
+        expect(compared.locator(f'data[value="{each["kg_co2e_per_unit"]}"]')).to_be_visible()
+    page.get_by_role("searchbox").fill(one["batch"])
+    expect(page.locator("#closed tr")).to_have_count(1)
+
+
+@LANGUAGES
+def test_a_batch_is_its_ledger_and_explains_itself(open_page, demo: System, locale: str) -> None:
+    row = settled(demo)[0]
+    page = open_page(view=f"#/batches/{row['batch']}", locale=locale)
+    expect(page.locator("#batch-title")).to_have_text(row["batch"])
+    for source, amount in row["by_source"].items():
+        posted = page.locator(f'#ledger tr[data-source="{source}"] data')
+        expect(posted).to_have_attribute("value", amount)
+    expect(page.locator('#revisions tr[data-revision="1"]')).to_be_visible(timeout=PATIENCE_MS)
+    page.locator("#timeline canvas").wait_for(timeout=PATIENCE_MS)
+    page.locator("#explain > summary").click()
+    explained = demo.api(f"/v1/batches/{quote(row['batch'])}/explain")
+    tree = page.locator("#explain")
+    expect(tree).to_contain_text(explained["sources"][0]["masses"][0]["factor"]["id"])
+    tree.locator("> details").last.locator("summary").click()
+    expect(tree).to_contain_text(explained["events"][0]["hash"])
+    trail = next(t for t in explained["meters"] if t["meter"] == "m-furnace" or t["since"])
+    tree.locator("> details").nth(-2).locator("> summary").click()
+    tree.locator("summary").filter(has_text=f"{trail['meter']} ").first.click()
+    expect(tree.get_by_text(f"offset {trail['since']['before']['offset']}").or_(
+        tree.get_by_text(f"日志序号 {trail['since']['before']['offset']}")
+    ).first).to_be_visible()  # fmt: skip
+
+
+@LANGUAGES
+def test_registers_stand_in_their_own_units(open_page, demo: System, locale: str) -> None:
+    page = open_page(view="#/meters", locale=locale)
+    gas = page.locator('tr[data-meter="m-gas"]')
+    expect(gas).to_contain_text("Nm³", timeout=PATIENCE_MS)
+    told = next(m for m in demo.api("/v1/meters")["meters"] if m["meter"] == "m-gas")
+    shown = gas.locator("td").nth(3).locator("data")
+    assert 0 < Decimal(shown.get_attribute("value") or "0") <= Decimal(told["register"])
+    expect(gas).to_contain_text("gas → gas-main")
+    page.get_by_role("searchbox").fill("compressor")
+    expect(page.locator("#meters tr")).to_have_count(3)
+
+
+@LANGUAGES
+def test_an_event_by_hand_is_told_and_taken_back(open_page, demo: System, locale: str) -> None:
+    page = open_page(view="#/events", locale=locale)
+    form = page.locator("#by-hand")
+    form.locator("[name=type]").select_option("quantity")
+    batch = f"hand-{locale}"
+    form.locator("[name=batch]").fill(batch)
+    form.locator("[name=good]").fill("12.5")
+    form.locator("[name=unit]").fill("kg")
+    form.locator("button").click()
+    row = page.locator("#told tr").filter(has_text=batch).first
+    expect(row).to_contain_text("12.5", timeout=PATIENCE_MS)
+    event = next(e for e in demo.api("/v1/events")["events"] if e["batch"] == batch)
+    assert (event["type"], event["good"], event["unit"]) == ("quantity", "12.5", "kg")
+    row.get_by_role("button").click()
+    expect(row).to_have_class(re.compile("voided"), timeout=PATIENCE_MS)
+    told = demo.api("/v1/events")["events"]
+    assert next(e for e in told if e["id"] == event["id"])["voided_by"] is not None
+
+
+def test_a_file_of_events_is_tried_before_it_is_handed_in(open_page, demo: System) -> None:
+    page = open_page(view="#/events")
+    head = "id,t,type,batch,good,unit\n"
+    file = {"name": "events.csv", "mimeType": "text/csv"}
+    send = page.locator("#upload button").last
+
+    def tried(line: str) -> None:
+        page.set_input_files("#upload input", [file | {"buffer": (head + line).encode()}])
+        page.locator("#upload button").first.click()
+
+    tried("f1,2026-11-21T08:00:00Z,quantity,from-a-file,many,kg\n")
+    expect(page.locator(".wrong")).to_contain_text("line 2", timeout=PATIENCE_MS)
+    expect(send).to_be_disabled()
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    tried(f"f2,{now},quantity,from-a-file,3,kg\n")
+    expect(page.locator("#trial")).to_contain_text("1 events", timeout=PATIENCE_MS)
+    assert not [e for e in demo.api("/v1/events")["events"] if e["batch"] == "from-a-file"]
+    send.click()
+    expect(page.locator("#told tr").filter(has_text="from-a-file").first).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+
+
+@LANGUAGES
+def test_the_network_is_drawn_with_its_residuals(open_page, demo: System, locale: str) -> None:
+    page = open_page(view="#/model", locale=locale)
+    model = demo.api("/v1/model")
+    places = page.locator("#network .place")
+    expect(places).to_have_count(len(model["places"]), timeout=PATIENCE_MS)
+    expect(page.locator("#network .edge")).to_have_count(len(model["edges"]))
+    expect(page.locator('#network [data-meter="m-grid"] text')).to_contain_text("kW")
+    word = {"en-GB": "residual", "zh-CN": "余量"}[locale]
+    expect(page.locator('[data-place="main"]')).to_contain_text(word)
+    expect(page.locator("#residuals [data-bus]")).not_to_have_count(0)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_phone_needs_no_sideways_scrolling(open_page, pictures: Path, view: str) -> None:
+    page = open_page(view=f"#/{view}", viewport={"width": 390, "height": 844})
+    page.locator(".panel").first.wait_for(timeout=PATIENCE_MS)
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.screenshot(path=pictures / f"phone-{view}.png")
+
+
+def test_a_wall_shows_everything_without_scrolling(open_page, pictures: Path) -> None:
+    page = open_page(view="?wall", viewport={"width": 1920, "height": 1080})
+    page.locator("#chart canvas").wait_for(timeout=PATIENCE_MS)
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    expect(page.locator(".views")).to_be_hidden()
+    assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") >= 18
+    page.screenshot(path=pictures / "wall.png")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_can_be_reached_and_left_by_keyboard(open_page, view: str) -> None:
+    page = open_page(view="#/model" if view == "now" else "")
+    link = page.locator(f'.views a[href="#/{view}"]')
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(link).to_have_attribute("aria-current", "page")
+    expect(page.locator("main")).to_be_focused()
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_view_has_a_serious_accessibility_fault(open_page, demo: System, scheme: str) -> None:
+    axe = (installed() / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+    page = open_page(color_scheme=scheme)
+    batch = settled(demo)[0]["batch"]
+    for view in (*VIEWS, f"batches/{batch}"):
+        page.goto(f"{demo.url}/#/{view}")
+        page.locator("main .panel h2").first.wait_for(timeout=PATIENCE_MS)
+        page.wait_for_timeout(500)
+        page.evaluate(axe)
+        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        grave = [
+            (
+                view,
+                fault["id"],
+                fault["nodes"][0]["html"][:200],
+                fault["nodes"][0]["failureSummary"],
+            )
+            for fault in found["violations"]
+            if fault["impact"] in ("serious", "critical")
+        ]
+        assert grave == []
+        assert len(found["passes"]) > 10
