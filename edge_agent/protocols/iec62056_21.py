@@ -202,4 +202,5 @@ def seven_bits(data: bytes) -> bytes:
 
 
 def _is_clean(text: bytes) -> bool:
-    return all(0x20 <= byte < 0x7F or byte in b"\r\n" for byte in text)
+    """Nothing but characters a read-out has; noise that looks like one without a character is none."""
+    return bool(text) and all(0x20 <= byte < 0x7F or byte in b"\r\n" for byte in text)

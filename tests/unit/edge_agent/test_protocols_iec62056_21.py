@@ -189,6 +189,14 @@ def test_a_part_is_not_the_whole(cut: int) -> None:
     assert find_readout(with_parity(LEM_SAID)[:cut]) == (None, 0)
 
 
+def test_a_frame_of_nothing_in_noise_hides_no_read_out() -> None:
+    nothing = bytes((2, 3, 3))  # its check is right
+    assert find_readout(with_parity(nothing)) == (None, 0)
+    text, used = find_readout(with_parity(nothing + LEM_SAID))
+    assert text is not None and text.startswith("1-")
+    assert used == len(nothing) + len(LEM_SAID)
+
+
 @given(st.binary(max_size=20).filter(lambda noise: 2 not in noise))
 def test_noise_before_a_read_out_does_not_hide_it(noise: bytes) -> None:
     text, used = find_readout(with_parity(noise + LEM_SAID))
