@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from calc_stream.config import Plan
 from calc_stream.engines.embedded import Engine
@@ -56,12 +57,12 @@ async def run(plan: Plan, stop: asyncio.Event, now_ms: Callable[[], int]) -> Non
         closing(open_store(state)) as reader,
         closing(open_book(state, hooks)) as book,
     ):
-        parts = _Parts(plan, store, reader, book, now_ms)
+        parts = Parts(plan, store, reader, book, now_ms)
         await parts.serve(stop)
 
 
 @dataclass
-class _Parts:
+class Parts:
     """Everything that runs, put together."""
 
     plan: Plan
@@ -80,12 +81,13 @@ class _Parts:
         self.messages = Messages(config.broker, config.site) if config.broker else None
         settings = plan.engine_settings
         self.engine = Engine(config.place, plan.rules, self.store, settings, self._seen)
+        self.watch = Watch(self.engine, self.book, self.charts, self._told, self.now_ms)
 
     async def serve(self, stop: asyncio.Event) -> None:
         config = self.plan.config
         upto = self.reader.state(config.site)[0]
         await asyncio.to_thread(recall, config.place, config.site, upto, self.view, self.events)
-        server = _server(app.build(self._behind(), _guard(self.plan, self.now_ms)), config.web)
+        server = _server(self.application(), config.web)
         async with asyncio.TaskGroup() as tasks:
             following = self.plan.engine.run(self.engine, stop, self.live.moved)
             follower = tasks.create_task(following, name="engine")
@@ -102,11 +104,10 @@ class _Parts:
 
     def _others(self) -> list[tuple[str, Any]]:
         config = self.plan.config
-        watch = Watch(self.engine, self.book, self.charts, self._told, self.now_ms)
         running: list[tuple[str, Any]] = [
-            ("live", self.live.run(self._snapshot)),
+            ("live", self.live.run(self.snapshot)),
             ("hand-over", hand_over(self.plan)),
-            ("alarms", watch.run()),
+            ("alarms", self.watch.run()),
             ("doubts", self.doubts.run(self.engine)),
         ]
         for hook in config.webhooks:
@@ -116,9 +117,10 @@ class _Parts:
             running.append(("broker", self.messages.run()))
         return running
 
-    def _behind(self) -> Behind:
+    def application(self) -> FastAPI:
+        """What is served. Raises ConfigError."""
         config = self.plan.config
-        return Behind(
+        behind = Behind(
             engine=self.engine,
             store=self.reader,
             journal=config.place,
@@ -133,6 +135,7 @@ class _Parts:
             now_ms=self.now_ms,
             told=self._told,
         )
+        return app.build(behind, _guard(self.plan, self.now_ms))
 
     def _seen(self, site: Site, step: Step) -> None:
         self.view.see(site, step)
@@ -145,7 +148,7 @@ class _Parts:
         if self.messages:
             self.messages.told(changed)
 
-    def _snapshot(self) -> snapshot.Snapshot | None:
+    def snapshot(self) -> snapshot.Snapshot | None:
         standing = self.book.standing()
         with self.engine.lock:
             site = self.engine.site
