@@ -18,15 +18,14 @@ def recall(journal: Path | Remote, site: str, upto: int, view: View, events: Eve
     if not upto:
         return
     try:
-        reader = open_reader(journal)
+        with closing(open_reader(journal)) as reader:
+            for record in reader.of_kind(site, "event"):
+                if record.offset <= upto:
+                    _see(record, None, events)
+            for record in _tail(reader, site, upto):
+                _see(record, view, None)
     except TransientError:
         return  # the engine says so, and waits for it; then all it takes is new to the page
-    with closing(reader):
-        for record in reader.of_kind(site, "event"):
-            if record.offset <= upto:
-                _see(record, None, events)
-        for record in _tail(reader, site, upto):
-            _see(record, view, None)
 
 
 def _tail(reader: Reader, site: str, upto: int) -> list[Record]:
