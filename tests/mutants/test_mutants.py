@@ -17,6 +17,7 @@ SELECTION = [
     "tests/unit/calc_stream/test_windows.py",
     "tests/unit/calc_stream/test_oracle.py::test_every_world_is_as_the_oracle_has_it",
     "tests/unit/calc_stream/test_rich_properties.py::test_every_source_closes_in_every_interval",
+    "tests/unit/calc_stream/test_state.py::test_a_late_reading_posts_only_its_own_pages_anew",
     "tests/unit/calc_stream/test_deliveries.py",
     "tests/unit/calc_stream_live/test_backlog.py",
 ]
