@@ -8,7 +8,17 @@ import sys
 import time
 from pathlib import Path
 
-from calc_stream.commands import bills, compute, explain, export, factors, methods, whatif
+from calc_stream.commands import (
+    bills,
+    bundle,
+    compute,
+    explain,
+    export,
+    factors,
+    methods,
+    verify,
+    whatif,
+)
 from calc_stream.config import Plan, load_plan
 from calc_stream.service import run as serve
 from wire import logs
@@ -71,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
         ("compute", "footprints from files: model, events, readings", compute),
         ("export", "closed batches and product factors for accounting", export),
         ("explain", "from a batch's footprint back to meters, registers and segments", explain),
+        ("bundle", "the evidence of a batch's figure in one file", bundle),
+        ("verify", "whether a bundle's figure follows from what it shows", verify),
         ("whatif", "a batch or a month by another factor, policy, method or model", whatif),
         ("bills", "what was billed or delivered against what the meters counted", bills),
         ("factors", "list, show, check and import emission factors", factors),

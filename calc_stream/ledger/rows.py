@@ -110,9 +110,9 @@ _ABOUT = frozenset(
         *("cause", "difference_kwh", "difference_kg"),
     }
 )
-_FIGURES: Sequence[str] = [name for name in BatchRow.__struct_fields__ if name not in _ABOUT]
+STATED: Sequence[str] = [name for name in BatchRow.__struct_fields__ if name not in _ABOUT]
 
 
 def same_figures(one: BatchRow, other: BatchRow) -> bool:
     """Whether two rows state the same."""
-    return all(getattr(one, name) == getattr(other, name) for name in _FIGURES)
+    return all(getattr(one, name) == getattr(other, name) for name in STATED)

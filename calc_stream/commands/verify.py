@@ -1,0 +1,93 @@
+"""`wattprint verify`: whether a bundle's figure follows from what it shows. Asks nobody."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from calc_stream.verification import Verified, verify
+from wire.config import read_secret
+from wire.errors import BadData, ConfigError
+from wire.signing import PublicKey
+
+EXAMPLES = """examples:
+  wattprint verify B-0007.zip --key receipt.key.pub       0 good, 1 broken, 2 not looked at
+  wattprint verify B-0007.zip --key ed25519:qk0… --json
+  wattprint verify B-0007.zip                             says which key you must know
+"""
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """What `--json` prints of a bundle that does not hold."""
+
+    good: bool
+    broken: str
+
+
+class Good(msgspec.Struct, frozen=True):
+    """What `--json` prints of one that does."""
+
+    good: bool
+    found: Verified
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EXAMPLES
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE")
+    parser.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="a public key of the ingestor, or its file; again for one that followed it",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 when every link holds, 1 when one is broken. Raises ConfigError for what cannot be read."""
+    keys = [_key(told) for told in args.key]
+    try:
+        data = args.bundle.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{args.bundle}: cannot be read: {exc.strerror}") from exc
+    try:
+        found = verify(data, keys)
+    except BadData as exc:
+        said = msgspec.json.encode(Broken(False, str(exc))).decode()
+        print(said if args.json else f"{args.bundle}: broken: {exc}")
+        return 1
+    if args.json:
+        print(msgspec.json.encode(Good(True, found)).decode())
+    else:
+        print("\n".join(_told(args.bundle, found)))
+    return 0
+
+
+def _told(path: Path, found: Verified) -> Iterator[str]:
+    row = found.row
+    yield f"{path}: good: batch {row.batch}, revision {row.revision}, of {row.site}"
+    mass = "kg CO2e unknown" if row.kg_co2e is None else f"{row.kg_co2e} kg CO2e"
+    per = "" if row.kg_co2e_per_unit is None else f", {row.kg_co2e_per_unit} per {row.unit}"
+    yield f"{row.energy_kwh} kWh, {mass}{per}; computed again, the same in every digit"
+    since = f"after {found.since}" if found.since else "from the first record on"
+    shown = f"{found.records} records, {found.segments} of them segments, {found.left_out} left out"
+    yield f"from {shown}; the journal {since} up to {found.until}"
+    keys = ", ".join(found.keys)
+    if found.is_pinned:
+        yield f"signed by {keys}, as given"
+    else:
+        yield f"signed by key {keys}, which you must know: ask the plant, and give it with --key"
+    yield f"root {found.root}"
+    for remark in found.remarks:
+        yield f"note: {remark}"
+
+
+def _key(told: str) -> PublicKey:
+    try:
+        return PublicKey.parse(told if told.startswith("ed25519:") else read_secret(Path(told)))
+    except BadData as exc:
+        raise ConfigError(f"--key: {told}: {exc}") from exc

@@ -1,0 +1,217 @@
+"""Pure: that what a bundle shows of a journal is what the journal holds, signed for by its ingestor.
+
+A tree head stands for the whole journal before it. From the peaks of the head where the stretch begins
+every record's chain value and leaf are made anew, and they must end in the head where it ends: so none
+of the stretch was changed, left out, added or put elsewhere, and no other proof is needed for it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from calc_stream.evidence.bundle import Bundle, Earlier, Outline
+from wire.errors import BadData
+from wire.journal import GENESIS, Record
+from wire.journal.heads import TreeHead, check_head, leaf_of
+from wire.journal.keys import KeyRecord, KnownKeys
+from wire.journal.merkle import check_inclusion, grown
+from wire.journal.record import chained
+from wire.segment import Header, read_header
+from wire.segment.envelope import unveil
+from wire.segment.gap import read_gap
+from wire.signing import PublicKey
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Records in their order, with their data as far as it is shown; headers of segments by offset.
+
+    `keys`: whose signatures the heads carry; `is_pinned`: whether these were known from elsewhere.
+    """
+
+    records: tuple[Record, ...]
+    hidden: frozenset[int]
+    headers: dict[int, Header]
+    begin: TreeHead | None
+    end: TreeHead
+    keys: tuple[str, ...]
+    is_pinned: bool
+
+
+def proved(bundle: Bundle, pinned: Iterable[PublicKey]) -> Shown:
+    """Everything shown, proved. Raises BadData that names the first broken link.
+
+    `pinned`: the ingestor's keys, known from elsewhere; none: those that the bundle itself names.
+    """
+    begin, end = _ends(bundle)
+    outlines = dict(_outlines(bundle))
+    for offset, (kind, hash_) in outlines.items():
+        if offset in bundle.data and hashlib.sha256(bundle.data[offset]).hexdigest() != hash_:
+            raise BadData(f"records/{offset}.{kind}: is not what the journal holds there")
+    known = {key.id: key for key in pinned}
+    _check_heads(bundle, known or _named(bundle, outlines), bool(known))
+    earlier = [_earlier(bundle, each) for each in bundle.earlier]
+    records = (*earlier, *_stretch(bundle, begin, end))
+    hidden = frozenset(r.offset for r in records if r.offset not in bundle.data)
+    headers = _signatures(records, bundle, hidden)
+    keys = tuple(dict.fromkeys(head.key for _, head in sorted(bundle.heads.items())))
+    return Shown(records, hidden, headers, begin, end, keys, bool(known))
+
+
+def _outlines(bundle: Bundle) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Kind and hash by offset, as the bundle tells them."""
+    before = 0
+    for each in bundle.earlier:
+        if not before < each.offset <= bundle.begin:
+            raise BadData(f"earlier.jsonl: record {each.offset}: is not in its place")
+        before = each.offset
+        yield each.offset, (each.kind, each.hash)
+    for offset, its in enumerate(bundle.stretch, bundle.begin + 1):
+        if offset in bundle.data and (its.header or its.signature):
+            raise BadData(f"journal.jsonl: record {offset}: has a header beside its data")
+        yield offset, (its.kind, its.hash)
+
+
+def _check_heads(bundle: Bundle, keys: Mapping[str, PublicKey], is_pinned: bool) -> None:
+    whose = "none of the keys given" if is_pinned else "no ingestor's key that is shown"
+    for size, head in sorted(bundle.heads.items()):
+        if head.key not in keys:
+            raise BadData(f"heads/{size}.json: is signed by {head.key}, {whose}")
+        try:
+            check_head(head, keys[head.key])
+        except BadData as exc:
+            raise BadData(f"heads/{size}.json: {exc}") from exc
+
+
+def _ends(bundle: Bundle) -> tuple[TreeHead | None, TreeHead]:
+    for size, head in bundle.heads.items():
+        if (head.size, head.site) != (size, bundle.site):
+            raise BadData(f"heads/{size}.json: stands for {head.size} records of {head.site}")
+    if bundle.end not in bundle.heads or (bundle.begin and bundle.begin not in bundle.heads):
+        raise BadData("manifest.json: begins or ends at a tree head that is not in the bundle")
+    needed = {bundle.end, bundle.begin, *(each.head for each in bundle.earlier)} - {0}
+    if needed != bundle.heads.keys():
+        raise BadData("manifest.json: the heads are not those that its records stand on")
+    return bundle.heads.get(bundle.begin), bundle.heads[bundle.end]
+
+
+def _earlier(bundle: Bundle, its: Earlier) -> Record:
+    data = bundle.data.get(its.offset, b"")
+    place = (bundle.site, its.offset, its.kind, its.key, its.hash, its.prev)
+    record = _chained(Record(*place, "", its.t_ms, data))
+    head = bundle.heads[its.head]
+    try:
+        path = [bytes.fromhex(each) for each in its.path]
+        root = bytes.fromhex(head.root)
+        check_inclusion(leaf_of(record), its.offset - 1, head.size, path, root)
+    except (BadData, ValueError) as exc:
+        raise BadData(f"earlier.jsonl: record {its.offset}: {exc}") from exc
+    return record
+
+
+def _stretch(bundle: Bundle, begin: TreeHead | None, end: TreeHead) -> list[Record]:
+    """The records between the heads. What was altered shows at the end, in the head."""
+    chain = begin.chain if begin else GENESIS
+    peaks = tuple(bytes.fromhex(peak) for peak in begin.peaks) if begin else ()
+    records = []
+    for offset, its in enumerate(bundle.stretch, bundle.begin + 1):
+        place = (bundle.site, offset, its.kind, its.key, its.hash, chain)
+        record = _chained(Record(*place, "", its.t_ms, bundle.data.get(offset, b"")))
+        peaks, chain = grown(peaks, offset - 1, leaf_of(record)), record.chain
+        records.append(record)
+    if bundle.begin + len(records) != end.size:
+        between = f"{bundle.begin} and {end.size}"
+        raise BadData(f"journal.jsonl: {len(records)} records are not all between {between}")
+    if chain != end.chain or tuple(peak.hex() for peak in peaks) != end.peaks:
+        raise BadData(
+            "journal.jsonl: these records do not lead to the tree head of "
+            f"{end.day}: one was changed, left out, added or put elsewhere"
+        )
+    return records
+
+
+def _chained(record: Record) -> Record:
+    return msgspec.structs.replace(record, chain=hashlib.sha256(chained(record)).hexdigest())
+
+
+def _named(bundle: Bundle, outlines: Mapping[int, tuple[str, str]]) -> dict[str, PublicKey]:
+    """The ingestor's keys as the bundle has them."""
+    found = {}
+    for offset, (kind, _) in outlines.items():
+        if kind == "key" and offset in bundle.data:
+            told = _key(f"records/{offset}.key", bundle.data[offset])
+            if (told.holder, told.site) == ("ingestor", bundle.site):
+                found[told.id] = PublicKey.parse(told.public_key)
+    return found
+
+
+def _key(name: str, data: bytes) -> KeyRecord:
+    try:
+        told = msgspec.json.decode(data, type=KeyRecord)
+        PublicKey.parse(told.public_key)
+    except (BadData, msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise BadData(f"{name}: is no key record: {exc}") from exc
+    return told
+
+
+def _signatures(
+    records: Iterable[Record], bundle: Bundle, hidden: frozenset[int]
+) -> dict[int, Header]:
+    """Of every segment, by the keys as the journal knew them there; its header by offset."""
+    keys, headers = KnownKeys(), dict[int, Header]()
+    last: dict[tuple[str, str, int], str] = {}
+    for record in records:
+        if record.kind == "key" and record.offset not in hidden:
+            _key(_name(record), record.data)
+            keys.add([record])
+        if record.kind == "gap" and record.offset not in hidden:
+            _gap(keys, record)
+        if record.kind != "segment" or _is_beyond(record, bundle, hidden):
+            continue
+        try:
+            header, signature, signed = _opened(record, bundle, hidden)
+            if record.key != f"{header.gateway}/{header.stream}/{header.seq}":
+                raise BadData(f"is segment {header.gateway}/{header.stream}/{header.seq}")
+            keys.check(header, signature, signed)
+            stream = header.gateway, header.stream
+            before = last.get((*stream, header.seq - 1), header.prev)
+            if header.site != bundle.site or header.prev != before:
+                raise BadData("does not go on from the segment before it in its stream")
+        except BadData as exc:
+            raise BadData(f"{_name(record)}: segment {record.key}: {exc}") from exc
+        last[(*stream, header.seq)] = record.hash
+        headers[record.offset] = header
+    return headers
+
+
+def _is_beyond(record: Record, bundle: Bundle, hidden: frozenset[int]) -> bool:
+    """Whether nothing but its place is shown; what may be shown so is judged elsewhere."""
+    return record.offset in hidden and not _outline(record, bundle).header
+
+
+def _outline(record: Record, bundle: Bundle) -> Outline:
+    if record.offset <= bundle.begin:
+        raise BadData(f"{_name(record)}: is missing: an earlier record is shown whole")
+    return bundle.stretch[record.offset - bundle.begin - 1]
+
+
+def _opened(record: Record, bundle: Bundle, hidden: frozenset[int]) -> tuple[Header, bytes, bytes]:
+    if record.offset not in hidden:
+        return read_header(record.data)
+    its = _outline(record, bundle)
+    return unveil(its.header.encode(), its.signature.encode())
+
+
+def _gap(keys: KnownKeys, record: Record) -> None:
+    """Numbers that will never come, in their gateway's own words."""
+    try:
+        keys.check(*read_header(record.data))
+        read_gap(record.data)
+    except BadData as exc:
+        raise BadData(f"{_name(record)}: gap {record.key}: {exc}") from exc
+
+
+def _name(record: Record) -> str:
+    return f"records/{record.offset}.{record.kind}"
