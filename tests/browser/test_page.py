@@ -316,7 +316,9 @@ def test_a_restarted_calculator_is_found_again(watched, demo: System) -> None:
     page.wait_for_function("window.states.includes('reconnecting stale')", timeout=PATIENCE_MS)
     offset = int(page.get_attribute("body", "data-offset") or 0)
     page.wait_for_function(
-        "offset => Number(document.body.dataset.offset) > offset", arg=offset, timeout=PATIENCE_MS
+        "offset => Number(document.body.dataset.offset) > offset",
+        arg=offset,
+        timeout=2 * PATIENCE_MS,
     )
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     expect(page.locator("body")).not_to_have_class("stale")

@@ -11,6 +11,7 @@ import "./style/layout.css";
 import "./style/wall.css";
 import "./style/print.css";
 
+// Both are under way at once: the texts, and the first snapshot.
+watch();
 await speak();
 mount(App, { target: document.body });
-watch();

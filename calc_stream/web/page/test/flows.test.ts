@@ -34,3 +34,13 @@ test("a drawing has one unit, and rings are opened at their thinnest", () => {
   expect(drawn.map(({ from }) => from)).not.toContain("gas");
   expect(drawn).toHaveLength(4);
 });
+
+test("of many places the widest are drawn and the others are one", () => {
+  const links = Array.from({ length: 500 }, (_, at) => ({ from: "main", to: `n${at}`, amounts: { grid: String(at + 1) } }));
+  const { drawn, rings } = ribbons([{ from: "grid", to: "main", amounts: { grid: "125250" } }, ...links], "kWh", () => "kWh");
+  expect(rings).toEqual([]);
+  expect(drawn).toHaveLength(40);
+  const out = drawn.filter(({ from }) => from === "main");
+  expect(out.reduce((total, { width }) => total + width, 0)).toBe(125250);
+  expect(out.find(({ to }) => to === "others:")!.width).toBeGreaterThan(100_000);
+});

@@ -47,9 +47,9 @@ export function layersOf(machines: Machine[], colours: string[], rest: string, k
   if (machines.length <= most) {
     return machines.map((m, at) => ({ key: m.node, colour: colours[at]!, machines: [m] }));
   }
-  const score = (m: Machine): number => drawn_w(m) * (kept.has(m.node) ? 1.3 : 1);
-  const ranked = [...machines].sort((a, b) => score(b) - score(a)).slice(0, most);
-  const chosen = new Set(ranked.map((m) => m.node));
+  const scores = machines.map((m): [string, number] => [m.node, drawn_w(m) * (kept.has(m.node) ? 1.3 : 1)]);
+  const ranked = scores.sort(([, a], [, b]) => b - a).slice(0, most);
+  const chosen = new Set(ranked.map(([node]) => node));
   const own = machines.filter((m) => chosen.has(m.node));
   return [
     ...own.map((m, at) => ({ key: m.node, colour: colours[at]!, machines: [m] })),

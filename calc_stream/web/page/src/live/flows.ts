@@ -16,6 +16,8 @@ export interface Link {
 }
 
 export const EARLIER = "earlier:";
+export const OTHERS = "others:";
+const MOST_PLACES = 40; // more cannot be read
 
 /** Where an account stands in the drawing: a running batch by itself, ended ones with their product,
  * the others with their kind. */
@@ -45,11 +47,11 @@ export interface Ribbon {
   width: number;
 }
 
-/** The links of one unit, several between the same two places as one, without what closes a ring:
- * a plant may feed itself, a drawing from left to right cannot. */
-export function ribbons(links: Link[], unit: string, unitOf: (source: string) => string): { drawn: Ribbon[]; rings: Ribbon[] } {
+/** The links of one unit, several between the same two places as one. */
+function joined(links: Link[], unit: string, unitOf: (source: string) => string): Ribbon[] {
   const by_ends = new Map<string, Ribbon>();
   for (const { from, to, amounts } of links) {
+    if (from === to) continue;
     const key = JSON.stringify([from, to]);
     const ribbon = by_ends.get(key) ?? { from, to, amounts: {}, width: 0 };
     for (const [source, amount] of Object.entries(amounts)) {
@@ -59,11 +61,31 @@ export function ribbons(links: Link[], unit: string, unitOf: (source: string) =>
     }
     by_ends.set(key, ribbon);
   }
+  return [...by_ends.values()].filter(({ width }) => width > 0);
+}
+
+/** The places through which least goes, as one: the name each place is drawn under. */
+function drawnUnder(ribbons: Ribbon[]): (place: string) => string {
+  const through = new Map<string, number>();
+  for (const { from, to, width } of ribbons) {
+    for (const place of [from, to]) through.set(place, Math.max(through.get(place) ?? 0, width));
+  }
+  const kept = new Set([...through].sort(([, a], [, b]) => b - a).slice(0, MOST_PLACES).map(([place]) => place));
+  return through.size <= MOST_PLACES ? (place) => place : (place) => (kept.has(place) ? place : OTHERS);
+}
+
+/** What is drawn of one unit, without what closes a ring: a plant may feed itself, a drawing from
+ * left to right cannot. */
+export function ribbons(links: Link[], unit: string, unitOf: (source: string) => string): { drawn: Ribbon[]; rings: Ribbon[] } {
+  const all = joined(links, unit, unitOf);
+  const under = drawnUnder(all);
+  const fewer = joined(all.map((r) => ({ ...r, from: under(r.from), to: under(r.to) })), unit, unitOf);
   const rings: Ribbon[] = [];
   const drawn: Ribbon[] = [];
   // The widest first: what has to be left out is the thinnest of its ring.
-  const wide = [...by_ends.values()].filter((r) => r.width > 0).sort((a, b) => b.width - a.width);
-  for (const ribbon of wide) (reaches(drawn, ribbon.to, ribbon.from) ? rings : drawn).push(ribbon);
+  for (const ribbon of fewer.sort((a, b) => b.width - a.width)) {
+    (reaches(drawn, ribbon.to, ribbon.from) ? rings : drawn).push(ribbon);
+  }
   return { drawn, rings };
 }
 

@@ -10,6 +10,8 @@ const STALE_MS = 8_000;
 
 class Live {
   snapshot = $state.raw<Snapshot | null>(null);
+  /** The same once a second, for what is too much to draw at every change. */
+  second = $state.raw<Snapshot | null>(null);
   line = $state<Line>("connecting");
   age_ms = $state(0);
   /** The clock on this wall, once a second. */
@@ -32,6 +34,7 @@ let waiting = false;
 function show(): void {
   waiting = false;
   live.snapshot = next;
+  live.second ??= next;
   requestAnimationFrame(() => {
     // The offset goes last: whoever sees it sees everything of that offset.
     document.body.dataset.offset = String(live.snapshot?.offset);
@@ -66,6 +69,7 @@ export function watch(): void {
   });
   setInterval(() => {
     live.clock_ms = Date.now();
+    live.second = live.snapshot;
     live.age_ms = performance.now() - live.received_ms;
   }, 1000);
 }

@@ -1,6 +1,6 @@
 // Accounts and places in words: "pool:press-1" is the pool of press-1.
 
-import { EARLIER } from "../live/flows";
+import { EARLIER, OTHERS } from "../live/flows";
 import { name, t } from "./language.svelte";
 import { label } from "./sources";
 
@@ -12,6 +12,7 @@ export function parted(account: string): { kind: string; of: string } {
 
 export function titled(account: string): string {
   if (account === EARLIER) return t("flow.earlier");
+  if (account === OTHERS) return t("flow.others");
   const { kind, of } = parted(account);
   if (kind === "product") return t("flow.ended", { product: of });
   if (!kind) return label(of);
