@@ -14,16 +14,7 @@ from typing import Any
 import msgspec
 
 from ingestor import api, receipts, standing
-from ingestor.api import (
-    documents,
-    enrol,
-    events,
-    journal,
-    readings,
-    segments,
-    statements,
-    status,
-)
+from ingestor.api import documents, enrol, events, journal, readings, segments, statements, status
 from ingestor.api.guard import Guard
 from ingestor.api.limits import Limits
 from ingestor.authority import Authority
@@ -36,8 +27,8 @@ from ingestor.partitions import check_journal
 from ingestor.pipeline import Pipeline
 from ingestor.projector import Cursors, Projector
 from ingestor.quarantine import Quarantine
-from ingestor.receipts import Receipts
 from ingestor.readings import page
+from ingestor.receipts import Receipts
 from ingestor.sinks import Configured, embedded
 from ingestor.source import Source
 from ingestor.stored import Stored
