@@ -17,7 +17,7 @@ from calc_stream.evidence.accounts import AccountTrail, accounts_trail
 from calc_stream.evidence.budget import Budget, Grounds, budget
 from calc_stream.evidence.told import Told, gather, in_force, versions_in_force
 from calc_stream.evidence.trail import EventTrail, MeterTrail, Trail, finer, trail
-from calc_stream.factors import Factor, Mass, Method, Rates, load_method
+from calc_stream.factors import InventoryFactor, Mass, Method, ProductFactor, Rates, load_method
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.ledger.store import Store
 from calc_stream.statements import Statements
@@ -33,7 +33,7 @@ class MassTrail(msgspec.Struct, frozen=True):
 
     column: str
     counted: bool
-    factor: Factor
+    factor: ProductFactor | InventoryFactor
     amount: str
     per_unit: str
     kg: str

@@ -142,7 +142,7 @@ class Parts:
         if step.decoded.production is not None:
             self.events.see(step.record, step.decoded.production)
         if self.messages:
-            self.messages.moved(step.moved)
+            self.messages.moved(step.moved, step.gone)
 
     def _told(self, changed: Sequence[AlarmNow]) -> None:
         if self.messages:

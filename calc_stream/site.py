@@ -39,12 +39,13 @@ class Rules:
 
 @dataclass(frozen=True)
 class Step:
-    """What one record did."""
+    """What one record did. `gone`: batches that never began after all, by it or a record before."""
 
     record: Record
     decoded: Decoded
     moved: tuple[BatchRow, ...] = ()
     made: tuple[BatchRow, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 class Site:
@@ -110,8 +111,10 @@ class Site:
         because = Because(record.kind, record.key, record.offset)
         moved, made = self.book.follow(self.state, basis, because, changes)
         self._dirty |= {row.batch: row for row in moved}
+        for batch in self.book.gone:
+            self._dirty.pop(batch, None)
         self._made += made
-        return Step(record, decoded, tuple(moved), tuple(made))
+        return Step(record, decoded, tuple(moved), tuple(made), tuple(self.book.gone))
 
     def commit(self) -> None:
         """Everything up to `offset`, in one transaction. Raises TransientError."""
@@ -120,11 +123,13 @@ class Site:
         accounts = self.state.totals() if self.state.versions else {}
         kept = msgspec.json.encode(self.told, order="deterministic")
         rows, made = list(self._dirty.values()), list(self._made)
-        commit = Commit(self.offset, self.state.to_bytes(), kept, accounts, rows, made)
+        gone = sorted(self.book.gone)
+        commit = Commit(self.offset, self.state.to_bytes(), kept, accounts, rows, made, gone)
         self._store.commit(self.rules.site, commit)
         self.committed = self.offset
         self._dirty.clear()
         self._made.clear()
+        self.book.gone.clear()
 
     def unmapped(self) -> dict[str, str]:
         """Registers that were read and sit nowhere in the model, with a word why.

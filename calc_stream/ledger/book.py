@@ -35,7 +35,8 @@ class Because:
 
 
 class Book:
-    """`rows`: every batch as it stands; `latest`: its newest revision, if it ever closed."""
+    """`rows`: every batch as it stands; `latest`: its newest revision, if it ever closed; `gone`:
+    rows of batches that never began after all, until they are forgotten on disk, too."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Book:
     ) -> None:
         self.rows = {row.batch: row for row in rows}
         self.latest = {row.batch: row for row in latest}
+        self.gone: set[str] = set()
         self._lateness_ms = lateness_ms
         self._gaps = Gaps()
         self._closing = Closing(lateness_ms)
@@ -79,8 +81,12 @@ class Book:
             batch = state.batches.get(name) or Batch(name)
             told = self._told(state, batch, borne)
             after = self._judge(state, basis, told, because)
-            if after is not None and after != row:
+            if after is None and row is not None:
+                del self.rows[name]  # its start was voided before anything was stated of it
+                self.gone.add(name)
+            elif after is not None and after != row:
                 self.rows[name] = after
+                self.gone.discard(name)
                 moved.add(name)
         moved |= self._settle(state, because)
         made = {name: self.rows[name] for name in sorted(moved) if self._is_new(self.rows[name])}

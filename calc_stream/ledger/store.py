@@ -49,7 +49,8 @@ FILE = "ledger.db"
 
 @dataclass(frozen=True)
 class Commit:
-    """What belongs together: everything up to `offset`. `health`: what the engine keeps besides."""
+    """What belongs together: everything up to `offset`. `health`: what the engine keeps besides;
+    `gone`: batches of which nothing stands any more."""
 
     offset: int
     state: bytes
@@ -57,6 +58,7 @@ class Commit:
     accounts: dict[str, dict[str, int]]
     rows: Sequence[BatchRow]
     revisions: Sequence[BatchRow]
+    gone: Sequence[str] = ()
 
 
 class Store:
@@ -122,6 +124,8 @@ class Store:
                 )
                 self._db.execute("DELETE FROM account WHERE site = ?", (site,))
                 self._db.executemany("INSERT INTO account VALUES (?, ?, ?, ?)", accounts)
+                forgotten = [(site, batch) for batch in commit.gone]
+                self._db.executemany("DELETE FROM batch WHERE site = ? AND batch = ?", forgotten)
                 self._db.executemany("INSERT OR REPLACE INTO batch VALUES (?, ?, ?, ?)", rows)
                 self._db.executemany("INSERT INTO revision VALUES (?, ?, ?, ?)", made)
         except sqlite3.OperationalError as exc:

@@ -11,7 +11,7 @@ from calc_stream.exporters import Export
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.site import Site
 from calc_stream.web.behind import Behind, as_of, json
-from calc_stream.web.described import binary, describe, of, text
+from calc_stream.web.described import binary, describe, either, of, text
 from calc_stream.web.guard import needs
 from calc_stream.web.paging import After, Instant, Limit, cursor, link, place
 from calc_stream.web.problems import Problem, unknown
@@ -56,6 +56,16 @@ class Batches(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class BatchesFile(msgspec.Struct, frozen=True):
+    """With `format=json`: closed batches as they are on disk."""
+
+    format: int
+    site: str
+    what: str
+    offset: int
+    batches: list[BatchRow]
+
+
 class Revisions(msgspec.Struct, frozen=True):
     """All that was stated of a batch, the first one first."""
 
@@ -89,7 +99,8 @@ class Filter(msgspec.Struct, frozen=True):
 
 def routes(behind: Behind) -> APIRouter:
     router = APIRouter(tags=["batches"], dependencies=[needs("viewer")])
-    page = of(Batches, Batches(4711, [EXAMPLE], None))
+    stated = of(BatchesFile, BatchesFile(1, "cq-wheel", "batches", 4711, [EXAMPLE]))
+    page = either(of(Batches, Batches(4711, [EXAMPLE], None)), stated)
     files = (text("batch,product\r\n", "text/csv"), binary(_parquet()))
 
     @router.get("/v1/batches", **describe(page, *files, problems=(304, 406, 503)))

@@ -23,13 +23,15 @@ class Messages:
     def __init__(self, broker: Broker, site: str) -> None:
         self._client = Client(broker, f"wattprint-calc-{site}")
         self._site = site
-        self._waiting: dict[str, BatchRow] = {}
+        self._waiting: dict[str, BatchRow | None] = {}
         self._alarms: dict[str, AlarmNow] = {}
 
-    def moved(self, rows: Sequence[BatchRow]) -> None:
-        """May be called from any thread."""
+    def moved(self, rows: Sequence[BatchRow], gone: Sequence[str] = ()) -> None:
+        """May be called from any thread. `gone`: batches of which nothing stands any more."""
         for row in rows:
             self._waiting[row.batch] = row
+        for batch in gone:
+            self._waiting[batch] = None
 
     def told(self, alarms: Sequence[AlarmNow]) -> None:
         """Alarms that were raised, acknowledged or cleared. May be called from any thread."""
@@ -42,20 +44,21 @@ class Messages:
             while True:
                 await self._client.connected.wait()
                 for batch in list(self._waiting):
-                    await self._publish(self._waiting.pop(batch))
+                    await self._publish(batch, self._waiting.pop(batch))
                 for alarm in list(self._alarms):
                     await self._tell(self._alarms.pop(alarm))
                 await asyncio.sleep(_EVERY_S)
 
-    async def _publish(self, row: BatchRow) -> None:
-        if set(row.batch) & set("/+#\0"):
+    async def _publish(self, batch: str, row: BatchRow | None) -> None:
+        if set(batch) & set("/+#\0"):
             return  # cannot be part of a topic
         try:
-            topic = topics.batch(self._site, row.batch)
-            await self._client.publish(topic, msgspec.json.encode(row), retain=True)
+            # An empty message takes the retained one away.
+            said = b"" if row is None else msgspec.json.encode(row)
+            await self._client.publish(topics.batch(self._site, batch), said, retain=True)
         except TransientError:
             # The link's own log says so; the row waits unless a newer one does.
-            self._waiting.setdefault(row.batch, row)
+            self._waiting.setdefault(batch, row)
             await asyncio.sleep(_EVERY_S)
 
     async def _tell(self, alarm: AlarmNow) -> None:

@@ -43,6 +43,12 @@ def of(type_: Any, example: Any) -> Content:
     return Content(msgspec.json.schema(type_), msgspec.to_builtins(example))
 
 
+def either(*contents: Content) -> Content:
+    """One of several forms of one media type; the example is the first one's."""
+    schemas = [content.schema for content in contents]
+    return Content({"anyOf": schemas}, contents[0].example, contents[0].media_type)
+
+
 def text(example: str, media_type: str) -> Content:
     """Anything that is not JSON."""
     return Content({"type": "string"}, example, media_type)

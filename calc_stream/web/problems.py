@@ -7,6 +7,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from wire.errors import TransientError
 
@@ -96,7 +97,19 @@ async def _refused(request: Request, exc: Exception) -> Response:
     if not isinstance(exc, HTTPException):
         raise exc
     where = f"{exc.detail}: {request.method} {request.url.path}"
-    return answer(Problem(exc.status_code, where, headers=dict(exc.headers or {})))
+    headers = dict(exc.headers or {})
+    if exc.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return answer(Problem(exc.status_code, where, headers=headers))
+
+
+def _methods(request: Request) -> set[str]:
+    """Of every route at this place: the framework names those of the first one only."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] != Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return found
 
 
 async def _broken(_request: Request, _exc: Exception) -> Response:

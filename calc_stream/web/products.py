@@ -12,7 +12,7 @@ from calc_stream.ledger.rows import CLOSED, BatchRow, ProductRow
 from calc_stream.site import Site
 from calc_stream.web.batches import Format, asked_for, file_of
 from calc_stream.web.behind import Behind, as_of, json
-from calc_stream.web.described import binary, describe, of, text
+from calc_stream.web.described import binary, describe, either, of, text
 from calc_stream.web.guard import needs
 from calc_stream.web.paging import Limit
 from calc_stream.web.problems import unknown
@@ -53,6 +53,16 @@ class Factors(msgspec.Struct, frozen=True):
     factors: list[ProductRow]
     limits: Limits | None
     points: list[Point]
+
+
+class ProductsFile(msgspec.Struct, frozen=True):
+    """With `format=json`: factors as they are on disk."""
+
+    format: int
+    site: str
+    what: str
+    offset: int
+    products: list[ProductRow]
 
 
 _ROW = ProductRow(
@@ -97,11 +107,12 @@ def routes(behind: Behind) -> APIRouter:
         found = behind.ask(lambda site: Products(site.offset, _products(site.book.rows.values())))
         return as_of(request, found.offset, found)
 
+    stated = of(ProductsFile, ProductsFile(1, "cq-wheel", "products", 4711, [_ROW]))
     files = (text("product,unit\r\n", "text/csv"), binary("application/vnd.apache.parquet"))
 
     @router.get(
         "/v1/products/{product:path}/factors",
-        **describe(of(Factors, _FACTORS), *files, problems=(404, 406, 503)),
+        **describe(either(of(Factors, _FACTORS), stated), *files, problems=(404, 406, 503)),
     )
     def factors(
         product: str,

@@ -310,3 +310,22 @@ def test_the_ledger_refuses_to_rewrite_what_it_stated(
     with pytest.raises(sqlite3.IntegrityError, match=words):
         db.execute(statement)
     db.close()
+
+
+def test_a_batch_whose_start_is_voided_before_it_closed_is_no_more(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.model()
+    plant.event("e1", 0, "start", node="press", batch="P", product="wheel")
+    plant.event("e2", 0, "quantity", batch="P", good="1", unit="piece")
+    plant.read((0, 0), (60, 100))
+    running = run_to_end(plant, tmp_path / "calc")
+    assert row(running, "P").state == "live"
+    plant.event("v1", 60, "void", of="e1")
+    go_on(running)
+    assert running.site is not None
+    assert running.site.book.rows == {}
+    assert open_store(tmp_path / "calc").rows(SITE) == []
+    assert run_to_end(plant, tmp_path / "anew").site.book.rows == {}  # type: ignore[union-attr]
+    plant.event("e3", 60, "start", node="press", batch="P", product="wheel")
+    go_on(running)
+    assert [r.batch for r in open_store(tmp_path / "calc").rows(SITE)] == ["P"]
