@@ -14,9 +14,9 @@ import msgspec
 from calc_stream.evidence.bundle import Bundle, Earlier, Outline
 from wire.errors import BadData
 from wire.journal import GENESIS, Record
-from wire.journal.heads import TreeHead, check_head, leaf_of
+from wire.journal.heads import Inclusion, TreeHead, check_head, check_path, leaf_of
 from wire.journal.keys import KeyRecord, KnownKeys
-from wire.journal.merkle import check_inclusion, grown
+from wire.journal.merkle import grown
 from wire.journal.record import chained
 from wire.segment import Header, read_header
 from wire.segment.envelope import unveil
@@ -103,10 +103,8 @@ def _earlier(bundle: Bundle, its: Earlier) -> Record:
     record = _chained(Record(*place, "", its.t_ms, data))
     head = bundle.heads[its.head]
     try:
-        path = [bytes.fromhex(each) for each in its.path]
-        root = bytes.fromhex(head.root)
-        check_inclusion(leaf_of(record), its.offset - 1, head.size, path, root)
-    except (BadData, ValueError) as exc:
+        check_path(Inclusion(record, its.path, head))
+    except BadData as exc:
         raise BadData(f"earlier.jsonl: record {its.offset}: {exc}") from exc
     return record
 

@@ -67,7 +67,10 @@ def check_head(head: TreeHead, key: PublicKey) -> None:
     if head.key != key.id:
         raise BadData(f"{where}: names key {head.key}, not {key.id}")
     try:
-        key.verify(base64.b64decode(head.sig, validate=True), _text(head))
+        raw = base64.b64decode(head.sig, validate=True)
+        if base64.b64encode(raw).decode() != head.sig:
+            raise BadData("its signature is not written the one way base64 has")
+        key.verify(raw, _text(head))
     except binascii.Error as exc:
         raise BadData(f"{where}: its signature is not base64") from exc
     except BadData as exc:
@@ -85,9 +88,7 @@ def check(proof: Inclusion | Consistency, key: PublicKey) -> None:
             raise BadData(f"a record of {record.site} is none of {head.site}")
         if hashlib.sha256(chained(record)).hexdigest() != record.chain:
             raise BadData("the record's chain value is not its own")
-        leaf = merkle.leaf_hash(chained(record))
-        path = _raw(proof.path)
-        merkle.check_inclusion(leaf, record.offset - 1, head.size, path, *_raw([head.root]))
+        check_path(proof)
         return
     old, new = proof.old, proof.new
     for head in (old, new):
@@ -96,6 +97,13 @@ def check(proof: Inclusion | Consistency, key: PublicKey) -> None:
         raise BadData(f"a journal of {new.site} does not go on from one of {old.site}")
     roots = _raw([old.root, new.root])
     merkle.check_consistency(old.size, new.size, _raw(proof.path), *roots)
+
+
+def check_path(proof: Inclusion) -> None:
+    """Raises BadData unless the path leads from the record to the head's root, whoever signed that."""
+    leaf, head = leaf_of(proof.record), proof.head
+    place = proof.record.offset - 1, head.size
+    merkle.check_inclusion(leaf, *place, _raw(proof.path), *_raw([head.root]))
 
 
 def tree_after(head: TreeHead | None, leaves: Sequence[bytes]) -> merkle.Tree:
@@ -134,7 +142,11 @@ def _text(head: TreeHead) -> bytes:
 
 
 def _raw(hashes: Sequence[str]) -> list[bytes]:
+    """Written in the one way there is, so that no other text passes for the same."""
     try:
-        return [bytes.fromhex(each) for each in hashes]
+        found = [bytes.fromhex(each) for each in hashes]
     except ValueError as exc:
         raise BadData(f"not a hash in hex: {exc}") from exc
+    if [each.hex() for each in found] != list(hashes):
+        raise BadData("a hash is written in small hex digits")
+    return found
