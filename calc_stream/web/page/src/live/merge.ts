@@ -12,8 +12,10 @@ const KEYS = {
   meters: "meter",
 } as const satisfies Record<Keyed, string>;
 
+type Row = Readonly<Record<string, unknown>>;
+
 /** The rows with those of the same key replaced, those that are gone left out, new ones last. */
-function replaced<Row>(rows: Row[], key: keyof Row, moved: Row[], gone: string[]): Row[] {
+function replaced(rows: Row[], key: string, moved: Row[], gone: string[]): Row[] {
   const fresh = new Map(moved.map((row) => [row[key], row]));
   const left = rows.filter((row) => !gone.includes(String(row[key])));
   const kept = left.map((row) => fresh.get(row[key]) ?? row);
@@ -45,13 +47,11 @@ export function merge(snapshot: Snapshot, change: Change): Snapshot {
   const next = { ...snapshot, ...rest, closure: { ...snapshot.closure, ...closure } };
   const moved = { ...rest, machines: machines && grown(snapshot.machines, machines) };
   for (const list of Object.keys(KEYS) as Keyed[]) {
-    const rows = replaced<never>(
-      snapshot[list] as never[],
-      KEYS[list] as never,
-      (moved[list] ?? []) as never[],
-      gone[list] ?? [],
-    );
-    Object.assign(next, { [list]: moved[list] || gone[list] ? rows : snapshot[list] });
+    const rows = snapshot[list] as unknown as Row[];
+    const fresh = (moved[list] ?? []) as unknown as Row[];
+    const lost = gone[list] ?? [];
+    const touched = fresh.length > 0 || lost.length > 0;
+    Object.assign(next, { [list]: touched ? replaced(rows, KEYS[list], fresh, lost) : rows });
   }
   return next;
 }
