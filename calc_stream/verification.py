@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from calc_stream.core.series import Span
 from calc_stream.evidence.bundle import Bundle, Profile, pretty, read_bundle, used
 from calc_stream.evidence.bundle_file import unpack
 from calc_stream.evidence.nearby import far, neighbours, widened
@@ -24,13 +25,15 @@ from wire.signing import PublicKey
 
 # Of kinds that say something of any time: none of these may be left out of the stretch.
 _TOLD = frozenset({"event", "model", "factor", "correction", "reading", "gap", "key"})
+_MOST_NAMES = 5
 
 
 class Verified(msgspec.Struct, frozen=True):
     """A bundle whose every link holds.
 
     `root`: the SHA-256 of its manifest. `keys`: who signed the tree heads; `is_pinned`: whether whoever
-    asked gave these keys, else he has to know them. `since`: the day whose tree head the stretch
+    asked gave these keys, else he has to know them. `gateways`: with which keys each gateway signed what
+    is shown, by the journal's word (`edge-agent key` tells a gateway's own). `since`: the day whose tree head the stretch
     follows, "" when it begins with the journal. `remarks`: what it cannot show.
     """
 
@@ -38,6 +41,7 @@ class Verified(msgspec.Struct, frozen=True):
     root: str
     keys: tuple[str, ...]
     is_pinned: bool
+    gateways: dict[str, tuple[str, ...]]
     since: str
     until: str
     records: int
@@ -63,6 +67,7 @@ def verify(data: bytes, pinned: Iterable[PublicKey] = ()) -> Verified:
         hashlib.sha256(files["manifest.json"]).hexdigest(),
         shown.keys,
         shown.is_pinned,
+        _gateways(shown),
         shown.begin.day if shown.begin else "",
         shown.end.day,
         len(records),
@@ -70,6 +75,13 @@ def verify(data: bytes, pinned: Iterable[PublicKey] = ()) -> Verified:
         len(_left_out(shown, row)),
         remarks,
     )
+
+
+def _gateways(shown: Shown) -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = {}
+    for header in shown.headers.values():
+        found.setdefault(header.gateway, set()).add(header.key)
+    return {gateway: tuple(sorted(keys)) for gateway, keys in sorted(found.items())}
 
 
 def _row(bundle: Bundle) -> BatchRow:
@@ -115,43 +127,59 @@ def _records(shown: Shown, row: BatchRow) -> list[Record]:
 
 
 def _left_out(shown: Shown, row: BatchRow) -> list[Record]:
-    kinds = ("segment", *_TOLD)
-    return [r for r in shown.records
-            if r.offset in shown.hidden and r.offset <= row.offset and r.kind in kinds]  # fmt: skip
+    """Segments; of other kinds only tree heads may be, which say nothing of energy."""
+    upto = (record for record in shown.records if record.offset <= row.offset)
+    return [r for r in upto if r.offset in shown.hidden and r.kind == "segment"]
 
 
 def _judge_left_out(shown: Shown, its: Ground, row: BatchRow) -> Iterator[str]:
     """Raises BadData for a segment that may hold what the figure needs; what cannot be known."""
-    left_out = _left_out(shown, row)
-    distant: set[str] = set()
+    begin = shown.begin
+    times = list(_times(shown, row))
+    doubtful: dict[str, None] = {}
     for span in its.spans:
         near = neighbours(span, its.basis.versions, its.told.readings)
-        first, last = widened(span, near.values())
-        distant |= set(far(span, near))
-        if shown.begin is not None and shown.begin.time_ms > first:
+        needed = widened(span, near.values())
+        if begin is not None and begin.time_ms > needed[0]:
             raise BadData(
-                f"heads/{shown.begin.size}.json: was signed at {_instant(shown.begin.time_ms)}; "
-                f"the figure needs all that came from {_instant(first)} on"
+                f"heads/{begin.size}.json: was signed at {_instant(begin.time_ms)}; "
+                f"the figure needs all that came from {_instant(needed[0])} on"
             )
-        for record in left_out:
-            header = shown.headers.get(record.offset)
-            if header is None:
-                raise BadData(f"journal.jsonl: record {record.offset}: has no header")
-            if header.t_first_ms <= last and first <= header.t_last_ms:
+        for record, told in times:
+            if _meet(told, needed):
                 raise BadData(
                     f"records/{record.offset}.segment: {record.key}: is left out, "
                     "and holds readings of the time the figure needs"
                 )
-    if shown.begin is not None:
+        for meter, gap in far(span, near):
+            is_before = begin is not None and gap[0] < begin.time_ms
+            if is_before or any(_meet(told, gap) for _, told in times):
+                doubtful[meter] = None
+    if begin is not None:
         yield (
-            f"what the journal got before {_instant(shown.begin.time_ms)} is proved to be in it; that "
+            f"what the journal got before {_instant(begin.time_ms)} is proved to be in it; that "
             "nothing else was there is not shown"
         )
-    if distant and (left_out or shown.begin is not None):
+    if doubtful:
+        names = ", ".join(list(doubtful)[:_MOST_NAMES])
+        more = f" and {len(doubtful) - _MOST_NAMES} more" if len(doubtful) > _MOST_NAMES else ""
         yield (
-            "no reading near both ends of the batch's time is shown of "
-            f"{', '.join(sorted(distant))}: what is left out might hold nearer ones"
+            f"of {names}{more} no reading near both ends of the batch's time is shown: what is left "
+            "out might hold nearer ones"
         )
+
+
+def _times(shown: Shown, row: BatchRow) -> Iterator[tuple[Record, Span]]:
+    """Of each segment that is left out, as its gateway signed it."""
+    for record in _left_out(shown, row):
+        header = shown.headers.get(record.offset)
+        if header is None:
+            raise BadData(f"journal.jsonl: record {record.offset}: has no header")
+        yield record, (header.t_first_ms, header.t_last_ms)
+
+
+def _meet(one: Span, other: Span) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
 
 
 def _check_tables(bundle: Bundle, row: BatchRow, its: Ground, records: Sequence[Record]) -> None:

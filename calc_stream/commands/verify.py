@@ -81,6 +81,8 @@ def _told(path: Path, found: Verified) -> Iterator[str]:
         yield f"signed by {keys}, as given"
     else:
         yield f"signed by key {keys}, which you must know: ask the plant, and give it with --key"
+    for gateway, own in found.gateways.items():
+        yield f"readings signed by {gateway} with key {', '.join(own)}"
     yield f"root {found.root}"
     for remark in found.remarks:
         yield f"note: {remark}"

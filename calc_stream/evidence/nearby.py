@@ -47,10 +47,10 @@ def neighbours(span: Span, versions: Versions, readings: Readings) -> dict[str, 
     return found
 
 
-def far(span: Span, its: dict[str, Neighbours]) -> Iterator[str]:
-    """Meters that told nothing near one end of a time."""
+def far(span: Span, its: dict[str, Neighbours]) -> Iterator[tuple[str, Span]]:
+    """Meters that told nothing near one end of a time, and where nearer readings could be."""
     for meter, (before, after) in its.items():
-        is_begun = span[0] <= -LIMIT or (before is not None and span[0] - before <= NEAR_MS)
-        is_ended = span[1] >= LIMIT or (after is not None and after - span[1] <= NEAR_MS)
-        if not is_begun or not is_ended:
-            yield meter
+        if span[0] > -LIMIT and (before is None or span[0] - before > NEAR_MS):
+            yield meter, (-LIMIT if before is None else before, span[0])
+        if span[1] < LIMIT and (after is None or after - span[1] > NEAR_MS):
+            yield meter, (span[1], LIMIT if after is None else after)

@@ -15,7 +15,7 @@ from calc_stream.core.decimals import instant
 from calc_stream.evidence.bundle import read_bundle
 from calc_stream.evidence.bundle_file import pack, unpack
 from calc_stream.verification import verify
-from tests.unit.calc_stream_live.plant import MODEL, SITE, Plant, run_to_end
+from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, run_to_end
 from tests.unit.calc_stream_live.proven import (
     CERTIFIED,
     ProvenPlant,
@@ -68,16 +68,19 @@ def exchanged(plant: ProvenPlant) -> None:
             "opening": "0.1",
         }
         answers = [
-            Sample(m, T(at + 1), {"active_energy_import": (150, -3)}) for m in ("m", "m-press")
+            Sample(m, instant_ms(at + 1), {"active_energy_import": (150, -3)})
+            for m in ("m", "m-press")
         ]
-        plant.segment(answers, [MeterEvent(m, T(at), "swap", detail) for m in ("m", "m-press")])
+        plant.segment(
+            answers, [MeterEvent(m, instant_ms(at), "swap", detail) for m in ("m", "m-press")]
+        )
     today(plant)
 
 
 def by_hand(plant: ProvenPlant) -> None:
-    told = {"type": "manual", "meter": "m-press", "t": instant(T(640)), "register": "2.6"}
+    told = {"type": "manual", "meter": "m-press", "t": instant(instant_ms(640)), "register": "2.6"}
     plant.state("reading", "h1", **told)
-    span = {"from": instant(T(625)), "to": instant(T(635))}
+    span = {"from": instant(instant_ms(625)), "to": instant(instant_ms(635))}
     plant.state("correction", "c1", type="correction", meter="m-press", **span, reason="a clamp")
     today(plant)
 
@@ -99,9 +102,8 @@ def late(plant: ProvenPlant) -> None:
     plant.close_day()
 
 
-def T(second: float) -> int:  # noqa: N802
-    from tests.unit.calc_stream_live.plant import T0
-
+def instant_ms(second: float) -> int:
+    """A second of the plant's clock."""
     return T0 + round(second * 1000)
 
 
@@ -143,7 +145,7 @@ def test_a_store_needs_everything_since_its_first_reading(tmp_path: Path) -> Non
     plant.model(BATTERY, "model-2")
     for at in (-49_000, 0, 700, 1700):
         answers = [
-            Sample(meter, T(at), {"active_energy_import": (100_000 + at, -3)})
+            Sample(meter, instant_ms(at), {"active_energy_import": (100_000 + at, -3)})
             for meter in ("m-in", "m-out")
         ]
         plant.segment(answers)
@@ -238,6 +240,26 @@ def test_whoever_signs_a_journal_of_his_own_is_found_out_by_the_key(tmp_path: Pa
         verify(data, [true.receipt_key.public])
 
 
+def test_a_meter_that_was_long_silent_is_named_and_its_last_reading_is_there(
+    tmp_path: Path,
+) -> None:
+    plant = ProvenPlant(tmp_path)
+    yesterday(plant)
+    plant.now_ms = T0
+    plant.event("e1", 600, "start", node="press", batch="P")
+    plant.event("e2", 660, "stop", node="press", batch="P")
+    for at in range(0, 900, 60):
+        plant.read((at, 10_000 + at), meters=["m"])
+    plant.read((900, 10_900))
+    plant.close_day()
+    row = stated(plant, tmp_path / "calc", "P")
+    found = verify(made(plant, row))
+    assert found.row == row
+    assert row.interpolated_share == "0"
+    assert found.left_out > 5
+    assert "of m-press no reading near both ends" in found.remarks[1]
+
+
 @pytest.mark.parametrize("kind", ["event", "segment"])
 def test_what_is_left_out_is_named(kind: str, tmp_path: Path) -> None:
     """By somebody who makes the rest of the bundle fit."""
@@ -275,6 +297,7 @@ def test_the_commands_write_a_bundle_and_judge_it(
     said = capsys.readouterr().out
     assert "good: batch P, revision 1, of cq-test" in said
     assert f"signed by {plant.receipt_key.public.id}, as given" in said
+    assert "readings signed by gw-1 with key " in said
     assert main(["verify", str(out)]) == 0
     assert "which you must know" in capsys.readouterr().out
     out.write_bytes(out.read_bytes().replace(b'"batch": "P"', b'"batch": "R"', 1))
