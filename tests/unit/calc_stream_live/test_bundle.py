@@ -155,6 +155,29 @@ def test_a_store_needs_everything_since_its_first_reading(tmp_path: Path) -> Non
     assert (found.row, found.since, found.left_out) == (row, "", 0)
 
 
+def test_where_the_least_does_not_give_the_figure_everything_goes_in(tmp_path: Path) -> None:
+    """A word about an exchange hours before, which a reading that is left out parts from it: without
+    that reading it would count, and its parts of a quantum move an edge of the batch."""
+    plant = ProvenPlant(tmp_path)
+    yesterday(plant)
+    plant.now_ms = T0 - 20_000_000
+    detail = {"quantity": "active_energy_import", "closing": "0.7000004", "opening": "0.1"}
+    both = ("m", "m-press")
+    plant.segment([], [MeterEvent(meter, instant_ms(-20_000), "swap", detail) for meter in both])
+    plant.read((-19_000, 200))
+    for meter in both:
+        said = {"meter": meter, "closing": "0.9", "opening": "0.05"}
+        plant.event(f"word-{meter}", -18_000, "swap", **said)
+    plant.now_ms = T0
+    plant.event("e1", 610, "start", node="press", batch="P")
+    plant.event("e2", 620, "stop", node="press", batch="P")
+    plant.read((600, 1000), (630, 1070), (700, 1100))
+    plant.close_day()
+    row = stated(plant, tmp_path / "calc", "P")
+    found = verify(made(plant, row))
+    assert (found.row, found.since, found.left_out) == (row, "", 0)
+
+
 def test_a_bundle_leaves_out_what_its_figure_does_not_need(tmp_path: Path) -> None:
     plant = proven(tmp_path)
     found = verify(made(plant, stated(plant, tmp_path / "calc", "P")))
