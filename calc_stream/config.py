@@ -34,6 +34,7 @@ secret_file = "webhook.secret"
 ~~~
 """
 
+import base64
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +48,7 @@ from calc_stream.factors import FactorSet, doubts, load, load_method
 from calc_stream.silence import Patience
 from calc_stream.site import Rules
 from wire import config
+from wire.callers import CallersFile
 from wire.config import Port, read_secret, refuse
 from wire.errors import ConfigError
 from wire.journal import Remote
@@ -74,6 +76,19 @@ class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     url: str
     secret_file: Path
+
+    def secret(self) -> bytes:
+        """A `whsec_…` one is base64, as Standard Webhooks has it; any other is taken as it is.
+
+        Raises ConfigError.
+        """
+        text = read_secret(self.secret_file)
+        if not text.startswith("whsec_"):
+            return text.encode()
+        try:
+            return base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        except ValueError as exc:
+            raise ConfigError(f"{self.secret_file}: whsec_ is followed by base64") from exc
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,6 +141,7 @@ def load_plan(path: Path) -> Plan:
         read_secret(found.ingestor.token_file)
     except ConfigError as exc:
         raise refuse(path, "ingestor.token_file", str(exc)) from exc
+    _check_doors(path, found)
     try:
         method = load_method(found.method)
     except ConfigError as exc:
@@ -144,8 +160,28 @@ def load_plan(path: Path) -> Plan:
     engine, settings = engines.settings(found.engine, str(path))
     patience = Patience(round(found.silent_after_s * 1000), round(found.close_after_s * 1000))
     rules = Rules(found.site, method, round(found.lateness_s * 1000), patience)
-    warnings = tuple(_doubts(model, factors, rules))
+    warnings = (*_doubts(model, factors, rules), *_openness(found.web))
     return Plan(found, rules, model, factors, engine, settings, warnings)
+
+
+def _check_doors(path: Path, found: Config) -> None:
+    """Who may come in, and who is told. Raises ConfigError."""
+    keys = found.web.keys_file
+    if keys is not None:
+        try:
+            known = CallersFile(keys, str).all()
+        except ConfigError as exc:
+            raise refuse(path, "web.keys_file", str(exc)) from exc
+        if not known:
+            cure = "holds no key; make one: wattprint apikey new NAME --role viewer"
+            raise refuse(path, "web.keys_file", f"{keys}: {cure}")
+    for at, hook in enumerate(found.webhooks):
+        if not hook.url.startswith(("http://", "https://")):
+            raise refuse(path, f"webhooks[{at}].url", "must start with http:// or https://")
+        try:
+            hook.secret()
+        except ConfigError as exc:
+            raise refuse(path, f"webhooks[{at}].secret_file", str(exc)) from exc
 
 
 def read_text(path: Path) -> str:
@@ -165,3 +201,9 @@ def _doubts(model: SiteModel, factors: FactorSet, rules: Rules) -> list[str]:
         ours, wanted = difference.model, difference.method
         found.append(f"policy.{difference.key}: is {ours!r}; {rules.method.id} has {wanted!r}")
     return found
+
+
+def _openness(web: Web) -> list[str]:
+    if web.keys_file is not None or web.host in ("127.0.0.1", "::1", "localhost"):
+        return []
+    return [f"web.keys_file: is missing: whoever reaches {web.host}:{web.port} sees everything"]

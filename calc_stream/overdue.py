@@ -8,6 +8,7 @@ import numpy as np
 from calc_stream.alarm import Alarm
 from calc_stream.core import SiteModel
 from calc_stream.core.decimals import instant
+from calc_stream.core.whole import Rows
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.site import Site
 
@@ -35,14 +36,20 @@ def overdue(site: Site, now_ms: int, over: Collection[str] = ()) -> Iterator[Ala
 def _silent(site: Site, model: SiteModel, now_ms: int) -> Iterator[Alarm]:
     """Nothing of a meter for longer than it ever pauses: what is posted waits for it."""
     for meter in model.meters:
-        times = site.state.readings.totals(meter.id).times[-16:]
+        times = site.state.readings.totals(meter.id).times
         if meter.id in site.state.silent or not times.size:
             continue
         last_ms = int(times[-1])
-        step_ms = int(np.median(np.diff(times))) if times.size > 1 else 0
-        if now_ms - last_ms > max(SILENT_MS, _STEPS * step_ms):
+        age_ms = now_ms - last_ms
+        if age_ms > SILENT_MS and age_ms > _STEPS * (usual_step_ms(times) or 0):
             text = f"{meter.id} has told nothing since {instant(last_ms)}: results wait for it"
             yield Alarm("silent", meter.id, text, last_ms, {"since": instant(last_ms)})
+
+
+def usual_step_ms(times: Rows) -> int | None:
+    """What lies between two of a meter's last answers, more often than not; None before two."""
+    steps = np.sort(np.diff(times[-64:]))
+    return int(steps[steps.size // 2]) if steps.size else None
 
 
 def _gaps(site: Site, model: SiteModel) -> Iterator[Alarm]:
@@ -56,7 +63,9 @@ def _gaps(site: Site, model: SiteModel) -> Iterator[Alarm]:
         steps = np.diff(recent)
         if not steps.size:
             continue
-        limit = max(limit_ms, _STEPS * int(np.median(steps)))
+        limit = max(limit_ms, _STEPS * (usual_step_ms(times) or 0))
+        if steps.max() <= limit:
+            continue
         for at in np.flatnonzero(steps > limit).tolist():
             since_ms, until_ms = int(recent[at]), int(recent[at + 1])
             if site.told.now_ms - until_ms < FILL_MS:

@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Response
 
 from calc_stream.core.decimals import significant
-from calc_stream.overdue import certificate_due
+from calc_stream.overdue import certificate_due, usual_step_ms
 from calc_stream.site import Site
 from calc_stream.web.behind import Behind, json
 from calc_stream.web.described import describe, of
@@ -109,7 +109,7 @@ def _known(site: Site, behind: Behind, now_ms: int) -> list[MeterKnown]:
     for now in meters_now(site, behind.view, now_ms):
         due = certificate_due(facts[now.meter])
         today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
-        step_ms = _typical_ms(site.state.readings.totals(now.meter).times)
+        step_ms = usual_step_ms(site.state.readings.totals(now.meter).times)
         seen = behind.view.meters.get(now.meter.removesuffix(".export"))
         found.append(
             MeterKnown(
@@ -141,17 +141,12 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _typical_ms(times: Any) -> int | None:
-    steps = np.diff(times[-64:])
-    return int(np.median(steps)) if steps.size else None
-
-
 def _shares(site: Site, edges: Any) -> dict[str, list[float | None]]:
     model, readings = site.state.model, site.state.readings
     found: dict[str, list[float | None]] = {}
     for meter in model.meters if model else ():
         times = readings.totals(meter.id).times
-        step_ms = _typical_ms(times)
+        step_ms = usual_step_ms(times)
         if step_ms is None:
             found[meter.id] = [None] * (edges.size - 1)
             continue

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from heapq import nsmallest
 
 import msgspec
@@ -179,9 +180,14 @@ def _power(model: SiteModel, meter: Meter, view: View) -> int | None:
 def _multiplier(model: SiteModel, meter: Meter) -> float:
     """CT x PT, which the model keeps inside the register's scale."""
     carrier = model.carriers[meter.carrier]
-    if kind(meter.unit) != kind(carrier.unit):
+    return _times(meter.scale, meter.unit, carrier.unit, carrier.quanta_per_unit)
+
+
+@lru_cache(4096)
+def _times(scale: Fraction, unit: str, carrier_unit: str, quanta_per_unit: int) -> float:
+    if kind(unit) != kind(carrier_unit):
         return 1.0
-    return float(meter.scale / (convert(meter.unit, carrier.unit) * carrier.quanta_per_unit))
+    return float(scale / (convert(unit, carrier_unit) * quanta_per_unit))
 
 
 def _sources(state: SiteState, versions: Versions, view: View) -> Iterator[SourceNow]:
@@ -235,6 +241,9 @@ def _machines(state: SiteState, model: SiteModel, view: View) -> Iterator[Machin
 def _history(model: SiteModel, meters: list[Meter], view: View) -> list[tuple[int, int]]:
     """The sum of all meters, told whenever one of them tells, once each has."""
     points: list[tuple[int, str, float]] = []
+    if len(meters) == 1 and (seen := view.meters.get(meters[0].id)):
+        times = _multiplier(model, meters[0])
+        return [(t_ms, round(watts * times)) for t_ms, watts in seen.powers]
     for meter in meters:
         if (seen := view.meters.get(meter.id)) and seen.powers:
             times = _multiplier(model, meter)

@@ -10,14 +10,12 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import urllib3
 
 from calc_stream.config import Webhook
 from calc_stream.web.alarm_book import AlarmBook
-from wire.config import read_secret
 from wire.errors import ConfigError, TransientError
 
 log = logging.getLogger(__name__)
@@ -46,7 +44,7 @@ async def deliver(hook: Webhook, book: AlarmBook, site: str, now_ms: Callable[[]
             number, made_ms, body = waiting
             try:
                 identity = f"{site}-{number}"
-                secret = _secret(hook.secret_file)
+                secret = hook.secret()
                 await asyncio.to_thread(_post, http, hook.url, secret, identity, now_ms(), body)
             except (TransientError, ConfigError) as exc:
                 if wait_s == _BACKOFF_S[0]:
@@ -59,27 +57,6 @@ async def deliver(hook: Webhook, book: AlarmBook, site: str, now_ms: Callable[[]
             else:
                 wait_s = _BACKOFF_S[0]
             await asyncio.to_thread(book.sent, number)
-
-
-def check(hook: Webhook, file: Path, at: int) -> None:
-    """Raises ConfigError naming the key."""
-    if not hook.url.startswith(("http://", "https://")):
-        raise ConfigError(f"{file}: webhooks[{at}].url: must start with http:// or https://")
-    try:
-        _secret(hook.secret_file)
-    except ConfigError as exc:
-        raise ConfigError(f"{file}: webhooks[{at}].secret_file: {exc}") from exc
-
-
-def _secret(path: Path) -> bytes:
-    """A `whsec_…` one is base64, as the standard has it; any other is taken as it is."""
-    text = read_secret(path)
-    if not text.startswith("whsec_"):
-        return text.encode()
-    try:
-        return base64.b64decode(text.removeprefix("whsec_"), validate=True)
-    except ValueError as exc:
-        raise ConfigError(f"{path}: whsec_ is followed by base64") from exc
 
 
 def _post(

@@ -39,6 +39,10 @@ def test_what_a_person_must_change_is_one_line_and_exit_2(tmp_path: Path) -> Non
         (f"port = {calculator.port}", "port = 0", "web.port"),
         (f"port = {calculator.port}", "port = 65536", "web.port"),
         ('/token"', '/nowhere"', "ingestor.token_file"),
+        ("[web]", f'[web]\nkeys_file = "{tmp_path}/none"', "web.keys_file"),
+        ("[web]", f'[web]\nkeys_file = "{tmp_path}/token"', "web.keys_file"),
+        ("[web]", '[[webhooks]]\nurl = "ftp://x"\nsecret_file = "x"\n[web]', "webhooks[0].url"),
+        ("[web]", '[[webhooks]]\nurl = "http://x"\nsecret_file = "x"\n[web]', "secret_file"),
     ):
         assert old in good
         calculator.config.write_text(good.replace(old, new))
@@ -47,6 +51,10 @@ def test_what_a_person_must_change_is_one_line_and_exit_2(tmp_path: Path) -> Non
         assert key in refused.stderr
         assert refused.stderr.startswith("calc-stream: ")
         assert refused.stderr.count("\n") == 1
+    calculator.config.write_text(good.replace("[web]", '[web]\nhost = "0.0.0.0"'))
+    open_to_all = calculator.command("check", "--config", str(calculator.config))
+    assert open_to_all.returncode == 0
+    assert "web.keys_file: is missing" in open_to_all.stderr
     calculator.config.write_text(good)
     model = tmp_path / "model.toml"
     model.write_text(model.read_text().replace("cn-grid-footprint", "cn-gird-footprint"))
