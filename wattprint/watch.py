@@ -72,11 +72,12 @@ class LatencyWatch:
                 # The page's server is restarting: a browser would reconnect, and so do we.
                 self._stop.wait(0.5)
 
-    def _note(self, snapshot: dict[str, Any], newest: dict[str, int]) -> None:
+    def _note(self, told: dict[str, Any], newest: dict[str, int]) -> None:
+        """A snapshot, or a change that may tell of no meter."""
         now_ms = time.time_ns() // 1_000_000
         first = not newest
         self.snapshots += 1
-        for meter in snapshot["meters"]:
+        for meter in told.get("meters", ()):
             last_ms = meter["last_ms"]
             if last_ms is not None and last_ms > newest.get(meter["meter"], 0):
                 newest[meter["meter"]] = last_ms
