@@ -14,7 +14,7 @@ WORDS = {
     "compute": ("calc_stream", "footprints from files: model, events, readings"),
     "explain": ("calc_stream", "walk a batch's footprint back to readings and segments"),
     "bundle": ("calc_stream", "the evidence of a batch's figure in one file"),
-    "verify": ("calc_stream", "judge such a bundle by itself: proofs, signatures, the figure again"),
+    "verify": ("calc_stream", "judge such a bundle by itself: proofs, signatures, the figure"),
     "whatif": ("calc_stream", "a batch or a month by another factor, policy, method or model"),
     "bills": ("calc_stream", "what was billed against what the meters counted, by month"),
     "export": ("calc_stream", "closed batches and product factors as CSV or JSON"),
