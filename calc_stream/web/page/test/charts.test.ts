@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { controlOption } from "../src/charts/control";
+import type { Palette } from "../src/charts/palette.svelte";
 import { laidOut } from "../src/charts/network";
 import { ceilingOf, layersOf, niceStep, range, resample, sampleTimes } from "../src/charts/stack";
 import type { Machine } from "../src/live/types";
@@ -47,4 +49,18 @@ test("a network runs from sources to consumers though the plant feeds itself", (
   expect(columnOf.press).toBe(columns - 1);
   expect(columnOf.main).toBeLessThan(columnOf.comp!);
   expect(columnOf.main).toBeLessThan(columnOf.chiller!);
+});
+
+test("limits are drawn where they are and always in sight", () => {
+  const palette = { rem: 16 } as Palette;
+  const words = { figure: String, point: () => "", mean: "", upper: "", lower: "" };
+  const points = [{ batch: "A", value: 0.0121, u95: null, out: false }];
+  const option = controlOption(points, { mean: 0.0122, lower: 0.0004, upper: 0.031 }, palette, words) as {
+    yAxis: { min(of: { min: number }): number; max(of: { max: number }): number };
+    series: { markLine?: { precision: number; data: { yAxis: number }[] } }[];
+  };
+  expect([option.yAxis.min({ min: 0.0121 }), option.yAxis.max({ max: 0.0121 })]).toEqual([0.0004, 0.031]);
+  const lines = option.series.find(({ markLine }) => markLine)!.markLine!;
+  expect(lines.data.map(({ yAxis }) => yAxis)).toEqual([0.0122, 0.031, 0.0004]);
+  expect(lines.precision).toBeGreaterThan(10);
 });

@@ -61,6 +61,9 @@ export function controlOption(points: Point[], limits: Limits | null, palette: P
     yAxis: {
       type: "value",
       scale: true,
+      // The limits are in sight, however far the batches keep from them.
+      min: ({ min }: { min: number }) => Math.min(min, limits?.lower ?? min),
+      max: ({ max }: { max: number }) => Math.max(max, limits?.upper ?? max),
       splitLine: { lineStyle: { color: palette.line } },
       axisLabel: { ...label, formatter: words.figure },
     },
@@ -85,7 +88,8 @@ export function controlOption(points: Point[], limits: Limits | null, palette: P
         type: "line",
         lineStyle: { color: palette.line, width: 1 },
         symbolSize: 0.6 * palette.rem,
-        markLine: { silent: true, symbol: "none", animation: false, data: marks },
+        // Drawn where they are: rounded to two digits they would stand elsewhere.
+        markLine: { silent: true, symbol: "none", animation: false, precision: 15, data: marks },
         data: points.map((point) => {
           const { out } = point;
           return {
