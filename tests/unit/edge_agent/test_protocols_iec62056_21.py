@@ -193,7 +193,8 @@ def test_a_frame_of_nothing_in_noise_hides_no_read_out() -> None:
     nothing = bytes((2, 3, 3))  # its check is right
     assert find_readout(with_parity(nothing)) == (None, 0)
     text, used = find_readout(with_parity(nothing + LEM_SAID))
-    assert text is not None and text.startswith("1-")
+    assert text is not None
+    assert text.startswith("1-")
     assert used == len(nothing) + len(LEM_SAID)
 
 

@@ -14,7 +14,6 @@ from wire.certificate import load, read_all
 from wire.errors import BadData, ConfigError
 from wire.signing import SigningKey
 
-
 # One authority of the world has a serial number the library will not take for long.
 pytestmark = pytest.mark.filterwarnings("ignore:Parsed a serial number")
 
