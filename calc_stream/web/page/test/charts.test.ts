@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { controlOption } from "../src/charts/control";
+import { controlOption, scaleOf } from "../src/charts/control";
 import type { Palette } from "../src/charts/palette.svelte";
 import { laidOut } from "../src/charts/network";
 import { ceilingOf, layersOf, niceStep, range, resample, sampleTimes } from "../src/charts/stack";
@@ -56,10 +56,11 @@ test("limits are drawn where they are and always in sight", () => {
   const words = { figure: String, point: () => "", mean: "", upper: "", lower: "" };
   const points = [{ batch: "A", value: 0.0121, u95: null, out: false }];
   const option = controlOption(points, { mean: 0.0122, lower: 0.0004, upper: 0.031 }, palette, words) as {
-    yAxis: { min(of: { min: number }): number; max(of: { max: number }): number };
+    yAxis: { min: number; max: number };
     series: { markLine?: { precision: number; data: { yAxis: number }[] } }[];
   };
-  expect([option.yAxis.min({ min: 0.0121 }), option.yAxis.max({ max: 0.0121 })]).toEqual([0.0004, 0.031]);
+  expect([option.yAxis.min, option.yAxis.max]).toEqual([0, 0.04]);
+  expect(scaleOf([{ ...points[0]!, value: 0.0065 }, { ...points[0]!, value: 0.018, u95: 0.003 }], null)).toEqual([0, 0.03]);
   const lines = option.series.find(({ markLine }) => markLine)!.markLine!;
   expect(lines.data.map(({ yAxis }) => yAxis)).toEqual([0.0122, 0.031, 0.0004]);
   expect(lines.precision).toBeGreaterThan(10);

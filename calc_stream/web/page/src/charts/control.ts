@@ -29,6 +29,16 @@ export interface Words {
   lower: string;
 }
 
+/** Round ends of the scale with every batch, its uncertainty and the limits between them. */
+export function scaleOf(points: Point[], limits: Limits | null): [least: number, most: number] {
+  const all = points.flatMap(({ value, u95 }) => [value - (u95 ?? 0), value + (u95 ?? 0)]);
+  const known = limits ? [...all, limits.lower, limits.upper] : all;
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const step = 10 ** Math.floor(Math.log10(high - low || Math.abs(high) || 1));
+  const round = (steps: number): number => Number((steps * step).toPrecision(12));
+  return [round(Math.floor(low / step)), round(Math.ceil(high / step) + (high === low ? 1 : 0))];
+}
+
 /** What ECharts needs to draw it, the oldest batch first. */
 export function controlOption(points: Point[], limits: Limits | null, palette: Palette, words: Words): object {
   const label = { color: palette.muted, fontFamily: palette.font, fontSize: 0.74 * palette.rem };
@@ -38,6 +48,7 @@ export function controlOption(points: Point[], limits: Limits | null, palette: P
     lineStyle: { type, color: palette.muted, width: 1 },
     label: { ...label, formatter: name, position: "insideEndTop" },
   });
+  const [least, most] = scaleOf(points, limits);
   const marks = limits
     ? [line(limits.mean, words.mean, "solid"), line(limits.upper, words.upper, "dashed"), line(limits.lower, words.lower, "dashed")]
     : [];
@@ -61,11 +72,10 @@ export function controlOption(points: Point[], limits: Limits | null, palette: P
     yAxis: {
       type: "value",
       scale: true,
-      // The limits are in sight, however far the batches keep from them.
-      min: ({ min }: { min: number }) => Math.min(min, limits?.lower ?? min),
-      max: ({ max }: { max: number }) => Math.max(max, limits?.upper ?? max),
+      min: least,
+      max: most,
       splitLine: { lineStyle: { color: palette.line } },
-      axisLabel: { ...label, formatter: words.figure },
+      axisLabel: { ...label, formatter: words.figure, hideOverlap: true },
     },
     series: [
       {
