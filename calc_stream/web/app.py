@@ -54,11 +54,11 @@ def build(behind: Behind, guard: Guard) -> FastAPI:
     app.add_middleware(Audited, behind.audit, behind.now_ms)
     pages.install(app)
     concerns = (pages, trail, batches, products, meters, flows, model, events, alarms, status)
-    for concern in concerns:
-        app.include_router(concern.routes(behind))
-    app.include_router(batches.one(behind))
-    app.include_router(session.routes(behind, guard))
-    app.include_router(session.doors(guard))
+    routers = [concern.routes(behind) for concern in concerns]
+    routers += [batches.one(behind), session.routes(behind, guard), session.doors(guard)]
+    for router in routers:
+        app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes] + app.routes
     document = msgspec.json.encode(described.document(app))
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -106,7 +106,7 @@ async def _refused(request: Request, exc: Exception) -> Response:
 def _methods(request: Request) -> set[str]:
     """Of every route at this place: the framework names those of the first one only."""
     found: set[str] = set()
-    for route in request.app.routes:
+    for route in request.app.state.routes:
         if route.matches(request.scope)[0] != Match.NONE:
             found |= getattr(route, "methods", None) or set()
     return found

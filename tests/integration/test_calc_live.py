@@ -242,6 +242,9 @@ def test_errors_are_problem_documents(tmp_path: Path) -> None:
         posted = httpx.post(f"{calculator.base}/v1/batches")
         assert problem(posted, 405)
         assert posted.headers["allow"] == "GET"
+        changed = httpx.put(f"{calculator.base}/v1/events")
+        assert problem(changed, 405)
+        assert changed.headers["allow"] == "GET, POST"
         strange = httpx.get(f"{calculator.base}/v1/batches", headers={"Accept": "image/png"})
         assert "application/json" in problem(strange, 406)
 
