@@ -32,7 +32,8 @@ def test_a_batch_is_not_closed_while_its_readings_wait_on_the_gateway(tmp_path: 
     plant.segment(samples((300, 1500)), waits_from=50)
     running = run_to_end(plant, tmp_path / "ledger")
     assert running.site is not None
-    assert running.site.state.frontier_ms == T0 + 30_000  # the last edge before the last reading before
+    # The last edge before the last reading before what waits.
+    assert running.site.state.frontier_ms == T0 + 30_000
     assert row(running, "P").state == "provisional"
     plant.segment(samples((50, 1020), (80, 1100)), waits_from=90)
     go_on(running)

@@ -12,7 +12,9 @@ LANGUAGES = ("en", "zh")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _ASKED = re.compile(r"\bt\(\s*\"([^\"]+)\"")
 _ASKED_OF_TWO = re.compile(r"\bt\((?:[^()]|\([^()]*\))*?\? \"([^\"]+)\" : \"([^\"]+)\"")
-_FAMILIES = re.compile(r"\b(?:name|maybe)\(\s*\"([^\"]+)\"|\bt\(`([a-z_]+)\.\$\{|<Badge kind=\"([a-z]+)\"")
+_FAMILIES = re.compile(
+    r"\b(?:name|maybe)\(\s*\"([^\"]+)\"|\bt\(`([a-z_]+)\.\$\{|<Badge kind=\"([a-z]+)\""
+)
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Names and symbols that are the same in both languages.
 _SAME = {"column.mass", "method.gbt24067", "method.pact3", "method.cbam"}
