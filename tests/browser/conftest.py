@@ -32,7 +32,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system with its simulated plant, running for the browser to look at."""
     with running(tmp_path_factory.mktemp("demo") / "state") as system:
