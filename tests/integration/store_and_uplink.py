@@ -45,7 +45,7 @@ class Agent:
         key = PublicKey.parse((self._cloud.directory / "receipt.key.pub").read_text())
         broker = Broker(port=self.broker_port)
         place = (broker, self._gateway.site, "gw")
-        self.uplink = Uplink(*place, self.store, self._disk, key, self.clock)
+        self.uplink = Uplink(*place, self.store, self._disk, [key], self.clock)
         task = asyncio.create_task(self.uplink.run())
         try:
             yield

@@ -78,7 +78,7 @@ async def _live(store, clock, cloud, site, broker):
     """A reading every half second, until the backlog has gone; each within five seconds."""
     key = PublicKey.parse((cloud.directory / "receipt.key.pub").read_text())
     disk = Disk()
-    uplink = Uplink(broker, site, "gw", store, disk, key, clock)
+    uplink = Uplink(broker, site, "gw", store, disk, [key], clock)
     task = asyncio.create_task(uplink.run())
     waits_s = []
     try:

@@ -78,6 +78,8 @@ class TestMes:
             got.clear()
             second = tasks.create_task(self.run_mes(broker, scenario, kept, now_ms))
             await until(lambda: any("heartbeat" in event for event in got))
+            # What the first had on its way may still come before the second begins.
+            del got[: max(at for at, event in enumerate(got) if event.get("n") == 21)]
             (beat, *_) = [event for event in got if "heartbeat" in event]
             numbers = [e["n"] for e in got[: got.index(beat)]]
             assert numbers == list(range(21, beat["n"] + 1))  # goes on behind the receipt
