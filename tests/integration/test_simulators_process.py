@@ -66,6 +66,9 @@ class TestMes:
         def times_seen(n: int) -> int:
             return sum(event.get("n") == n and "id" in event for event in got)
 
+        def last_seen(n: int) -> int:
+            return max(at for at, event in enumerate(got) if event.get("n") == n)
+
         async with site.running(), asyncio.TaskGroup() as tasks:
             await site.connected.wait()
             listening = tasks.create_task(listen())
@@ -77,9 +80,10 @@ class TestMes:
             await asyncio.gather(first, return_exceptions=True)
             got.clear()
             second = tasks.create_task(self.run_mes(broker, scenario, kept, now_ms))
-            await until(lambda: any("heartbeat" in event for event in got))
             # What the first had on its way may still come before the second begins.
-            del got[: max(at for at, event in enumerate(got) if event.get("n") == 21)]
+            await until(lambda: times_seen(21) >= 1)
+            await until(lambda: any("heartbeat" in event for event in got[last_seen(21) :]))
+            del got[: last_seen(21)]
             (beat, *_) = [event for event in got if "heartbeat" in event]
             numbers = [e["n"] for e in got[: got.index(beat)]]
             assert numbers == list(range(21, beat["n"] + 1))  # goes on behind the receipt
