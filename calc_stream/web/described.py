@@ -11,7 +11,7 @@ import msgspec
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
-from calc_stream.web.problems import MEDIA_TYPE, ProblemDetails
+from wire.problem import MEDIA_TYPE, ProblemDetails
 
 _TITLES = {
     304: "as you know it: If-None-Match names the journal offset of now",

@@ -7,10 +7,11 @@ import msgspec
 import urllib3
 
 from calc_stream.config import Ingestor
-from calc_stream.web.problems import Fault, Problem, bad_data, not_now
+from calc_stream.web.problems import Problem, bad_data, not_now
 from wire.config import read_secret
 from wire.errors import ConfigError
 from wire.messages import ProductionEvent
+from wire.problem import ProblemDetails
 
 _TIMEOUT_S = 15.0
 
@@ -20,11 +21,6 @@ class Placed(msgspec.Struct, frozen=True):
 
     id: str
     offset: int
-
-
-class _Refusal(msgspec.Struct, frozen=True):
-    detail: str = ""
-    faults: list[Fault] = []
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ class Forward:
         answer = self._post(url + ("?dry_run=true" if dry_run else ""), events)
         if answer.status in (200, 201):
             return msgspec.json.decode(answer.data, type=list[Placed])
-        told = _refusal(answer.data)
+        told = _refusal(answer.status, answer.data)
         if answer.status == 422:
             raise bad_data(told.detail, told.faults)
         if answer.status in (409, 413):
@@ -51,31 +47,25 @@ class Forward:
         raise Problem(502, f"the ingestor answered {answer.status}: {told.detail}; {cure}")
 
     def _post(self, url: str, events: list[ProductionEvent]) -> Any:
+        trusted = str(self.ingestor.ca_file) if self.ingestor.ca_file else None
         try:
             token = read_secret(self.ingestor.token_file)
-            headers = {
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json",
-            }
-            return urllib3.request(
-                "POST",
-                url,
-                body=msgspec.json.encode(events),
-                headers=headers,
-                retries=False,
-                timeout=_TIMEOUT_S,
-            )
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            body = msgspec.json.encode(events)
+            with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ca_certs=trusted) as http:
+                return http.request("POST", url, body=body, headers=headers)
         except ConfigError as exc:
             raise not_now(str(exc), 5) from exc
         except urllib3.exceptions.HTTPError as exc:
             raise not_now(f"the ingestor does not answer: {exc}", 5) from exc
 
 
-def _refusal(body: bytes) -> _Refusal:
+def _refusal(status: int, body: bytes) -> ProblemDetails:
+    """What the ingestor says; the beginning of what a proxy before it does."""
     try:
-        return msgspec.json.decode(body, type=_Refusal)
+        return msgspec.json.decode(body, type=ProblemDetails)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _Refusal(body[:200].decode(errors="replace"))
+        return ProblemDetails("", status, body[:200].decode(errors="replace"))
 
 
 def _seconds(headers: Any) -> float:

@@ -10,25 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from wire.errors import TransientError
-
-MEDIA_TYPE = "application/problem+json"
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """One of several things wrong: a parameter, a line of a file."""
-
-    where: str
-    problem: str
-
-
-class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """RFC 9457; `faults` names each thing that is wrong where there can be several."""
-
-    title: str
-    status: int
-    detail: str
-    type: str = "about:blank"
-    faults: Sequence[Fault] = ()
+from wire.problem import MEDIA_TYPE, Fault, ProblemDetails
 
 
 class Problem(Exception):
@@ -42,7 +24,7 @@ class Problem(Exception):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.details = ProblemDetails(HTTPStatus(status).phrase, status, detail, faults=faults)
+        self.details = ProblemDetails(HTTPStatus(status).phrase, status, detail, faults)
         self.headers = headers
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from calc_stream.web.problems import Fault, bad_data
+from calc_stream.web.problems import bad_data
 from wire.messages import ProductionEvent
+from wire.problem import Fault
 
 CSV = "text/csv"
 _KEYS = {field.encode_name for field in msgspec.structs.fields(ProductionEvent)}

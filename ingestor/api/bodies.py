@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from fastapi import Path, Request
 
 from ingestor import tables
-from ingestor.api.problems import Fault, Problem, bad_data, not_now
+from ingestor.api.problems import Problem, bad_data, not_now
 from ingestor.events import Refused
 from ingestor.intake import Placed, Post
 from ingestor.tables import CSV, JSON, JSON_LINES, Row
 from wire.errors import BadData, TransientError
 from wire.messages import EventReceipt, Heartbeat
+from wire.problem import Fault
 
 _MOST_ROWS = 10_000
 

@@ -11,7 +11,7 @@ import msgspec
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
-from ingestor.api.problems import MEDIA_TYPE, ProblemDetails
+from wire.problem import MEDIA_TYPE, ProblemDetails
 
 _TITLES = {
     401: "no key, or one that is not known",

@@ -8,25 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from wire.errors import TransientError
-
-MEDIA_TYPE = "application/problem+json"
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """One of several things wrong: a row of a file, a document of a list, a parameter."""
-
-    where: str
-    problem: str
-
-
-class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """RFC 9457; `faults` names each thing that is wrong where there can be several."""
-
-    title: str
-    status: int
-    detail: str
-    faults: Sequence[Fault] = ()
-    type: str = "about:blank"
+from wire.problem import MEDIA_TYPE, Fault, ProblemDetails
 
 
 class Problem(Exception):

@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from calc_stream.config import Ingestor as Address
+from calc_stream.web.forward import Forward
+from calc_stream.web.problems import Problem
 from tests.integration import servers
 from tests.integration.ingestor_process import Ingestor
+from tests.integration.servers import Process
 from tests.unit.calc_stream_live.door import Door, door
 from tests.unit.calc_stream_live.plant import SITE
+from wire.messages import ProductionEvent
 
 # What no schema says: a span has an end behind its begin, a key is known here.
 _SCHEMATHESIS = """
@@ -121,6 +127,28 @@ def test_a_table_is_taken_whole_or_not_at_all(beside: Door) -> None:
         assert (answer.status_code, problem in answer.json()["detail"]) == (422, True)
     strange = client.post("/v1/events", content=b"x", headers={"Content-Type": "text/plain"})
     assert strange.status_code == 415
+
+
+def test_an_ingestor_on_https_is_trusted_by_the_authority_that_is_named(tmp_path: Path) -> None:
+    place, port = tmp_path / "authority", servers.free_port()
+    made = [sys.executable, "-m", "ingestor", "ca", "init", str(place), "--host", "127.0.0.1"]
+    subprocess.run(made, check=True, capture_output=True, timeout=60)
+    https = f'cert_file = "{place}/services/api.pem"\n'
+    ingestor = Ingestor(tmp_path / "cloud", servers.free_port(), api_keys=https, api_port=port)
+    ingestor.gateway("gw-9", site=SITE)
+    (tmp_path / "token").write_text("secret\n")
+    where = Address(f"https://127.0.0.1:{port}", tmp_path / "token", place / "ca.pem")
+    start = ProductionEvent("k1", "2026-11-21T08:04:00Z", "start", node="press", batch="R")
+    log = tmp_path / "ingestor.log"
+    process = Process("ingestor", ingestor.configure(), log, lambda: servers.listens(port))
+    process.start()
+    try:
+        assert [each.id for each in Forward(where, SITE).events([start], False)] == ["k1"]
+        blind = msgspec.structs.replace(where, ca_file=None)
+        with pytest.raises(Problem, match="does not answer.*CERTIFICATE_VERIFY_FAILED"):
+            Forward(blind, SITE).events([start], False)
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize(

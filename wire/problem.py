@@ -1,0 +1,24 @@
+"""RFC 9457: what an answer that is an error says, of whichever service's HTTP API."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One of several things wrong: a row of a file, a document of a list, a parameter."""
+
+    where: str
+    problem: str
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`faults` names each thing that is wrong where there can be several."""
+
+    title: str
+    status: int
+    detail: str
+    faults: Sequence[Fault] = ()
+    type: str = "about:blank"
