@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 SELECTION = [
     "tests/golden/test_compute.py::test_compute_prints_what_was_expected",
     "tests/unit/calc_stream/test_timeline.py",
+    "tests/unit/calc_stream/test_campaigns.py",
+    "tests/unit/calc_stream/test_versions.py",
     "tests/unit/calc_stream/test_windows.py",
     "tests/unit/calc_stream/test_oracle.py::test_every_world_is_as_the_oracle_has_it",
     "tests/unit/calc_stream/test_rich_properties.py::test_every_source_closes_in_every_interval",
