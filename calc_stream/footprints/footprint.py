@@ -1,0 +1,160 @@
+"""The public form of a published factor: one product, one unit, one method, one period.
+
+A footprint is never changed. Another figure is another footprint, which names those it takes the
+place of. Amounts are decimal strings, times ms UTC.
+"""
+
+from typing import Literal
+
+import msgspec
+
+# period: its period is over · drift: the running figure moved too far from the published one
+# restated: a batch of its period was · upstream: purchased inputs became known · asked: by hand
+Cause = Literal["period", "drift", "restated", "upstream", "asked"]
+# gate_to_gate: what happened on the site; cradle_to_gate: with all that was bought for it
+Boundary = Literal["gate_to_gate", "cradle_to_gate"]
+
+
+class BatchUsed(msgspec.Struct, frozen=True):
+    """A revision the figure stands on. `row`: SHA-256 of the revision as the ledger holds it."""
+
+    batch: str
+    revision: int
+    offset: int
+    good: str
+    kg_co2e: str
+    row: str
+
+
+class SourceUsed(msgspec.Struct, frozen=True):
+    """What one source gave to all good output: its amount, and kg by column of the method."""
+
+    source: str
+    carrier: str
+    unit: str
+    amount: str
+    columns: dict[str, str]
+
+
+class FactorUsed(msgspec.Struct, frozen=True):
+    """The row of the factor set a source was counted with; `kg`: what the total got by it."""
+
+    id: str
+    value: str
+    unit: str
+    stage: str
+    region: str
+    data_year: int
+    publisher: str
+    document: str
+    url: str
+    hash: str
+    status: str
+    primary: bool
+    kg: str
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """A purchased input per unit of product. `pcf`: the id of the supplier's footprint, if it has one.
+
+    `primary_share`: of its kg, 0 to 1; None: the supplier does not say.
+    """
+
+    name: str
+    amount: str
+    unit: str
+    kg_co2e: str
+    supplier: str
+    pcf: str
+    primary_share: str | None
+    source: str
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """Over the batches, kg for a unit, each batch weighted by its good quantity.
+
+    `sd` is None of one batch. It says how batches differ, and is no measurement uncertainty.
+    """
+
+    least: str
+    most: str
+    sd: str | None
+
+
+class Doubted(msgspec.Struct, frozen=True):
+    """Half of the 95 % interval (k = 2) for a unit, None while a meter is of unknown class."""
+
+    kwh: str | None
+    kg_co2e: str | None
+    unknown_meters: tuple[str, ...]
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """Where the figure can be checked: everything it stands on is in the journal up to `offset`.
+
+    `basis`: SHA-256 over "batch TAB revision LF" of all batches in order. `size` and `root`: the
+    first signed tree head that stands for `offset`; 0 and "" while none does.
+    """
+
+    offset: int
+    basis: str
+    size: int
+    root: str
+
+
+class Footprint(msgspec.Struct, frozen=True, kw_only=True):
+    """The factor, for one `unit` of good output and in sum.
+
+    `start_ms` (within) to `end_ms` (not within): the period its batches ended in. `columns`: kg by
+    column of the method for one unit, `kg_co2e`: the sum the method counts, own energy only;
+    `upstream_kg_co2e`: of purchased inputs, None unless the product's declaration tells all of them.
+    `by_location` and `by_market`: the same sum by the place and by contract. `stages`: kg for a unit
+    of value_adding, overhead, allocated and inherited; their sum is `kg_co2e`.
+    Shares are of 1: `measured_share` (not interpolated), `measured_activity_share` (of kg, metered
+    here, whatever the factor), `primary_data_share` (of kg, metered and by a primary factor, inputs
+    counted), `traceable_share` (of energy, by meters with a valid certificate; None: not known).
+    """
+
+    id: str
+    site: str
+    product: str
+    unit: str
+    method: str
+    period: str
+    start_ms: int
+    end_ms: int
+    published_ms: int
+    cause: Cause
+    supersedes: tuple[str, ...] = ()
+    draft: bool = True
+    boundary: Boundary = "gate_to_gate"
+    batches: tuple[BatchUsed, ...]
+    good: str
+    scrap: str
+    energy_kwh: str
+    kwh_per_unit: str
+    total_kg_co2e: str
+    kg_co2e: str
+    columns: dict[str, str]
+    by_location: str
+    by_market: str
+    stages: dict[str, str]
+    sources: tuple[SourceUsed, ...]
+    factors: tuple[FactorUsed, ...]
+    factor_status: str
+    factor_sets: tuple[str, ...]
+    models: tuple[str, ...]
+    upstream: tuple[Upstream, ...] = ()
+    upstream_kg_co2e: str | None = None
+    spread: Spread
+    u95: Doubted
+    measured_share: str
+    measured_activity_share: str
+    primary_data_share: str
+    traceable_share: str | None
+    gwp: str
+    standard: str
+    allocation: str
+    valid_from_ms: int
+    valid_until_ms: int
+    evidence: Evidence

@@ -1,0 +1,1 @@
+"""Makes published factors from a ledger and its journal."""
