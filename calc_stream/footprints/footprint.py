@@ -57,7 +57,7 @@ class FactorUsed(msgspec.Struct, frozen=True):
 class Upstream(msgspec.Struct, frozen=True):
     """A purchased input per unit of product. `pcf`: the id of the supplier's footprint, if it has one.
 
-    `primary_share`: of its kg, 0 to 1; None: the supplier does not say.
+    `kg_co2e`: of the whole amount. `primary_share`: of its kg, 0 to 1; None: the supplier does not say.
     """
 
     name: str

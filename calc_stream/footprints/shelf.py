@@ -1,0 +1,155 @@
+"""Published footprints on disk: they come in, and never change or leave.
+
+One SQLite file beside the ledger, for it is written by hand, too, while the calculator runs. What is
+in force is a line, not a tree: a footprint takes the place of all that stood for its product, unit,
+method and period, or it is not taken.
+"""
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.identity import content_id
+from wire.errors import BadData, ConfigError, TransientError
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS footprint (
+    place INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, site TEXT NOT NULL, product TEXT NOT NULL,
+    unit TEXT NOT NULL, method TEXT NOT NULL, period TEXT NOT NULL, data BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS series ON footprint (site, product, period);
+CREATE TABLE IF NOT EXISTS superseded (id TEXT PRIMARY KEY, site TEXT NOT NULL, successor TEXT NOT NULL);
+CREATE TRIGGER IF NOT EXISTS footprints_stay BEFORE UPDATE ON footprint
+    BEGIN SELECT RAISE(ABORT, 'a footprint is never changed'); END;
+CREATE TRIGGER IF NOT EXISTS footprints_remain BEFORE DELETE ON footprint
+    BEGIN SELECT RAISE(ABORT, 'a footprint is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS footprints_are_new BEFORE INSERT ON footprint WHEN EXISTS (
+    SELECT 1 FROM footprint WHERE id = NEW.id OR place = NEW.place)
+    BEGIN SELECT RAISE(ABORT, 'a footprint is never replaced'); END;
+CREATE TRIGGER IF NOT EXISTS successors_stay BEFORE UPDATE ON superseded
+    BEGIN SELECT RAISE(ABORT, 'a successor is never changed'); END;
+CREATE TRIGGER IF NOT EXISTS successors_remain BEFORE DELETE ON superseded
+    BEGIN SELECT RAISE(ABORT, 'a successor is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS successors_are_new BEFORE INSERT ON superseded WHEN EXISTS (
+    SELECT 1 FROM superseded WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'a footprint has one successor'); END;
+"""
+FILE = "footprints.db"
+
+
+class Shelf:
+    """The published footprints of one state directory."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def add(self, footprint: Footprint) -> bool:
+        """On disk when this returns; False where it was there already.
+
+        Raises BadData for one whose id or predecessors are not its own, TransientError where another
+        was published meanwhile: look again at what stands.
+        """
+        if footprint.id != content_id(footprint):
+            raise BadData(f"footprint {footprint.id}: is not the id of what it says")
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                return self._add(footprint)
+        except sqlite3.OperationalError as exc:
+            raise TransientError(f"footprints cannot be written: {exc}") from exc
+
+    def all(self, site: str) -> list[Footprint]:
+        """Every one, superseded or not, in the order of publishing."""
+        return self._decoded("SELECT data FROM footprint WHERE site = ? ORDER BY place", site)
+
+    def of(self, site: str, product: str) -> list[Footprint]:
+        """Every one of a product, in the order of publishing."""
+        query = "SELECT data FROM footprint WHERE site = ? AND product = ? ORDER BY place"
+        return self._decoded(query, site, product)
+
+    def find(self, id_: str) -> Footprint | None:
+        return next(iter(self._decoded("SELECT data FROM footprint WHERE id = ?", id_)), None)
+
+    def superseded(self, site: str) -> set[str]:
+        """The ids of those another has taken the place of."""
+        query = "SELECT id FROM superseded WHERE site = ?"
+        return {id_ for (id_,) in self._db.execute(query, (site,))}
+
+    def in_force(self, site: str) -> list[Footprint]:
+        """Those that stand: one a product, unit, method and period, in the order of publishing."""
+        query = (
+            "SELECT data FROM footprint f WHERE site = ? AND NOT EXISTS (SELECT 1 FROM superseded s"
+            " WHERE s.id = f.id) ORDER BY place"
+        )
+        return self._decoded(query, site)
+
+    def count(self, site: str) -> int:
+        """How many there are: what is asked for is as it was while this is."""
+        query = "SELECT COUNT(*) FROM footprint WHERE site = ?"
+        return int(self._db.execute(query, (site,)).fetchone()[0])
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _add(self, footprint: Footprint) -> bool:
+        if self.find(footprint.id) is not None:
+            return False
+        named = set(footprint.supersedes)
+        for id_ in footprint.supersedes:
+            if self.find(id_) is None:
+                raise BadData(f"footprint {footprint.id}: supersedes {id_}, which is not there")
+        stands = {
+            each.id for each in self.in_force(footprint.site) if _place(each) == _place(footprint)
+        }
+        if stands != named:
+            raise TransientError(
+                f"footprint {footprint.id}: for its product and period stand"
+                f" {', '.join(sorted(stands)) or 'none'}, not those it supersedes"
+            )
+        row = (footprint.id, *_place(footprint), msgspec.json.encode(footprint))
+        columns = "id, site, product, unit, method, period, data"
+        self._db.execute(f"INSERT INTO footprint ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        successors = [(id_, footprint.site, footprint.id) for id_ in footprint.supersedes]
+        self._db.executemany("INSERT INTO superseded VALUES (?, ?, ?)", successors)
+        return True
+
+    def _decoded(self, query: str, *values: str) -> list[Footprint]:
+        return [msgspec.json.decode(d, type=Footprint) for (d,) in self._db.execute(query, values)]
+
+
+def open_shelf(directory: Path) -> Shelf:
+    """The shelf of a state directory; an empty one is made where there is none. Raises ConfigError."""
+    path = directory / FILE
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        if not _version(db):  # two processes may be the first ones
+            script = f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
+            db.executescript(script)
+        found = _version(db)
+    except (OSError, sqlite3.Error) as exc:
+        raise ConfigError(f"{path}: footprints cannot be opened: {exc}") from exc
+    if found != _VERSION:
+        raise ConfigError(f"{path}: footprints version {found}, this program knows {_VERSION}")
+    return Shelf(db)
+
+
+def _place(footprint: Footprint) -> tuple[str, str, str, str, str]:
+    """What one footprint at a time stands for."""
+    return (
+        footprint.site,
+        footprint.product,
+        footprint.unit,
+        footprint.method,
+        footprint.period,
+    )
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
