@@ -16,6 +16,7 @@ from calc_stream.commands import (
     export,
     factors,
     methods,
+    pact,
     verify,
     whatif,
 )
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         ("verify", "whether a bundle's figure follows from what it shows", verify),
         ("whatif", "a batch or a month by another factor, policy, method or model", whatif),
         ("bills", "what was billed or delivered against what the meters counted", bills),
+        ("pact", "judge product footprints of PACT v3, ours or those of others", pact),
         ("factors", "list, show, check and import emission factors", factors),
         ("methods", "list and show method profiles", methods),
     ):

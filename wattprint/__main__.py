@@ -18,6 +18,7 @@ WORDS = {
     "whatif": ("calc_stream", "a batch or a month by another factor, policy, method or model"),
     "bills": ("calc_stream", "what was billed against what the meters counted, by month"),
     "export": ("calc_stream", "closed batches and product factors as CSV or JSON"),
+    "pact": ("calc_stream", "judge product footprints of PACT v3, ours or those of others"),
     "factors": ("calc_stream", "list, show, check and import emission factors"),
     "methods": ("calc_stream", "list and show method profiles"),
     "doctor": ("ingestor", "say what is wrong with broker, disk, clock, database, and the cure"),
