@@ -25,10 +25,14 @@ from wire.segment import open_segment
 _TOLD = ("model", "factor", "correction", "reading", "event")
 
 
+class NotYet(TransientError):
+    """Nothing signed stands for the figure's records so far."""
+
+
 def make(reader: Reader, site: str, row: BatchRow, whole: bool = False) -> bytes:
     """The bundle's bytes; `whole`: the stretch begins with the journal's first record.
 
-    Raises ConfigError for a row that is no settled one or another journal's, and TransientError
+    Raises ConfigError for a row that is no settled one or another journal's, and NotYet
     while no tree head stands for its records.
     """
     if not row.settled or not row.revision:
@@ -58,7 +62,7 @@ class _Making:
         self._heads = [heads.read_head(record) for record in reader.of_kind(site, heads.KIND)]
         end = next((head for head in self._heads if head.size >= row.offset), None)
         if end is None:
-            raise TransientError(
+            raise NotYet(
                 f"bundle: record {row.offset}, with which the figure was stated, stands under no "
                 "tree head yet: one is signed when its UTC day is over"
             )

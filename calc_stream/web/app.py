@@ -4,6 +4,7 @@ GET /                              the page                  GET /static/…  /h
 GET /v1/live  /v1/snapshot         the stream                pages.py
 GET /v1/batches …/{id} …/revisions                           batches.py
 GET …/{id}/ledger …/timeline …/explain …/readings            trail.py
+GET …/{id}/bundle                                            bundle.py
 GET /v1/products …/{id}/factors                              products.py
 GET /v1/meters …/completeness                                meters.py
 GET /v1/model  /v1/sites  /v1/vocabulary                     model.py
@@ -24,6 +25,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from calc_stream.web import (
     alarms,
     batches,
+    bundle,
     described,
     events,
     flows,
@@ -53,7 +55,19 @@ def build(behind: Behind, guard: Guard) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=_LEAST_BYTES, compresslevel=5)
     app.add_middleware(Audited, behind.audit, behind.now_ms)
     pages.install(app)
-    concerns = (pages, trail, batches, products, meters, flows, model, events, alarms, status)
+    concerns = (
+        pages,
+        trail,
+        bundle,
+        batches,
+        products,
+        meters,
+        flows,
+        model,
+        events,
+        alarms,
+        status,
+    )
     routers = [concern.routes(behind) for concern in concerns]
     routers += [batches.one(behind), session.routes(behind, guard), session.doors(guard)]
     for router in routers:

@@ -1,7 +1,8 @@
 """What stands behind the API: the running engine, a ledger and a journal to read, the ingestor."""
 
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +28,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Behind:
-    """`store` is a reader of its own. Handlers without `async` run on threads."""
+    """`store` is a reader of its own. Handlers without `async` run on threads; who walks the whole
+    journal holds `walking`."""
 
     engine: Engine
     store: Store
@@ -42,6 +44,7 @@ class Behind:
     audit: Audit
     now_ms: Callable[[], int]
     told: Callable[[Sequence[AlarmNow]], None]  # alarms that changed by hand
+    walking: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def site(self) -> str:

@@ -19,7 +19,7 @@ _TITLES = {
     403: "the key has not the role this needs",
     404: "there is no such thing",
     406: "not available in this form",
-    409: "it says something else than what was told before",
+    409: "not as things stand: it contradicts what was told before, or is not to be had yet",
     413: "too big",
     415: "a content type that is not taken here",
     422: "it will never be taken as it is",

@@ -1,6 +1,5 @@
 """One batch, taken apart: its ledger, its timeline, what it stands on, the readings behind it."""
 
-import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from typing import Annotated
@@ -123,7 +122,6 @@ _READINGS = ReadingsBehind(
 
 def routes(behind: Behind) -> APIRouter:
     router = APIRouter(prefix="/v1/batches", tags=["batch"], dependencies=[needs("viewer")])
-    one_at_a_time = threading.Lock()
 
     @router.get("/{batch:path}/ledger", **describe(of(Ledger, _LEDGER), problems=(404, 503)))
     def ledger(request: Request, batch: str, limit: Limit = 1000, after: After = "") -> Response:
@@ -147,7 +145,7 @@ def routes(behind: Behind) -> APIRouter:
             what = f"batch {batch!r}" + (f" of revision {revision}" if revision else "")
             raise Problem(404, f"the ledger on disk has no {what}")
         # It walks the whole journal: one at a time leaves a core to the rest.
-        with one_at_a_time, closing(open_reader(behind.journal)) as reader:
+        with behind.walking, closing(open_reader(behind.journal)) as reader:
             try:
                 return json(explain(behind.store, reader, behind.site, row))
             except (ConfigError, BadData) as exc:
@@ -170,7 +168,7 @@ def routes(behind: Behind) -> APIRouter:
         unit = behind.ask(lambda site: _unit(site, _row(site, batch), meter))
         if not 0 < to_ms - from_ms <= 366 * 86_400_000:
             raise bad_data("to_ms: is after from_ms, at most a year")
-        with one_at_a_time, closing(open_reader(behind.journal)) as reader:
+        with behind.walking, closing(open_reader(behind.journal)) as reader:
             found = readings_of(reader, behind.site, meter, unit, (from_ms, to_ms))
         left = [r for r in found if begin is None or (r.t_ms, r.offset) > begin]
         part = left[:limit]

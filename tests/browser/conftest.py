@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.system import System, running
 
@@ -19,6 +19,22 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 class OpenPage(Protocol):
     def __call__(self, instead: Any = None, view: str = "", **context: Any) -> Page: ...
+
+
+def settle(page: Page, url: str) -> Page:
+    """The page at `url`, once its first figures stand there."""
+    page.goto(url)
+    page.wait_for_selector("body[data-offset]", timeout=30_000)
+    return page
+
+
+def taken(page: Page, link: Locator, into: Path) -> Path:
+    """The file behind a link, as the browser saves it."""
+    with page.expect_download() as waiting:
+        link.click()
+    path = into / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
 
 
 # Playwright keeps an event loop of its own while it runs: a module's worth, so that asynchronous
@@ -75,9 +91,7 @@ def watched(chromium: Browser, demo: System) -> Iterator[Callable[..., tuple[Pag
                 "**/v1/live",
                 lambda route: route.fulfill(body=body, content_type="text/event-stream"),
             )
-        page.goto(f"{demo.url}/{view}")
-        page.wait_for_selector("body[data-offset]", timeout=30_000)
-        return page, faults
+        return settle(page, f"{demo.url}/{view}"), faults
 
     yield open_watched
     for page in opened:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import taken
 from tests.system import System
 
 pytestmark = pytest.mark.chromium
@@ -164,10 +165,7 @@ def test_batches_and_product_factors_can_be_taken_along(open_page, tmp_path: Pat
     page = open_page(view="#/batches")
     page.wait_for_selector("#products a", timeout=PATIENCE_MS)
     for link in ("#batches-csv", "#products a >> nth=0"):
-        with page.expect_download() as waiting:
-            page.locator(link).click()
-        path = tmp_path / waiting.value.suggested_filename
-        waiting.value.save_as(path)
+        path = taken(page, page.locator(link), tmp_path)
         assert path.suffix == ".csv"
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = next(csv.reader(file))

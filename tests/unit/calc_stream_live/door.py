@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +58,11 @@ class Door:
 
 @contextmanager
 def door(
-    folder: Path, *callers: tuple[str, Role], text: str = "", ingestor_port: int = 9
+    folder: Path,
+    *callers: tuple[str, Role],
+    text: str = "",
+    ingestor_port: int = 9,
+    plant_in: Callable[[Path], Plant] = Plant,
 ) -> Iterator[Door]:
     """With `callers` keys are asked for: `name-name` is that of a name. `text`: more configuration."""
     calculator = Calculator(folder, ingestor_port)
@@ -76,7 +80,7 @@ def door(
         closing(open_store(state)) as reader,
         closing(open_book(state, hooks)) as book,
     ):
-        plant = Plant(folder)
+        plant = plant_in(folder)
         parts = Parts(plan, store, reader, book, lambda: clock[0])
         with serving(parts.application()) as url:
             made = Door(plant, parts, keys, clock, url)

@@ -23,6 +23,23 @@ async function answered<T>(response: Response): Promise<Answer<T>> {
   return { value: null, problem: told?.detail ?? told?.title ?? `HTTP ${status}`, status };
 }
 
+/** The file at `path` goes to the downloads as `file`; what the server said against it, or "". */
+export async function saved(path: string, file: string): Promise<string> {
+  try {
+    const response = await fetch(path);
+    if (!response.ok) return (await answered(response)).problem;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await response.blob());
+    link.download = file;
+    link.click();
+    // Not at once: the download may not have begun to read it.
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    return "";
+  } catch (fault) {
+    return String(fault);
+  }
+}
+
 /** GET `path`; with `body`, POST it: a string as CSV, anything else as JSON. Never throws. */
 export async function ask<T>(path: string, body?: unknown): Promise<Answer<T>> {
   try {
