@@ -15,6 +15,7 @@ from calc_stream.commands import (
     explain,
     export,
     factors,
+    inventory,
     methods,
     pact,
     verify,
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         ("bundle", "the evidence of a batch's figure in one file", bundle),
         ("verify", "whether a bundle's figure follows from what it shows", verify),
         ("whatif", "a batch or a month by another factor, policy, method or model", whatif),
+        ("inventory", "a month's greenhouse gases by scope, and where they went", inventory),
         ("bills", "what was billed or delivered against what the meters counted", bills),
         ("pact", "judge product footprints of PACT v3, ours or those of others", pact),
         ("factors", "list, show, check and import emission factors", factors),
@@ -94,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         prog = f"wattprint {name}"
         word = words.add_parser(name, help=what, description=_sentence(what), prog=prog)
         command.add_arguments(word)
-        word.set_defaults(run=command.run)
+        word.set_defaults(run=command.run, command=name)
     return parser
 
 

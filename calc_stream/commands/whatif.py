@@ -4,37 +4,28 @@ The same records are computed twice and shown line beside line. Nothing is writt
 """
 
 import argparse
-from collections.abc import Callable, Collection, Iterator
-from contextlib import closing
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from calc_stream.commands.compute import method_model
-from calc_stream.commands.explain import add_places, places
-from calc_stream.commands.export import site_of
-from calc_stream.config import read_text
-from calc_stream.core import (
-    SiteModel,
-    SiteState,
-    Versions,
-    parse_events,
-    parse_model,
-    parse_readings,
+from calc_stream.commands.cases import (
+    add_records,
+    by_method,
+    case_of,
+    month_of,
+    newest,
+    with_models,
 )
+from calc_stream.config import read_text
+from calc_stream.core import SiteModel, Versions, parse_model
 from calc_stream.core.plant import SETUPS, SPREADS, Policy
-from calc_stream.evidence.compared import Case, Line, compared, of_accounts, of_batch
-from calc_stream.evidence.told import gather
+from calc_stream.evidence.case import Case
+from calc_stream.evidence.compared import Line, compared, of_accounts, of_batch
 from calc_stream.factors import load, load_method
-from calc_stream.ledger.store import open_store
-from calc_stream.statements import Statements
 from wire.errors import ConfigError
-from wire.journal import open_reader
 
 EXAMPLES = """examples:
   wattprint whatif B-0007 --factor grid=cn-cq-grid             of the demo, running or stopped
@@ -44,7 +35,6 @@ EXAMPLES = """examples:
   wattprint whatif B1 --as-model rewired.toml --method pact3 --factors our-factors \\
       --model model.toml --events events.jsonl --readings readings.jsonl
 """
-_FILES = ("model", "events", "readings")
 _POLICY = ("setup", "setup_max_s", "idle", "spread")
 
 
@@ -81,13 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--as-method", metavar="ID", help="another method profile")
     change.add_argument("--as-model", type=Path, metavar="FILE", help="another site model")
     change.add_argument("--as-factors", type=Path, metavar="DIR", help="other own factor files")
-    add_places(parser)
-    files = parser.add_argument_group("from files instead of a journal")
-    for name in _FILES:
-        action = "append" if name == "model" else "store"
-        help_ = "as wattprint compute has it"
-        files.add_argument(f"--{name}", type=Path, action=action, metavar="FILE", help=help_)
-    files.add_argument("--factors", type=Path, metavar="DIR", help="own factor files")
+    add_records(parser)
     parser.add_argument("--method", metavar="ID", help="the method before the change")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
@@ -105,33 +89,16 @@ def whatif(args: argparse.Namespace) -> Answer:
         raise ConfigError("whatif: name a batch, or a month with --month 2026-11")
     if not (args.factor or args.policy or args.as_method or args.as_model or args.as_factors):
         raise ConfigError("whatif: say what is to be different: --factor, --policy, --as-method …")
-    given = [name for name in _FILES if getattr(args, name) is not None]
-    if given and len(given) < len(_FILES):
-        lacking = " and ".join(f"--{name}" for name in _FILES if name not in given)
-        raise ConfigError(f"whatif: {lacking}: is missing beside --{given[0]}")
-    before, after = _of_files(args) if given else _of_journal(args)
-    before, after = _by_method(before), _changed(_by_method(after), args)
+    method = None if args.method is None else load_method(args.method)
+    before, after = case_of(args, method, lambda versions: _rewired(versions, args))
+    before, after = by_method(before), _changed(by_method(after), args)
     if args.batch is not None:
         sides = of_batch(before, args.batch), of_batch(after, args.batch)
     else:
-        first, last = _month(args.month, _newest(before))
+        first, last = month_of(args.month, before, "whatif")
         sides = of_accounts(before, first, last), of_accounts(after, first, last)
     about = args.batch if args.batch is not None else args.month
     return Answer(before.versions.site, about, _side(before), _side(after), compared(*sides))
-
-
-def _of_files(args: argparse.Namespace) -> tuple[Case, Case]:
-    method = load_method(args.method or "gbt24067")
-    factors = load(args.factors)
-
-    versions = Versions.of(parse_model(read_text(path), str(path)) for path in args.model)
-
-    def case(versions: Versions) -> Case:
-        events = list(parse_events(read_text(args.events), str(args.events)))
-        readings = parse_readings(read_text(args.readings), str(args.readings), versions.meters)
-        return Case(versions, events, readings, factors, method)
-
-    return case(versions), case(_rewired(versions, args))
 
 
 def _rewired(versions: Versions, args: argparse.Namespace) -> Versions:
@@ -141,61 +108,18 @@ def _rewired(versions: Versions, args: argparse.Namespace) -> Versions:
     return versions.with_(parse_model(read_text(args.as_model), str(args.as_model)))
 
 
-def _of_journal(args: argparse.Namespace) -> tuple[Case, Case]:
-    """As everything stands at the ledger's offset."""
-    ledger, journal = places(args)
-    with closing(open_store(ledger)) as store:
-        site = site_of(store, ledger, args.site)
-        offset, data, _ = store.state(site)
-        stated = next((r.method for r in store.rows(site) if args.batch in (None, r.batch)), None)
-    method = load_method(args.method or stated or "gbt24067")
-    state = SiteState.from_bytes(data)
-    if state.versions is None:
-        raise ConfigError(f"whatif: site {site} has no model yet")
-    with closing(open_reader(journal)) as reader:
-        factors = [r for r in reader.of_kind(site, "factor") if r.offset <= offset]
-        if not factors:
-            raise ConfigError("whatif: the journal holds no factors of this ledger")
-        corrections = reader.of_kind(site, "correction")
-        statements = Statements(r for r in corrections if r.offset <= offset)
-
-        def case(versions: Versions) -> Case:
-            records = takewhile(lambda r: r.offset <= offset, reader.walk(site))
-            told = gather(records, versions, factors[-1], statements)
-            known = told.factors or load()
-            events = [*told.events.values()]
-            return Case(versions, events, told.readings, known, method, state.frontier_ms)
-
-        before = case(state.versions)
-        return before, before if args.as_model is None else case(_rewired(state.versions, args))
-
-
-def _by_method(case: Case) -> Case:
-    return _with(case, lambda model: method_model(model, case.method))
-
-
-def _with(case: Case, change: Callable[[SiteModel], SiteModel]) -> Case:
-    """Every version changed alike."""
-    models = [change(reign.model) for reign in case.versions.reigns]
-    return replace(case, versions=Versions.of(models))
-
-
-def _newest(case: Case) -> SiteModel:
-    return case.versions.reigns[-1].model
-
-
 def _changed(case: Case, args: argparse.Namespace) -> Case:
     """The other side. Raises ConfigError naming the option."""
     if args.as_factors is not None:
         case = replace(case, factors=load(args.as_factors))
     if args.as_method is not None:
-        case = _by_method(replace(case, method=load_method(args.as_method)))
+        case = by_method(replace(case, method=load_method(args.as_method)))
     for source, factor in _pairs("--factor", args.factor, case.versions.sources):
         if factor not in case.factors.names():
             raise ConfigError(f"whatif: --factor: there is no factor, series or entry {factor!r}")
-        case = _with(case, partial(_by_factor, source, factor))
+        case = with_models(case, partial(_by_factor, source, factor))
     for key, value in _pairs("--policy", args.policy, _POLICY):
-        case = _with(case, partial(_by_policy, key, value))
+        case = with_models(case, partial(_by_policy, key, value))
     return case
 
 
@@ -234,18 +158,8 @@ def _pairs(option: str, said: list[str], known: Collection[str]) -> Iterator[tup
         yield name, value
 
 
-def _month(text: str, model: SiteModel) -> tuple[int, int]:
-    """From its first midnight at the site to the next month's. Raises ConfigError."""
-    try:
-        first = datetime.strptime(text, "%Y-%m").replace(tzinfo=ZoneInfo(model.timezone))
-    except (ValueError, ZoneInfoNotFoundError) as exc:
-        raise ConfigError(f"whatif: --month: {text!r} is not a month such as 2026-11") from exc
-    last = (first + timedelta(days=32)).replace(day=1)
-    return round(first.timestamp()) * 1000, round(last.timestamp()) * 1000
-
-
 def _side(case: Case) -> Side:
-    model = _newest(case)
+    model = newest(case)
     policy = {key: str(getattr(model.policy, key)) for key in _POLICY}
     sources = {name: source.factor for name, source in model.sources.items()}
     return Side(case.method.id, case.factors.hash, sources, policy)

@@ -1,32 +1,21 @@
 """Pure: the same records by other factors, another policy, method or model, line beside line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 import msgspec
 
-from calc_stream.core import Event, Ledger, Readings, Versions, burdens, problems_of, recompute
+from calc_stream.core import burdens
 from calc_stream.core.accounts import Cells
 from calc_stream.core.decimals import significant
 from calc_stream.core.pools import spreading_of
-from calc_stream.factors import FactorSet, Method, Rates, by_source, given_of, marks_of
+from calc_stream.evidence.case import Case, posted, posted_within, rates_of
+from calc_stream.factors import by_source
 from wire.errors import BadData
 from wire.units import convert, kind
 
 _DIGITS = 12
-
-
-@dataclass(frozen=True)
-class Case:
-    """Everything a result follows from. `to_ms`: computed up to there; None: to the last reading."""
-
-    versions: Versions
-    events: Sequence[Event]
-    readings: Readings
-    factors: FactorSet
-    method: Method
-    to_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,11 +47,11 @@ class Line(msgspec.Struct, frozen=True):
 
 def of_batch(case: Case, batch: str) -> dict[str, Figure]:
     """All energy the batch bears by source. Raises BadData."""
-    ledger = _posted(case, None)
+    ledger = posted(case)
     spreading = spreading_of(ledger, case.events)
     if batch not in spreading.batches:
         raise BadData(f"batch {batch!a} is in no event up to there")
-    rates = _rates(case, ledger)
+    rates = rates_of(case, ledger)
     borne, _ = burdens(spreading.batches, spreading.sums, spreading.transfers())
     found: dict[str, Figure] = {}
     for source, periods in sorted(by_source(borne[batch].total()).items()):
@@ -75,10 +64,9 @@ def of_batch(case: Case, batch: str) -> dict[str, Figure]:
 def of_accounts(case: Case, from_ms: int, to_ms: int) -> dict[str, Figure]:
     """What every account received between two instants, pools not yet spread, in kWh; carriers that
     are no energy only weigh. Raises BadData."""
-    ledger = _posted(case, (from_ms, to_ms))
-    rates = _rates(case, ledger)
+    part = posted_within(case, (from_ms, to_ms))
     named: dict[str, Cells] = {}
-    for account, cells in sorted(ledger.sums().items()):
+    for account, cells in sorted(part.sums.items()):
         own = named.setdefault(account.name, {})
         for key, quanta in cells.items():
             own[key] = own.get(key, 0) + quanta
@@ -91,7 +79,7 @@ def of_accounts(case: Case, from_ms: int, to_ms: int) -> dict[str, Figure]:
             if kind(carrier.unit) == "energy":
                 per_quantum = convert(carrier.unit, "kWh") / carrier.quanta_per_unit
                 amount += sum(periods.values()) * per_quantum
-        found[name] = Figure("kWh", amount, rates.mass(sources).total)
+        found[name] = Figure("kWh", amount, part.rates.mass(sources).total)
     return found
 
 
@@ -107,22 +95,6 @@ def compared(before: Mapping[str, Figure], after: Mapping[str, Figure]) -> list[
 
 
 _NOTHING = Figure("kWh", Fraction(0), Fraction(0))
-
-
-def _posted(case: Case, span: tuple[int, int] | None) -> Ledger:
-    from_ms, to_ms = span if span is not None else (None, case.to_ms)
-    if case.to_ms is not None and to_ms is not None:
-        to_ms = min(to_ms, case.to_ms)
-    marks = marks_of(case.versions, case.factors)
-    ledger = recompute(case.versions, case.events, case.readings, from_ms, to_ms, marks)
-    for problem in problems_of(ledger, case.events):
-        raise BadData(f"event {problem.event.id}: {problem.key}: {problem.text}")
-    return ledger
-
-
-def _rates(case: Case, ledger: Ledger) -> Rates:
-    """The rates of all periods, contracts included."""
-    return Rates(case.versions, case.factors, case.method, given_of(ledger.sums()))
 
 
 def _sum(side: Mapping[str, Figure]) -> Figure:
