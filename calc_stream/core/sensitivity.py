@@ -1,30 +1,30 @@
 """How energy of an account moves with each meter's flow: the derivative of the tracing, by interval.
 
-Forwards a place holds content c, backwards the account has a part p of what leaves there. More flow f
-through an outlet takes from what the place's other outlets share, so with D the divisor of a bus
-(see `outlets`) d/df of an outflow is c (p_end - p_rest) / D, and of an inflow -c (p - p_rest) / D: one
-solve forwards and one backwards give the derivative for every meter. Floats: what comes out is an
+Forwards a place holds content c, backwards a quantum there has a value: the measure that becomes of it
+(`ways` turns both into the derivative by each flow). One solve forwards and one backwards give it for
+every meter. With stores each source is followed apart, since a store gives the mix it was given, and a
+quantum put in is worth what the store gives of it later (`held`). Floats: what comes out is an
 uncertainty, no account. Loops are eliminated element by element in a fixed order, without BLAS.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from calc_stream.core.known import known_links
-from calc_stream.core.outlets import Place, outlets
+from calc_stream.core.held import Held, Moves, Worth, held, worth
 from calc_stream.core.plant import Carrier, Meter, SiteModel
 from calc_stream.core.postings import network_of
 from calc_stream.core.receivers import Nodes, shares_at
 from calc_stream.core.registers import flows_between
 from calc_stream.core.series import Readings
 from calc_stream.core.tracing import is_loop
-from calc_stream.core.whole import Rows, Whole
+from calc_stream.core.ways import Floats, ways_of
+from calc_stream.core.whole import Rows
 
-Floats = npt.NDArray[np.float64]
 _NOTHING = 1e-12  # a pivot below it: what goes round in the loop does not die away
+
+Values = Mapping[str, Floats]  # by node, export, store, place, and `residual:` of a place
 
 
 @dataclass(frozen=True)
@@ -37,28 +37,21 @@ class Slope:
     slope: Floats
 
 
-@dataclass
-class _Way:
-    """How a place shares out: part by outflow, what stays, and what a flow is divided by."""
+@dataclass(frozen=True)
+class _Layer:
+    """What is followed together: `brings`, by source or store, of each quantum that leaves it;
+    `values`: what that is worth at a place."""
 
-    place: Place
-    parts: list[Floats]
-    stay: Floats
-    divisor: Floats | None  # None: the shares do not depend on flows
-
-
-def is_covered(model: SiteModel) -> bool:
-    """Whether the derivative below holds for a model: not yet with stores, links of known flow or
-    outputs made apart by reference efficiencies."""
-    known = known_links(model) or model.stores
-    return not known and all(meter.reference is None for meter in model.meters)
+    brings: Mapping[str, Floats]
+    values: Values
 
 
 class Sensitivity:
     """Of a measure (kWh, kg) of accounts together, between neighbouring `edges`.
 
     `accounts`: how much of each account counts (a batch 1, what it was made of its quantity over the
-    good one, ...); `weights`: by source, the measure of one quantum, in each interval.
+    good one, ...); `weights`: by source, the measure of one quantum, in each interval. With stores the
+    first edge is where these first appeared.
     """
 
     def __init__(
@@ -73,51 +66,56 @@ class Sensitivity:
         self._model, self._accounts, self.edges = model, accounts, edges
         self._rows = max(edges.size - 1, 0)
         self._weights = weights
-        whole = {
-            meter: flow.quanta
-            for meter, flow in flows_between(edges, model.meters, readings).items()
-        }
+        flows = flows_between(edges, model.meters, readings)
+        whole = {meter: flow.quanta for meter, flow in flows.items()}
         self._flows = {name: flow.astype(np.float64) for name, flow in whole.items()}
-        self._groups = network_of(model).groups
-        self._ways = {p.name: self._way(p, whole) for group in self._groups for p in group}
-        self._given = {name: self._share(nodes, name) for name in model.nodes}
-        self._parts = self.backwards({})
+        network = network_of(model)
+        self._groups, self._ways = network.groups, ways_of(network, whole, self._rows)
+        self._zero = np.zeros(self._rows)
+        counted = {name: self._share(nodes, name) for name in model.nodes}
+        counted |= {n: self._zero + accounts.get(f"export:{n}", 0.0) for n in model.exports}
+        counted |= {n: self._zero + accounts.get(f"store:{n}", 0.0) for n in model.stores}
+        self._counted = counted
+        self._stores, self._sources = tuple(sorted(model.stores)), tuple(sorted(weights))
+        self._held = self._filled() if self._stores else None
+        self._all = self._layers({})
 
     def slopes(self) -> Iterator[Slope]:
         """Every meter's derivative."""
-        contents = self._forwards()
+        layers, later = self._all
+        contents = [self._forwards(layer.brings) for layer in layers]
         for meter in self._model.meters:
-            slope = np.zeros(self._rows)
-            if meter.start in self._weights:
-                slope = slope + self._weights[meter.start] * self._part(meter.end)
-            for name, outwards in ((meter.start, True), (meter.end, False)):
-                way = self._ways.get(name)
-                if way is not None and way.divisor is not None:
-                    slope = slope + contents[name] * self._turned(way, meter, outwards)
+            slope = self._of_stores(meter, later)
+            ways = [w for w in self._ways.values() if meter.id in w.weights or meter.id in w.moves]
+            for layer, content in zip(layers, contents, strict=True):
+                if meter.start in layer.brings:
+                    slope = slope + layer.brings[meter.start] * layer.values[meter.end]
+                for way in ways:
+                    slope = slope + content[way.place.name] * way.turned(meter, layer.values)
             carrier = self._model.carriers[meter.carrier]
             yield Slope(meter, carrier, self._flows[meter.id], slope)
 
     def value(self, through: Mapping[str, Floats] | None = None) -> float:
-        """The measure itself; `through`: only what passed by meters weighed 1 there, by interval."""
+        """The measure itself; `through`: only what passed by meters weighed 1 there, by interval, so
+        nothing of what stores held when they appeared."""
         through = through or {}
-        parts = self.backwards(through) if through else self._parts
-        total = 0.0
+        layers, later = self._layers(through) if through else self._all
+        total = later.opening + self._begun() if later and not through else 0.0
         for meter in self._model.meters:
-            if meter.start in self._weights:
-                came = self._flows[meter.id] * self._weights[meter.start]
-                weighed = came * parts[meter.end] * through.get(meter.id, 1.0)
-                total += float(np.add.reduce(weighed))
+            for layer in layers if meter.start in self._weights else ():
+                if meter.start in layer.brings:
+                    came = self._flows[meter.id] * layer.brings[meter.start]
+                    weighed = came * layer.values[meter.end] * through.get(meter.id, 1.0)
+                    total += float(np.add.reduce(weighed))
         return total
 
-    def backwards(self, through: Mapping[str, Floats]) -> dict[str, Floats]:
-        """The accounts' part of what is at each place, node and export."""
-        zero = np.zeros(self._rows)
-        parts = dict.fromkeys(self._model.exports, zero)
-        parts |= {n: zero + self._accounts.get(f"export:{n}", 0.0) for n in self._model.exports}
-        parts |= self._given
+    def backwards(self, counted: Values, through: Mapping[str, Floats]) -> dict[str, Floats]:
+        """What a quantum is worth at each place, from what it is worth at the ends."""
+        zero, values = self._zero, dict(counted)
         for group in reversed(self._groups):
             names = [place.name for place in group]
-            given = {name: self._ways[name].stay * self._residual(name) for name in names}
+            stuck = {name: values.setdefault(f"residual:{name}", zero) for name in names}
+            given = {name: self._ways[name].stay * stuck[name] for name in names}
             inside: dict[tuple[str, str], Floats] = {}
             for name in names:
                 way = self._ways[name]
@@ -126,19 +124,111 @@ class Sensitivity:
                     if edge.end in names:
                         inside[edge.end, name] = inside.get((edge.end, name), zero) + part
                     else:
-                        given[name] = given[name] + part * parts[edge.end]
-            stuck = {name: zero + self._residual(name) for name in names}
-            parts |= _solved(names, given, inside, stuck) if is_loop(group) else given
-        return parts
+                        given[name] = given[name] + part * values[edge.end]
+            values |= _solved(names, given, inside, stuck) if is_loop(group) else given
+        return values
 
-    def _forwards(self) -> dict[str, Floats]:
-        """The measure of what each place gathered."""
-        zero = np.zeros(self._rows)
-        inbox = dict.fromkeys(self._ways, zero)
+    def _layers(self, through: Mapping[str, Floats]) -> tuple[list[_Layer], Worth | None]:
+        """One for all sources; with stores one for each, and what content is worth after each row."""
+        residuals = {f"residual:{name}": self._zero + self._residual(name) for name in self._ways}
+        values = self.backwards(self._counted | residuals, through)
+        if self._held is None:
+            return [_Layer(self._weights, values)], None
+        into = [self._into(store, through) for store in self._stores]
+        later = self._worth(self._held, values, into, through)
+        layers = []
+        for at, source in enumerate(self._sources):
+            weight = self._weights[source]
+            of_source = {name: weight * value for name, value in values.items()}
+            for store, parts in enumerate(into):
+                more = later.content[:, store, at]
+                of_source = {n: value + more * parts[n] for n, value in of_source.items()}
+            brings = {source: self._zero + 1}
+            brings |= {n: self._held.given[:, i, at] for i, n in enumerate(self._stores)}
+            layers.append(_Layer(brings, of_source))
+        return layers, later
+
+    def _worth(
+        self, there: Held, values: Values, into: Sequence[Values], through: Mapping[str, Floats]
+    ) -> Worth:
+        """`into`: by store, the part of what is at a place that ends there."""
+        out = np.stack([self._taken(store) for store in self._stores], axis=1)
+        kept = [self._accounts.get(f"store:{store}", 0.0) for store in self._stores]
+        brought = np.stack([self._sent(store, values, through) for store in self._stores], axis=1)
+        passed = np.stack([self._all_sent(parts, through) for parts in into], axis=2)
+        weights = np.stack([self._weights[source] for source in self._sources], axis=1)
+        return worth(there, out, passed, brought - out * np.array(kept), weights)
+
+    def _filled(self) -> Held:
+        """What was in the stores, by the meters."""
+        rows, stores = self._rows, self._stores
+        into = [self._into(store, {}) for store in stores]
+        arriving = np.zeros((rows, len(stores), len(self._sources)))
+        for at, parts in enumerate(into):
+            for source, name in enumerate(self._sources):
+                arriving[:, at, source] = self._sent(name, parts, {})
+        meters = self._model.meters
+        entered = [
+            sum((self._flows[m.id] for m in meters if m.end == n), self._zero) for n in stores
+        ]
+        moves = Moves(
+            np.stack([self._taken(store) for store in stores], axis=1),
+            np.stack(entered, axis=1),
+            arriving,
+            np.stack([self._all_sent(parts, {}) for parts in into], axis=2),
+        )
+        return held(self._model.stores, self._sources, moves)
+
+    def _begun(self) -> float:
+        """What stores that count themselves held when they appeared."""
+        kept = [
+            (self._accounts.get(f"store:{n}", 0.0), self._model.stores[n]) for n in self._stores
+        ]
+        held = [(part * float(q), s) for part, st in kept for s, q in st.content.items() if part]
+        return sum(amount * float(self._weights[source][0]) for amount, source in held)
+
+    def _into(self, store: str, through: Mapping[str, Floats]) -> dict[str, Floats]:
+        """The part of what is at a place that ends in the store."""
+        ends = dict.fromkeys(self._counted, self._zero) | {store: self._zero + 1}
+        return self.backwards(ends, through)
+
+    def _all_sent(self, values: Values, through: Mapping[str, Floats]) -> Floats:
+        return np.stack([self._sent(name, values, through) for name in self._stores], axis=1)
+
+    def _sent(self, start: str, values: Values, through: Mapping[str, Floats]) -> Floats:
+        """What all that left a source or a store is worth where its meters end."""
+        found = self._zero
         for meter in self._model.meters:
-            if meter.start in self._weights and meter.end in inbox:
-                came = self._flows[meter.id] * self._weights[meter.start]
-                inbox[meter.end] = inbox[meter.end] + came
+            if meter.start == start:
+                went = self._flows[meter.id] * through.get(meter.id, 1.0)
+                found = found + went * values[meter.end]
+        return found
+
+    def _taken(self, store: str) -> Floats:
+        return self._sent(store, dict.fromkeys(self._counted | self._ways, self._zero + 1), {})
+
+    def _of_stores(self, meter: Meter, later: Worth | None) -> Floats:
+        """What a quantum more through a store's meter changes besides where its content goes."""
+        slope = self._zero
+        if later is None or self._held is None:
+            return slope
+        if meter.start in self._stores:
+            at, kept = self._stores.index(meter.start), self._accounts.get(f"store:{meter.start}")
+            slope = slope + later.taken[:, at]
+            for source, name in enumerate(self._sources):
+                left = later.content[:, at, source] + (kept or 0.0) * self._weights[name]
+                slope = slope - self._held.given[:, at, source] * left
+        if meter.end in self._stores:
+            efficiency = float(self._model.stores[meter.end].efficiency)
+            slope = slope + efficiency * later.level[:, self._stores.index(meter.end)]
+        return slope
+
+    def _forwards(self, brings: Mapping[str, Floats]) -> dict[str, Floats]:
+        """What each place gathered."""
+        inbox = dict.fromkeys(self._ways, self._zero)
+        for meter in self._model.meters:
+            if meter.start in brings and meter.end in inbox:
+                inbox[meter.end] = inbox[meter.end] + self._flows[meter.id] * brings[meter.start]
         for group in self._groups:
             names = [place.name for place in group]
             outside: list[tuple[str, str, Floats]] = []
@@ -147,7 +237,7 @@ class Sensitivity:
                 way = self._ways[name]
                 for edge, part in zip(way.place.outflows, way.parts, strict=True):
                     if edge.end in names:
-                        inside[name, edge.end] = inside.get((name, edge.end), zero) + part
+                        inside[name, edge.end] = inside.get((name, edge.end), self._zero) + part
                     elif edge.end in inbox:
                         outside.append((name, edge.end, part))
             if is_loop(group):
@@ -156,37 +246,6 @@ class Sensitivity:
             for name, end, part in outside:
                 inbox[end] = inbox[end] + inbox[name] * part
         return inbox
-
-    def _turned(self, way: _Way, meter: Meter, outwards: bool) -> Floats:
-        """By how much a quantum through the meter turns a unit of the place's content to us."""
-        divisor = way.divisor
-        assert divisor is not None  # noqa: S101
-        here = self._parts[way.place.name]
-        follows_outflow = way.place.spreads or not way.place.mixes
-        if not outwards:
-            return (
-                np.zeros(self._rows) if follows_outflow else _over(self._rest(way) - here, divisor)
-            )
-        before = here if follows_outflow else self._rest(way)
-        return _over(self._part(meter.end) - before, divisor)
-
-    def _rest(self, way: _Way) -> Floats:
-        """The accounts' part of what no meter of a bus explains: its links', or its residual's."""
-        links = [
-            (edge, part)
-            for edge, part in zip(way.place.outflows, way.parts, strict=True)
-            if not isinstance(edge, Meter)
-        ]
-        if not links:
-            return np.zeros(self._rows) + self._residual(way.place.name)
-        shares = [float(edge.share if edge.share is not None else 1) for edge, _ in links]
-        found = np.zeros(self._rows)
-        for (edge, _), share in zip(links, shares, strict=True):
-            found = found + share / sum(shares) * self._part(edge.end)
-        return found
-
-    def _part(self, end: str) -> Floats:
-        return self._parts[end]
 
     def _residual(self, place: str) -> float:
         return self._accounts.get(f"residual:{place}", 0.0)
@@ -200,37 +259,6 @@ class Sensitivity:
                 part = share.weights.astype(np.float64) / share.whole.astype(np.float64)
                 found = found + counts * part
         return found
-
-    def _way(self, place: Place, flows: dict[str, Whole]) -> _Way:
-        ways = outlets(place, flows, {}, self._rows)
-        whole = np.broadcast_to(ways.whole, ways.stay.shape).astype(np.float64)
-        parts = [out.astype(np.float64) / whole for out in ways.out]
-        stay = ways.stay.astype(np.float64) / whole
-        return _Way(place, parts, stay, self._divisor(place))
-
-    def _divisor(self, place: Place) -> Floats | None:
-        drawn = [self._flows[e.id] for e in place.outflows if isinstance(e, Meter)]
-        arrived = [self._flows[e.id] for e in place.inflows if isinstance(e, Meter)]
-        if place.mixes:
-            return _sum(drawn if place.spreads else arrived, self._rows)
-        by_flow = len({edge.end for edge in place.outflows}) > 1 and not any(
-            edge.share is not None for edge in place.outflows
-        )
-        return _sum(drawn, self._rows) if by_flow else None
-
-
-def _sum(columns: list[Floats], rows: int) -> Floats:
-    total = np.zeros(rows)
-    for column in columns:
-        total = total + column
-    return total
-
-
-def _over(numbers: Floats, divisor: Floats) -> Floats:
-    """Divided; nothing where nothing flows."""
-    empty = divisor == 0
-    result: Floats = np.where(empty, 0.0, numbers / np.where(empty, 1.0, divisor))
-    return result
 
 
 def _solved(

@@ -3,7 +3,8 @@
 A meter errs by one factor that it keeps, so its error does not average out over intervals, and what
 two batches got through it errs together. u(y)^2 = sum over meters of (J u)^2, J the derivative by the
 bias (`sensitivity`), u = limit of the class / sqrt 3, or the certificate's U / k (GUM: JCGM 100:2008,
-4.3 and 5.2). An edge inside a reading gap is a bounded term of its own. Floats, in a fixed order.
+4.3 and 5.2). Shares, losses, efficiencies and what stores began with are taken as the model tells them.
+An edge inside a reading gap is a bounded term of its own. Floats, in a fixed order.
 """
 
 import math
@@ -15,8 +16,9 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from calc_stream.core.plant import Carrier, Meter, SiteModel
-from calc_stream.core.sensitivity import Floats, Sensitivity, Slope
+from calc_stream.core.sensitivity import Sensitivity, Slope
 from calc_stream.core.series import Readings, Totals
+from calc_stream.core.ways import Floats
 from calc_stream.core.whole import Rows
 from wire.units import convert, kind
 

@@ -19,7 +19,7 @@ from calc_stream.core.edges import edges_within, extra_cuts
 from calc_stream.core.events import in_force
 from calc_stream.core.genealogy import inherited
 from calc_stream.core.receivers import Nodes, shares_at
-from calc_stream.core.sensitivity import Floats, Sensitivity, is_covered
+from calc_stream.core.sensitivity import Sensitivity
 from calc_stream.core.series import Span
 from calc_stream.core.uncertainty import (
     COVERAGE,
@@ -28,6 +28,7 @@ from calc_stream.core.uncertainty import (
     traceable_share,
     uncertainty_of,
 )
+from calc_stream.core.ways import Floats
 from calc_stream.core.whole import Rows
 from calc_stream.factors import Mass, Rates
 from wire.units import convert, kind
@@ -95,10 +96,9 @@ def grounds(
     readings: Readings,
     span: Span,
 ) -> Grounds | None:
-    """Of a time in which one version is in force; None for more, and for models of which it cannot
-    be told yet how sure a figure is."""
+    """Of a time in which one version is in force; None for more."""
     reigns = list(periods.versions.within(span))
-    if len(reigns) != 1 or not is_covered(reigns[0][0].model):
+    if len(reigns) != 1:
         return None
     model = reigns[0][0].model
     edges = edges_within(
@@ -111,7 +111,14 @@ def grounds(
 
 def budget(grounds: Grounds, batch: str, rates: Rates | None, mass: Mass | None) -> Budget:
     """`rates` and `mass` are None where the batch's mass is not known."""
-    accounts = {n: float(part) for n, part in accounts_of(grounds.batches, batch).items()}
+    return budget_of(grounds, accounts_of(grounds.batches, batch), rates, mass)
+
+
+def budget_of(
+    grounds: Grounds, counts: Mapping[str, Fraction], rates: Rates | None, mass: Mass | None
+) -> Budget:
+    """Of accounts together, each counted so often: what they got through one meter errs together."""
+    accounts = {name: float(part) for name, part in counts.items()}
     edges = window(grounds, accounts)
     rows = max(edges.size - 1, 0)
     biases = {m.id: bias for m in grounds.model.meters if (bias := bias_of(m)) is not None}
@@ -133,17 +140,20 @@ def budget(grounds: Grounds, batch: str, rates: Rates | None, mass: Mass | None)
     return Budget(_doubt(kwh, origins), kg, None if share is None else _text(share))
 
 
-def accounts_of(batches: Mapping[str, Batch], batch: str) -> dict[str, Fraction]:
-    """The batch accounts its figures add up, with how much of each."""
+def accounts_of(batches: Mapping[str, Batch], *names: str) -> dict[str, Fraction]:
+    """The batch accounts the figures of these batches add up, with how much of each."""
     units = {name: {name: 1} for name in batches}
     came, _ = inherited(batches, units)
-    counts = {name: part for name, part in came.get(batch, {}).items() if part}
-    counts[batch] = counts.get(batch, Fraction(0)) + 1
-    return {f"batch:{name}": count for name, count in sorted(counts.items())}
+    counts: dict[str, Fraction] = {}
+    for name in names:
+        for of, part in {**came.get(name, {}), name: came.get(name, {}).get(name, 0) + 1}.items():
+            counts[of] = counts.get(of, Fraction(0)) + part
+    return {f"batch:{name}": count for name, count in sorted(counts.items()) if count}
 
 
 def window(grounds: Grounds, accounts: Collection[str]) -> Rows:
-    """The edges from where one of the accounts first gets anything to where it last does."""
+    """The edges from where one of the accounts first gets anything to where it last does; with
+    stores from where these appear, since what they give is what they were given."""
     edges = grounds.edges
     gets = np.zeros(max(edges.size - 1, 0), dtype=np.bool_)
     for node in grounds.model.nodes:
@@ -151,7 +161,9 @@ def window(grounds: Grounds, accounts: Collection[str]) -> Rows:
             if share.account.name in accounts:
                 gets |= share.weights != 0
     rows = np.flatnonzero(gets)
-    return edges[int(rows[0]) : int(rows[-1]) + 2] if rows.size else edges[:0]
+    if not rows.size:
+        return edges[:0]
+    return edges[0 if grounds.model.stores else int(rows[0]) : int(rows[-1]) + 2]
 
 
 def _kwh_per_quantum(model: SiteModel, source: str) -> float:

@@ -85,8 +85,8 @@ class MeterTrail(msgspec.Struct, frozen=True):
 class Trail:
     """`entered`: exact quanta by source that came to the batch through the source's meters.
 
-    `grounds`: what its uncertainty stands on; None when nothing is posted, when versions of the
-    model follow each other, and for models it cannot be told of yet.
+    `grounds`: what its uncertainty stands on; None when nothing is posted, and when versions of the
+    model follow each other.
     """
 
     events: list[EventTrail]

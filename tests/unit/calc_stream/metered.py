@@ -25,7 +25,7 @@ from calc_stream.core.timeline import timelines
 from calc_stream.core.uncertainty import Uncertainty, bias_of, uncertainty_of
 
 T0 = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-KG = {"grid": 0.6, "pv": 0.05}  # kg for a kWh
+KG = {"grid": 0.6, "pv": 0.05, "gas": 0.2}  # kg for a kWh
 HEAD = """
 format = 1
 site = "p"

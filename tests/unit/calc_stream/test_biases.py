@@ -67,7 +67,7 @@ def test_the_traceable_share_is_what_passed_certified_meters_only() -> None:
     partly = Case(replace(plant.model, meters=without_pv), plant.events, plant.readings)
     found = partly.sensitivity("batch:A")
     entered = {s.meter.id: s.flow for s in found.slopes() if s.meter.start in KG}
-    own = found._parts["main"]
+    own = found._all[0][0].values["main"]
     from_grid = float((entered["m-grid"] * own).sum()) / 1e9
     assert traceable_share(found, partly.model) == pytest.approx(from_grid / found.value())
     assert traceable_share(plant.sensitivity("batch:A"), plant.model) == 0

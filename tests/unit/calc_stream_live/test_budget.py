@@ -98,6 +98,44 @@ def test_certificates_make_it_traceable_and_take_the_place_of_the_class(tmp_path
     assert its.kwh.meters[0].origin == "certificate: U 0.3 %, k 2"
 
 
+BATTERY = """
+[stores.battery]
+carrier = "electricity"
+level = "1"
+content = { grid = "1" }
+[[meters]]
+id = "m"
+from = "grid"
+to = "battery"
+unit = "kWh"
+class = "2"
+[[meters]]
+id = "m-press"
+from = "battery"
+to = "press"
+unit = "kWh"
+class = "1"
+"""
+
+
+def test_a_battery_on_the_way_has_a_budget_and_every_interval_of_it(tmp_path: Path) -> None:
+    """It holds 1 kWh and is charged with just what it gives, so both meters turn the mix of nothing:
+    what P takes errs with the meter that saw it leave, and with the level that both have told."""
+    model = MODEL.split("[[meters]]")[0].replace('[buses.main]\ncarrier = "electricity"\n', "")
+    plant = example(tmp_path, model + BATTERY)
+    its = found(plant, tmp_path / "calc", "P")
+    assert its.kwh.value == "0.057"
+    assert its.kwh.meters[0].meter == "m-press"
+    # Content and level stay one and the same, so 1 % more taken is 1 % more given.
+    assert float(its.kwh.meters[0].u95) == pytest.approx(2 * U * 0.057, rel=1e-5)
+    running = run_to_end(plant, tmp_path / "calc")
+    stated = row(running, "P")
+    models = versions_in_force(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
+    grounds = trail(gather(plant.writer.walk(SITE), models, None), "P", T0 + 180_000).grounds
+    assert grounds is not None
+    assert accounts_trail(grounds, "P")[0].amounts == {"grid": "0.057000"}
+
+
 def test_a_batch_counts_what_it_drew_of_others_all_the_way_back(tmp_path: Path) -> None:
     plant = example(tmp_path, CLASSES)
     running = run_to_end(plant, tmp_path / "calc")
