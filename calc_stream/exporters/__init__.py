@@ -1,30 +1,68 @@
 """Results for others: each file is one form, found by its name.
 
-A file has a sample `[exporter]` table in its docstring, `Settings`, `MEDIA_TYPE`, and
-`write(export, settings) -> bytes`. What is exported stands in the ledger, on disk.
+A file has a sample `[exporter]` table in its docstring, `Settings`, `MEDIA_TYPE`, `TAKES` (what of
+`WHAT` it writes) and `write(export, settings) -> bytes`, which raises ConfigError for what the form
+cannot say. What is exported stands in the ledger or among the published footprints, on disk.
 """
 
 import importlib
-from collections.abc import Sequence
+import pkgutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
+import msgspec
+
+from calc_stream.datasets.line import FootprintLine, line
+from calc_stream.footprints.declaration import Declaration
+from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.shelf import Shelf
 from calc_stream.ledger.products import product_rows
 from calc_stream.ledger.rows import BatchRow, ProductRow
 from calc_stream.ledger.store import Store
 from wire.errors import ConfigError
 
-WHAT = ("batches", "products")
+_LINES: dict[str, type[msgspec.Struct]] = {
+    "batches": BatchRow,
+    "products": ProductRow,
+    "footprints": FootprintLine,
+}
+WHAT = tuple(_LINES)
 
 
 @dataclass(frozen=True)
 class Export:
-    """`what`: batches or products. `offset`: the journal offset the ledger stands at."""
+    """`what`: one of `WHAT`. `offset`: the journal offset the rows stand at. `declaration`: what people
+    declare of footprints' products. `superseded`: ids of footprints others took the place of."""
 
     what: str
     site: str
     offset: int
-    rows: Sequence[BatchRow] | Sequence[ProductRow]
+    rows: Sequence[BatchRow] | Sequence[ProductRow] | Sequence[Footprint]
+    declaration: Declaration | None = None
+    superseded: frozenset[str] = frozenset()
+
+    @property
+    def footprints(self) -> list[Footprint]:
+        """The rows, where they are footprints."""
+        return [row for row in self.rows if isinstance(row, Footprint)]
+
+    @property
+    def in_force(self) -> list[Footprint]:
+        """Those no other took the place of."""
+        return [each for each in self.footprints if each.id not in self.superseded]
+
+    @property
+    def line_type(self) -> type[msgspec.Struct]:
+        """What a line of a table is."""
+        return _LINES[self.what]
+
+    def lines(self) -> list[BatchRow | ProductRow | FootprintLine]:
+        """The rows for tables."""
+        return [
+            line(row, row.id in self.superseded) if isinstance(row, Footprint) else row
+            for row in self.rows
+        ]
 
 
 def find(kind: str) -> ModuleType:
@@ -38,6 +76,30 @@ def find(kind: str) -> ModuleType:
         raise ConfigError(f"format: there is no exporter {kind!r}") from exc
 
 
+def shipped() -> list[str]:
+    """The names of ours."""
+    return sorted(each.name for each in pkgutil.iter_modules(__path__))
+
+
+def check(exporter: ModuleType, kind: str, what: str) -> None:
+    """Whether the form can say that. Raises ConfigError."""
+    if what not in exporter.TAKES:
+        takes = " or ".join(exporter.TAKES)
+        raise ConfigError(f"--format {kind}: does not hold {what}; take --what {takes}")
+
+
+def settings(exporter: ModuleType, kind: str, told: Iterable[str]) -> msgspec.Struct:
+    """The exporter's settings from texts "key=value". Raises ConfigError."""
+    parts = [text.partition("=") for text in told]
+    table = {key: value for key, _, value in parts}
+    try:
+        found: msgspec.Struct = msgspec.convert(table, exporter.Settings, strict=False)
+    except msgspec.ValidationError as exc:
+        known = ", ".join(exporter.Settings.__struct_fields__) or "none"
+        raise ConfigError(f"--set of format {kind}: {exc}; its settings: {known}") from exc
+    return found
+
+
 def gather(store: Store, site: str, what: str, product: str | None = None) -> Export:
     """The newest revision of every closed batch, or what follows from them per product."""
     latest = [row for row in store.latest(site) if product is None or row.product == product]
@@ -45,6 +107,15 @@ def gather(store: Store, site: str, what: str, product: str | None = None) -> Ex
     if what == "products":
         return Export(what, site, offset, product_rows(latest))
     return Export(what, site, offset, latest)
+
+
+def published(
+    shelf: Shelf, site: str, product: str | None = None, declaration: Declaration | None = None
+) -> Export:
+    """Every footprint, in the order of publishing, superseded ones marked."""
+    rows = shelf.all(site) if product is None else shelf.of(site, product)
+    offset = max((row.evidence.offset for row in rows), default=0)
+    return Export("footprints", site, offset, rows, declaration, frozenset(shelf.superseded(site)))
 
 
 def unverified(export: Export) -> int:

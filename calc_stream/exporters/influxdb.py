@@ -21,6 +21,7 @@ from calc_stream.exporters import Export
 from calc_stream.ledger.rows import BatchRow, ProductRow
 
 MEDIA_TYPE = "text/plain; charset=utf-8"
+TAKES = ("batches", "products")
 _ESCAPE = str.maketrans({",": "\\,", " ": "\\ ", "=": "\\=", "\n": "\\ "})
 _FIGURES = (
     *("energy_kwh", "kg_co2e", "good", "scrap", "kwh_per_unit", "kg_co2e_per_unit"),
@@ -37,7 +38,10 @@ def write(export: Export, settings: Settings) -> bytes:  # noqa: ARG001  nothing
     """The lines, after a comment that says what they are."""
     lines = [f"# {export.what} of {export.site} at offset {export.offset}"]
     for row in export.rows:
-        lines += _batch(row) if isinstance(row, BatchRow) else _product(row)
+        if isinstance(row, BatchRow):
+            lines += _batch(row)
+        elif isinstance(row, ProductRow):
+            lines += _product(row)
     return ("\n".join(lines) + "\n").encode()
 
 

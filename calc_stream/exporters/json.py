@@ -12,6 +12,7 @@ import msgspec
 from calc_stream.exporters import Export
 
 MEDIA_TYPE = "application/json"
+TAKES = ("batches", "products", "footprints")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,5 +30,10 @@ def write(export: Export, settings: Settings) -> bytes:
         "offset": export.offset,
         export.what: export.rows,
     }
+    if export.what == "footprints":
+        document["superseded"] = [
+            row.id for row in export.footprints if row.id in export.superseded
+        ]
+        document["declaration"] = export.declaration
     text = msgspec.json.encode(document)
     return msgspec.json.format(text, indent=settings.indent) + b"\n"

@@ -17,22 +17,16 @@ from typing import Any, Literal
 
 import msgspec
 
+from calc_stream.datasets.line import is_number
 from calc_stream.exporters import Export
-from calc_stream.ledger.rows import BatchRow, ProductRow
 from wire.errors import ConfigError
 
 MEDIA_TYPE = "application/vnd.apache.parquet"
+TAKES = ("batches", "products", "footprints")
 _PLACES = Decimal(1).scaleb(-18)
 _EXACT = Context(prec=38, rounding=ROUND_HALF_EVEN)
 _MAPS = frozenset(
     {"by_source", "value_adding", "overhead", "allocated", "inherited", "columns", "bought"}
-)
-_NUMBERS = frozenset(
-    {
-        *("energy_kwh", "kg_co2e", "kwh_per_unit", "kg_co2e_per_unit", "good", "scrap"),
-        *("measured_share", "interpolated_share", "difference_kwh", "difference_kg"),
-        "bought_kg_co2e",
-    }
 )
 # Told in full by the API and the JSON form.
 _LEFT_OUT = frozenset({"by_period"})
@@ -52,10 +46,9 @@ def write(export: Export, settings: Settings) -> bytes:
     except ImportError as exc:
         cure = "needs pyarrow: pip install 'wattprint[parquet]'"
         raise ConfigError(f"format parquet: {cure}") from exc
-    row_type = ProductRow if export.what == "products" else BatchRow
-    fields = [f for f in msgspec.structs.fields(row_type) if f.name not in _LEFT_OUT]
+    fields = [f for f in msgspec.structs.fields(export.line_type) if f.name not in _LEFT_OUT]
     schema = pa.schema([(_column(f.name), _type(pa, f.name, f.type)) for f in fields])
-    rows = [msgspec.structs.asdict(row) for row in export.rows]
+    rows = [msgspec.structs.asdict(row) for row in export.lines()]
     values = [[_value(f.name, row[f.name]) for row in rows] for f in fields]
     about = {"site": export.site, "offset": str(export.offset), "what": export.what}
     table = pa.table(values, schema=schema.with_metadata(about))
@@ -69,7 +62,7 @@ def _column(name: str) -> str:
 
 
 def _type(pa: Any, name: str, told: Any) -> Any:
-    if name in _NUMBERS:
+    if is_number(name):
         return pa.decimal128(38, 18)
     if name in _MAPS:
         return pa.map_(pa.string(), pa.decimal128(38, 18))
@@ -80,7 +73,7 @@ def _type(pa: Any, name: str, told: Any) -> Any:
 
 
 def _value(name: str, value: Any) -> Any:
-    if name in _NUMBERS:
+    if is_number(name):
         return None if value is None else _decimal(value)
     if isinstance(value, Mapping):
         numbers = name in _MAPS

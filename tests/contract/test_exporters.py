@@ -1,4 +1,4 @@
-"""Every exporter keeps what the folder promises, on closed batches and on products."""
+"""Every exporter keeps what the folder promises, on closed batches, products and footprints."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,16 +17,25 @@ import pytest
 
 from calc_stream import exporters
 from calc_stream.exporters import Export
+from calc_stream.footprints.declaration import Declaration
+from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.shelf import open_shelf
 from calc_stream.ledger.products import product_rows
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.ledger.store import open_store
+from tests.unit.calc_stream_live import footprints_sample
 from tests.unit.calc_stream_live.plant import SITE, Plant, run_to_end
 from wire import config
 from wire.errors import ConfigError
 
 FOLDER = Path(exporters.__file__).parent
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
-TEXTS = [name for name in NAMES if name != "parquet"]
+TEXTS = [
+    name
+    for name in NAMES
+    if exporters.find(name).MEDIA_TYPE.startswith(("text/", "application/json"))
+]
+OF_BATCHES = [name for name in TEXTS if "batches" in exporters.find(name).TAKES]
 GOLDEN = Path(__file__).parent / "exporters"
 
 ROWS = [
@@ -85,6 +95,16 @@ EXPORTS = [
     Export("batches", "cq", 0, []),
     Export("products", "cq", 0, []),
 ]
+FIRST, SECOND = footprints_sample.sample(), footprints_sample.complete()
+PUBLISHED = Export(
+    "footprints",
+    "cq-wheel",
+    4790,
+    [FIRST, SECOND],
+    footprints_sample.declaration(),
+    frozenset({FIRST.id}),
+)
+ALL = [*EXPORTS, PUBLISHED, replace(PUBLISHED, rows=[])]
 
 
 def test_there_are_exporters() -> None:
@@ -103,18 +123,23 @@ def test_an_exporter_has_a_sample_settings_and_a_media_type(name: str) -> None:
     assert exporter.Settings.__struct_config__.forbid_unknown_fields
     assert issubclass(exporter.Settings, msgspec.Struct)
     assert "/" in exporter.MEDIA_TYPE
+    assert set(exporter.TAKES) <= set(exporters.WHAT)
 
 
-@pytest.mark.parametrize("export", EXPORTS, ids=lambda export: f"{export.what}-{len(export.rows)}")
+@pytest.mark.parametrize("export", ALL, ids=lambda export: f"{export.what}-{len(export.rows)}")
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_exports_are_equal_bytes(name: str, export: Export) -> None:
     exporter = exporters.find(name)
+    if export.what not in exporter.TAKES:
+        with pytest.raises(ConfigError, match=f"does not hold {export.what}; take --what"):
+            exporters.check(exporter, name, export.what)
+        return
     first = exporter.write(export, exporter.Settings())
     assert first == exporter.write(export, exporter.Settings())
-    assert first.endswith(b"PAR1" if name == "parquet" else b"\n")
+    assert first.endswith(b"\n") == (name in TEXTS)
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", OF_BATCHES)
 def test_every_row_says_what_it_stands_on(name: str) -> None:
     exporter = exporters.find(name)
     for export in EXPORTS[:2]:
@@ -166,11 +191,66 @@ def test_parquet_reads_back_as_numbers_times_and_maps() -> None:
     assert (product["batches"], product["good"]) == (2, Decimal(100))
 
 
-def test_without_pyarrow_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    exporter = exporters.find("parquet")
-    with pytest.raises(ConfigError, match=r"pip install 'wattprint\[parquet\]'"):
+@pytest.mark.parametrize(("name", "library"), [("parquet", "pyarrow"), ("xlsx", "xlsxwriter")])
+def test_without_its_library_the_cure_is_named(
+    name: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    exporter = exporters.find(name)
+    with pytest.raises(ConfigError, match=rf"pip install 'wattprint\[{name}\]'"):
         exporter.write(EXPORTS[0], exporter.Settings())
+
+
+def test_json_holds_footprints_whole_with_their_declaration_and_who_is_superseded() -> None:
+    exporter = exporters.find("json")
+    document = json.loads(exporter.write(PUBLISHED, exporter.Settings()))
+    told = msgspec.convert(document["footprints"], list[Footprint])
+    assert told == PUBLISHED.rows
+    assert document["superseded"] == [FIRST.id]
+    assert msgspec.convert(document["declaration"], Declaration) == PUBLISHED.declaration
+
+
+def test_csv_has_a_line_a_footprint_and_marks_the_superseded() -> None:
+    exporter = exporters.find("csv")
+    text = exporter.write(PUBLISHED, exporter.Settings()).decode("utf-8-sig")
+    first, second = csv.DictReader(io.StringIO(text))
+    assert (first["id"], first["superseded"], first["draft"]) == (FIRST.id, "true", "true")
+    assert (second["superseded"], second["boundary"]) == ("false", "cradle_to_gate")
+    assert (second["grid_kWh"], second["gas_Nm3"]) == ("1340.000000", "238.000000")
+    assert second["kg_co2e_per_unit"] == SECOND.kg_co2e
+    assert second["upstream_kg_co2e_per_unit"] == "173.03"
+    assert second["start"] == "2026-09-30T16:00:00.000Z"
+    assert (first["basis"], first["offset"]) == (FIRST.evidence.basis, "4790")
+
+
+def test_parquet_has_footprints_as_numbers_and_maps() -> None:
+    exporter = exporters.find("parquet")
+    data = exporter.write(PUBLISHED, exporter.Settings())
+    first, _ = pq.read_table(io.BytesIO(data)).to_pylist()
+    assert first["kg_co2e_per_unit"] == Decimal(FIRST.kg_co2e)
+    assert dict(first["by_source"]) == {"gas": Decimal(238), "grid": Decimal(1340)}
+    assert (first["superseded"], first["batches"]) == (True, 2)
+
+
+def test_published_footprints_come_from_the_shelf_of_their_site(tmp_path: Path) -> None:
+    shelf = open_shelf(tmp_path)
+    first = footprints_sample.sample()
+    second = footprints_sample.complete(supersedes=(first.id,), cause="upstream")
+    shelf.add(first)
+    shelf.add(second)
+    export = exporters.published(shelf, first.site)
+    assert (export.rows, export.in_force, export.offset) == ([first, second], [second], 4790)
+    assert exporters.published(shelf, first.site, "another").rows == []
+    assert exporters.unverified(export) == 2
+
+
+def test_a_setting_that_is_not_there_is_refused_and_the_known_ones_named() -> None:
+    exporter = exporters.find("xlsx")
+    assert exporters.settings(exporter, "xlsx", ["lang=zh"]) == exporter.Settings("zh")
+    with pytest.raises(ConfigError, match=r"--set of format xlsx: .*; its settings: lang"):
+        exporters.settings(exporter, "xlsx", ["colour=red"])
+    with pytest.raises(ConfigError, match="Invalid enum value 'fr'"):
+        exporters.settings(exporter, "xlsx", ["lang=fr"])
 
 
 def test_a_product_is_the_mean_weighted_by_good_output() -> None:
@@ -194,14 +274,14 @@ def test_an_unknown_exporter_is_refused_by_name() -> None:
         exporters.find("papyrus")
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", OF_BATCHES)
 def test_what_the_engine_settled_is_exported_as_settled(name: str, tmp_path: Path) -> None:
     plant = Plant(tmp_path)
     plant.example_4()
     run_to_end(plant, tmp_path / "calc")
     store = open_store(tmp_path / "calc")
     exporter = exporters.find(name)
-    batches, products = (exporters.gather(store, SITE, what) for what in exporters.WHAT)
+    batches, products = (exporters.gather(store, SITE, what) for what in ("batches", "products"))
     assert batches.rows == store.rows(SITE)
     assert [(row.state, row.settled) for row in batches.rows] == [("settled", True)] * 2
     assert [row.settled_batches for row in products.rows] == [2]

@@ -61,7 +61,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[influxdb.Infl
         made = influxdb.open_sink(influxdb.Settings(url), directory)
         made.prepare()
         assert made.write(list(enumerate(plant_segments(directory), 1))) == []
-        for what in exporters.WHAT:
+        for what in exporter.TAKES:
             export = exporters.gather(store, SITE, what)
             assert export.rows
             assert made.write_lines(exporter.write(export, exporter.Settings())) == []
