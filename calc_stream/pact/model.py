@@ -60,7 +60,6 @@ class DataModelExtension(msgspec.Struct, frozen=True, rename="camel"):
 
     spec_version: str
     data_schema: str
-    documentation: str
     data: dict[str, Any]
 
 
