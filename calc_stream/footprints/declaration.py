@@ -42,11 +42,11 @@ pcf = "3fa85f64-5717-4562-b3fc-2c963f66afa6"   # optional: the supplier's footpr
 ~~~
 """
 
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import msgspec
 
+from calc_stream.core.decimals import parse_fraction
 from wire import config
 from wire.config import refuse
 
@@ -136,9 +136,9 @@ def load_declaration(path: Path) -> Declaration:
 
 def _check(path: Path, key: str, text: str, most: int | None = None) -> None:
     try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or value < 0 or (most is not None and value > most):
+        value = parse_fraction(text)
+    except ValueError:
+        value = None
+    if value is None or value < 0 or (most is not None and value > most):
         upto = "" if most is None else f" to {most}"
         raise refuse(path, key, f'{text!a} must be a decimal string from 0{upto}, such as "0.5"')

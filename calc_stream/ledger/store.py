@@ -7,8 +7,10 @@ in their order, it comes out the same, byte for byte. Nothing leaves for account
 this file.
 """
 
+import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +46,10 @@ CREATE TRIGGER only_forward BEFORE INSERT ON state WHEN EXISTS (SELECT 1 FROM st
     site = NEW.site AND offset > NEW.offset)
     BEGIN SELECT RAISE(ABORT, 'another calculator is further in this ledger'); END;
 """
+_NEWEST = (
+    "revision r WHERE site = ? AND revision = (SELECT MAX(revision) FROM revision"
+    " WHERE site = r.site AND batch = r.batch) ORDER BY batch"
+)
 FILE = "ledger.db"
 
 
@@ -89,11 +95,22 @@ class Store:
 
     def latest(self, site: str) -> list[BatchRow]:
         """The newest revision of every batch that has one, by id."""
-        query = (
-            "SELECT row FROM revision r WHERE site = ? AND revision = (SELECT MAX(revision) FROM"
-            " revision WHERE site = r.site AND batch = r.batch) ORDER BY batch"
-        )
-        return self._decoded(query, site)
+        return self._decoded(f"SELECT row FROM {_NEWEST}", site)
+
+    def hashes(self, site: str) -> dict[str, str]:
+        """SHA-256 of the newest revision of every batch that has one, as it is kept here."""
+        query = f"SELECT batch, row FROM {_NEWEST}"
+        rows = self._db.execute(query, (site,))
+        return {batch: hashlib.sha256(row).hexdigest() for batch, row in rows}
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """What is read within belongs together, whatever is written meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
 
     def accounts(self, site: str) -> dict[str, dict[str, int]]:
         """Posted quanta by account and source."""

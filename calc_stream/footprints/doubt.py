@@ -1,0 +1,62 @@
+"""How sure the sum of many batches is: one budget for all of them.
+
+A meter keeps its bias, so it errs the same way in every batch it saw: the sum's doubt is no root of
+the sum of squares. Their accounts are therefore taken together, over all their time.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from calc_stream.core import SiteState
+from calc_stream.core.decimals import parse_fraction, parse_instant
+from calc_stream.core.events import in_force
+from calc_stream.core.series import Span
+from calc_stream.core.whole import LIMIT
+from calc_stream.evidence.budget import Budget, accounts_of, budget_of, grounds
+from calc_stream.factors import Rates
+from calc_stream.ledger.rows import BatchRow
+
+
+def joint_budget(state: SiteState, rows: Sequence[BatchRow], rates: Rates) -> Budget | None:
+    """Of the batches together, not for one unit. None where it cannot be told yet: with a part of pools
+    in them, and over several versions of the model."""
+    if any(row.allocated for row in rows) or state.periods is None:
+        return None
+    counts = accounts_of(state.batches, *(row.batch for row in rows))
+    span = _span(state, [name.removeprefix("batch:") for name in counts])
+    if span is None:
+        return None
+    standing, _ = in_force(state.events.values())
+    its = grounds(state.periods, standing, state.nodes, state.batches, state.readings, span)
+    return budget_of(its, counts, rates, rates.mass(_quanta(state, rows))) if its else None
+
+
+def _span(state: SiteState, names: Sequence[str]) -> Span | None:
+    """The time in which these batches can have got anything: set-up may come before the start."""
+    versions = state.versions
+    if state.posted is None or versions is None:
+        return None
+    batches = [state.batches[name] for name in names]
+    starts = [b.first_start_ms for b in batches if b.first_start_ms is not None]
+    stops = [b.last_stop_ms for b in batches if b.last_stop_ms is not None]
+    if not starts or not stops:
+        return None
+    model = versions.at(min(starts))
+    first = min(starts) - max(model.policy.look_ahead_ms, 0)
+    first = max(first // model.slot_ms * model.slot_ms, state.posted[0])
+    last = min(max(stops), state.posted[1])
+    return (state.posted[0] if versions.stores else first, last) if first < last else None
+
+
+def _quanta(state: SiteState, rows: Sequence[BatchRow]) -> dict[str, dict[int, int | Fraction]]:
+    """What all batches used, by source and start of the period."""
+    found: dict[str, dict[int, int | Fraction]] = {}
+    versions = state.versions
+    for row in rows if versions else ():
+        for source, amounts in row.by_period.items():
+            per_unit = versions.carrier_of(source).quanta_per_unit if versions else 1
+            its = found.setdefault(source, {})
+            for since, amount in amounts.items():
+                t_ms = parse_instant(since) if since else -LIMIT
+                its[t_ms] = its.get(t_ms, 0) + parse_fraction(amount) * per_unit
+    return found
