@@ -2,6 +2,8 @@
 
 import csv
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from simulators.plant import find
 from tests.browser.conftest import taken
 from tests.system import System
 
@@ -45,6 +48,36 @@ DRAWN = """() => {
   const drawn = Object.fromEntries(rows.map((row) => [row.dataset.node, pixels(row)]));
   return Object.values(drawn).some((count) => count > 0) ? drawn : null;
 }"""
+
+
+FAILING = "m-furnace"
+
+
+def wait_no_longer(demo: System, seconds: int) -> None:
+    """For a meter its gateway calls silent; the calculator starts anew with it."""
+    config = demo.state / "calc.toml"
+    config.write_text(f"silent_after_s = {seconds}\n{config.read_text()}")
+    demo.kill("calc")
+    demo.wait_up()
+
+
+@contextmanager
+def failing(demo: System, meter: str) -> Iterator[None]:
+    """The plant goes on, but this meter of it answers nothing."""
+    told = {name: demo.state / name for name in ("plant.toml", "plant/run.json")}
+    as_it_was = {name: path.read_text() for name, path in told.items()}
+    scenario = demo.state / "one-silent.toml"
+    fault = f'\n[[faults]]\nmeter = "{meter}"\nkind = "silent"\nevery = 1\n'
+    scenario.write_text(find("demo_plant").read_text() + fault)
+    for name, path in told.items():
+        path.write_text(as_it_was[name].replace('"demo_plant"', f'"{scenario}"'))
+    demo.kill("plant")
+    try:
+        yield
+    finally:
+        for name, path in told.items():
+            path.write_text(as_it_was[name])
+        demo.kill("plant")
 
 
 def a_running_batch(page: Page) -> str:
@@ -172,17 +205,14 @@ def test_batches_and_product_factors_can_be_taken_along(open_page, tmp_path: Pat
         assert {"product", "method", "revision"} <= set(header)
 
 
-def test_an_open_closure_and_a_silent_meter_raise_alarms(open_page, demo: System) -> None:
-    snapshot = demo.api("/v1/snapshot")
+def test_an_open_closure_is_a_grave_alarm(open_page, demo: System) -> None:
+    snapshot = demo.api("/v1/snapshot")  # a closure that is off cannot be had of a running plant
     snapshot["closure"]["grid"] = "-0.000003"
-    silent = snapshot["meters"][0]["meter"]
-    snapshot["meters"][0] |= {"health": "silent", "power_w": None}
     page = open_page(snapshot)
     expect(page.locator("#closure")).to_have_attribute("data-state", "off")
     expect(page.locator("#closure .big data")).to_have_text("-0.000003")
     alarms = page.get_by_role("status")
     expect(alarms).to_contain_text("Closure is off: Grid -0.000003 kWh")
-    expect(alarms).to_contain_text(f"Meter {silent} is silent since")
 
 
 @pytest.mark.parametrize(
@@ -321,3 +351,35 @@ def test_a_restarted_calculator_is_found_again(watched, demo: System) -> None:
     )
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     expect(page.locator("body")).not_to_have_class("stale")
+
+
+def test_a_meter_that_fails_is_shown_as_silent_until_it_answers_again(
+    open_page, demo: System
+) -> None:
+    """The last test of the plant: its machine's batches close without the meter."""
+    wait_no_longer(demo, 8)
+    pages = {locale: open_page(locale=locale) for locale in ("en-GB", "zh-CN")}
+    said = {"en-GB": f"Meter {FAILING} is silent since", "zh-CN": f"表计 {FAILING} 自"}
+    words = {"en-GB": ("silent", "ok"), "zh-CN": ("无应答", "正常")}
+    alarms = {
+        locale: page.locator("#alarms .alarm[data-kind=silent]") for locale, page in pages.items()
+    }
+    rows = {}
+    for none in alarms.values():
+        expect(none).to_have_count(0)
+    with failing(demo, FAILING):
+        for locale, page in pages.items():
+            expect(alarms[locale]).to_contain_text([said[locale]], timeout=2 * PATIENCE_MS)
+            page.goto(f"{demo.url}/#/meters")
+            page.locator(".filters .tools button").last.click()  # those that need attention
+            rows[locale] = page.locator(f'tr[data-meter="{FAILING}"]')
+            expect(rows[locale]).to_have_attribute("data-health", "silent")
+            expect(rows[locale].locator(".badge")).to_have_text(words[locale][0])
+            expect(page.locator("#meters tr")).to_have_count(1)
+        told = demo.api("/v1/alarms")["alarms"]
+        assert ("silent", FAILING) in [(alarm["kind"], alarm["about"]) for alarm in told]
+    for locale, page in pages.items():
+        expect(alarms[locale]).to_have_count(0, timeout=PATIENCE_MS)
+        page.locator(".filters .tools button").first.click()
+        expect(rows[locale]).to_have_attribute("data-health", "ok")
+        expect(rows[locale].locator(".badge")).to_have_text(words[locale][1])
