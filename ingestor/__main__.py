@@ -16,6 +16,7 @@ try:
     from ingestor import commands, config, doctor, receipts, service
     from ingestor.commands import apikey as apikey_command
     from ingestor.commands import ca as ca_command
+    from ingestor.commands import cosign as cosign_command
     from ingestor.commands import files as files_command
     from ingestor.commands import history as history_command
     from ingestor.commands import journal as journal_command
@@ -51,6 +52,7 @@ _OF_WORD = {
         "wattprint ingestor key --config ingestor.toml",
     ),
     "apikey": apikey_command.EXAMPLES,
+    "cosign": cosign_command.EXAMPLES,
     **files_command.EXAMPLES,
     "history": history_command.EXAMPLES,
     "doctor": (
@@ -117,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     keys_command.add_arguments(words.add_parser("keys", help=what, **_texts("keys", what)))
     what = "verify, show, prove or freeze the journal"
     journal_command.add_arguments(words.add_parser("journal", help=what, **_texts("journal", what)))
+    what = "sign tree heads as an auditor, each going on from the last one signed"
+    cosign_command.add_arguments(words.add_parser("cosign", help=what, **_texts("cosign", what)))
     quarantine = word("quarantine", "what could not be used, and why")
     quarantine.add_argument("action", choices=("list", "show", "replay"))
     quarantine.add_argument(
@@ -170,6 +174,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return ca_command.run(arguments)
     if arguments.word == "journal":
         return _piped(lambda: journal_command.run(arguments))
+    if arguments.word == "cosign":
+        return cosign_command.run(arguments)
     if arguments.word == "history":
         return history_command.run(arguments)
     if arguments.word in ("events", "readings"):

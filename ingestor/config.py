@@ -14,6 +14,9 @@ host = "127.0.0.1"
 port = 8421
 keys_file = "api.keys"                   # who may call: made by `ingestor apikey new`
 
+[timestamps]                             # optional: a time stamp (RFC 3161) on every tree head
+url = "https://tsa.example.com/tsr"
+
 [[gateways]]                             # none are needed where they come by [enrol]
 site = "cq-wheel"
 gateway = "gw-1"
@@ -65,6 +68,14 @@ class Enrol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 90
 
 
+class Timestamps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A server that says of every tree head when it was there. `ca_file`: whom its HTTPS is trusted by."""
+
+    url: str
+    ca_file: Path | None = None
+    timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 20
+
+
 class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A gateway whose segments are taken."""
 
@@ -93,6 +104,7 @@ class IngestorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partition: int = 1
     api: Api | None = None
     enrol: Enrol | None = None
+    timestamps: Timestamps | None = None
     sinks: list[dict[str, Any]] = msgspec.field(default_factory=lambda: [{"kind": "embedded"}])
     quarantine: QuarantineLimits = QuarantineLimits()
 
@@ -164,6 +176,11 @@ def problems(path: Path) -> list[ConfigError]:
     told += _tried(config.readable, found.broker, path, "broker")
     if found.enrol:
         told += _enrol_problems(path, found)
+    if found.timestamps:
+        told += _tried(config.readable, found.timestamps, path, "timestamps")
+        if not found.timestamps.url.startswith(("http://", "https://")):
+            rule = "must start with http:// or https://"
+            told.append(config.refuse(path, "timestamps.url", rule))
     return told
 
 

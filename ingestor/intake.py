@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 
 from ingestor import admission, receipts
+from ingestor.attested import Attested
 from ingestor.days import Days
 from ingestor.documents import Documents
 from ingestor.event_intake import EventIntake
@@ -55,7 +56,7 @@ class Post:
     """Documents of one kind that came over HTTP: all of them are taken, or none."""
 
     site: str
-    kind: Literal["event", "statement", "segment", "model", "factor", "key"]
+    kind: Literal["event", "statement", "segment", "model", "factor", "key", "stamp", "cosignature"]
     documents: tuple[bytes, ...]
     dry_run: bool = False
 
@@ -109,6 +110,7 @@ class Intake:
         self._receipts = receipts_
         self._days = days
         self._documents = Documents(journal, standings, keys)
+        self._attested = Attested(journal)
         self._quarantine = quarantine
         self._now_ms = now_ms
         # stream -> when it was asked for numbers, and the last of them
@@ -181,6 +183,10 @@ class Intake:
                 its = arrival.documents, arrival.dry_run
                 return self._statements.posted(group, arrival.site, *its)
             document = arrival.documents[0]
+            if arrival.kind == "stamp":
+                return [self._attested.stamp(group, arrival.site, document)]
+            if arrival.kind == "cosignature":
+                return [self._attested.cosignature(group, arrival.site, document)]
             return [self._documents.document(group, arrival.site, arrival.kind, document)]
         except BadData as exc:
             self._not_taken(group, arrival, exc)

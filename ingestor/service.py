@@ -14,7 +14,17 @@ from typing import Any
 import msgspec
 
 from ingestor import api, receipts, standing
-from ingestor.api import documents, enrol, events, journal, readings, segments, statements, status
+from ingestor.api import (
+    cosignatures,
+    documents,
+    enrol,
+    events,
+    journal,
+    readings,
+    segments,
+    statements,
+    status,
+)
 from ingestor.api.guard import Guard
 from ingestor.api.limits import Limits
 from ingestor.authority import Authority
@@ -31,6 +41,7 @@ from ingestor.readings import page
 from ingestor.receipts import Receipts
 from ingestor.sinks import Configured, embedded
 from ingestor.source import Source
+from ingestor.stamping import Stamping
 from ingestor.stored import Stored
 from wire.callers import Callers
 from wire.errors import BadData, ConfigError, TransientError
@@ -126,6 +137,15 @@ class Service:
             self._committed,
             self._each_minute,
         )
+        self._stamp_thread = ThreadPoolExecutor(1, thread_name_prefix="stamps")
+        self._stamping: Stamping | None = None
+        if config.timestamps is not None:
+            self._stamping = Stamping(
+                config.timestamps,
+                partial(open_file, config.journal),
+                self._pipeline.submit,
+                self._stamp_thread,
+            )
         self._growth = journal.Growth()
         self._readable = readable(plan).open(config.state)
         self._stored = Stored(
@@ -146,12 +166,16 @@ class Service:
                     tasks.create_task(_on_thread(threads, projector), name="projector")
                 if server is not None and self._socket is not None:
                     tasks.create_task(server.serve([self._socket]), name="http")
-                ordering = tasks.create_task(self._follow_orders(), name="orders")
-                tasks.create_task(self._stop_others(stop, server, ordering), name="stop")
+                others = [tasks.create_task(self._follow_orders(), name="orders")]
+                if self._stamping is not None:
+                    others.append(tasks.create_task(self._stamping.run(), name="stamps"))
+                tasks.create_task(self._stop_others(stop, server, others), name="stop")
 
     def close(self) -> None:
-        for thread in (self._journal_thread, self._reading_thread):
+        for thread in (self._journal_thread, self._reading_thread, self._stamp_thread):
             thread.shutdown()
+        if self._stamping is not None:
+            self._stamping.close()
         self._stored.close()
         self._readable.close()
         self._journal.close()
@@ -175,7 +199,7 @@ class Service:
             await asyncio.sleep(1)
 
     async def _stop_others(
-        self, stop: asyncio.Event, server: api.Server | None, ordering: asyncio.Task[None]
+        self, stop: asyncio.Event, server: api.Server | None, others: list[asyncio.Task[None]]
     ) -> None:
         try:
             await stop.wait()
@@ -183,7 +207,8 @@ class Service:
             # Also when another part failed: a thread that goes on would keep the process alive.
             for projector in self._projectors.values():
                 projector.stop()
-            ordering.cancel()
+            for other in others:
+                other.cancel()
             if server is not None:
                 server.should_exit = True
 
@@ -219,6 +244,7 @@ class Service:
             segments.routes(submit),
             documents.routes(submit, most_bytes),
             journal.routes(self._stored, self._growth, off_loop),
+            cosignatures.routes(submit),
             readings.routes(partial(page, self._readable), off_loop),
         ]
         if (told := self._plan.config.enrol) is not None:

@@ -1,8 +1,8 @@
 """Walks a site's journal and says where the first broken link is.
 
 Of every record the chain; of every segment its gateway's signature and its place in the stream; of
-every tree head the ingestor's signature, and that it stands for the very records before it. A key
-counts as the journal knew it at that point.
+every tree head the ingestor's signature, and that it stands for the very records before it; of every
+time stamp and cosignature that it is of such a head. A key counts as the journal knew it at that point.
 """
 
 from collections.abc import Callable
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from ingestor import attested
 from ingestor.keys import Keys
 from ingestor.standing import Standing
 from ingestor.streams import RefusedSegment, Stream
 from wire.errors import BadData, ConfigError
-from wire.journal import Reader, Record, Unreadable, heads
+from wire.journal import Reader, Record, Unreadable, cosigned, heads
 from wire.journal.record import check_link
 from wire.segment import Header, read_header
 from wire.segment.gap import read_gap
@@ -64,6 +65,7 @@ class _Walk:
         self._journal = journal
         self._is_whole = first == 1
         self._keys = Keys()
+        self._closed: dict[int, Record] = {}  # heads by size
         self.standing = Standing(site) if first == 1 else self._begun(site, first - 1)
         self.heads = 0
 
@@ -86,6 +88,8 @@ class _Walk:
             self._keys.add([record])
         elif record.kind == heads.KIND:
             self._head(record)
+        elif record.kind in (attested.STAMP, cosigned.KIND):
+            attested.check_record(record, self._closed)
 
     def _segment(self, record: Record) -> None:
         header = self._signed(record)
@@ -141,6 +145,7 @@ class _Walk:
         here = (standing.site, standing.offset, standing.chain, peaks)
         if (head.site, head.size, head.chain, head.peaks) != here:
             raise BadData("the tree head does not stand for the records before it")
+        self._closed[head.size] = record
         self.heads += 1
 
     def _begun(self, site: str, offset: int) -> Standing:
@@ -151,6 +156,7 @@ class _Walk:
         keys = [r for r in self._journal.of_kind(site, "key") if r.offset <= offset]
         self._keys.add(keys)
         signed = [r for r in self._journal.of_kind(site, heads.KIND) if r.offset <= offset]
+        self._closed = {heads.read_head(record).size: record for record in signed}
         head = heads.read_head(signed[-1]) if signed else None
         size = head.size if head else 0
         tree = heads.tree_after(head, list(self._journal.leaves(site, size, offset)))

@@ -57,7 +57,7 @@ class Consistency(msgspec.Struct, frozen=True, tag_field="proof", tag="consisten
 def sign_head(head: TreeHead, key: SigningKey) -> TreeHead:
     """The head as `key` signs it; its `key` and `sig` are filled in."""
     named = msgspec.structs.replace(head, key=key.public.id)
-    signature = base64.b64encode(key.sign(_text(named))).decode()
+    signature = base64.b64encode(key.sign(text_of(named))).decode()
     return msgspec.structs.replace(named, sig=signature)
 
 
@@ -70,7 +70,7 @@ def check_head(head: TreeHead, key: PublicKey) -> None:
         raw = base64.b64decode(head.sig, validate=True)
         if base64.b64encode(raw).decode() != head.sig:
             raise BadData("its signature is not written the one way base64 has")
-        key.verify(raw, _text(head))
+        key.verify(raw, text_of(head))
     except binascii.Error as exc:
         raise BadData(f"{where}: its signature is not base64") from exc
     except BadData as exc:
@@ -95,6 +95,12 @@ def check(proof: Inclusion | Consistency, key: PublicKey) -> None:
         check_head(head, key)
     if old.site != new.site:
         raise BadData(f"a journal of {new.site} does not go on from one of {old.site}")
+    check_growth(proof)
+
+
+def check_growth(proof: Consistency) -> None:
+    """Raises BadData unless the later tree begins with the earlier one, whoever signed them."""
+    old, new = proof.old, proof.new
     roots = _raw([old.root, new.root])
     merkle.check_consistency(old.size, new.size, _raw(proof.path), *roots)
 
@@ -111,6 +117,12 @@ def tree_after(head: TreeHead | None, leaves: Sequence[bytes]) -> merkle.Tree:
     if head is None:
         return merkle.Tree((), 0, leaves)
     return merkle.Tree(_raw(head.peaks), head.size, leaves)
+
+
+def consistency(old: TreeHead, new: TreeHead, leaves: Sequence[bytes]) -> Consistency:
+    """That `new` goes on from `old`, from the leaves between them. It is not checked."""
+    path = tree_after(old, leaves).consistency(old.size, new.size)
+    return Consistency(old, new, tuple(each.hex() for each in path))
 
 
 def leaf_of(record: Record) -> bytes:
@@ -134,8 +146,8 @@ def read_proof(data: bytes) -> Inclusion | Consistency:
         raise BadData(f"not a proof: {exc}") from exc
 
 
-def _text(head: TreeHead) -> bytes:
-    """What is signed: a C2SP tlog-checkpoint whose other lines are our own."""
+def text_of(head: TreeHead) -> bytes:
+    """What is signed: a C2SP tlog-checkpoint whose other lines are our own. Raises BadData."""
     root = base64.b64encode(*_raw([head.root])).decode()
     own = f"day {head.day}\nchain {head.chain}\ntime {head.time_ms}\n"
     return f"wattprint/{head.site}\n{head.size}\n{root}\n{own}".encode()

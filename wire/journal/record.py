@@ -7,7 +7,10 @@ import msgspec
 
 from wire.errors import BadData
 
-KINDS = ("segment", "event", "model", "factor", "key", "correction", "head", "gap", "reading")
+KINDS = (
+    *("segment", "event", "model", "factor", "key", "correction", "head", "gap", "reading"),
+    *("stamp", "cosignature"),
+)
 GENESIS = "0" * 64  # chain value before a site's first record
 
 
@@ -24,6 +27,8 @@ class Entry(msgspec.Struct, frozen=True):
     factor   SHA-256 of data              the factor set in force, JSON
     key      the key's id                 {site, gateway, public_key, from_ms, until_ms, revoked, holder}
     head     the UTC day, 2026-11-25      the signed tree head of all records before it, see `heads.py`
+    stamp    <size of the head>           a TimeStampResp of RFC 3161 over the head's data, DER
+    cosignature  <size>/<key id>          an auditor's signature beside a head's, see `cosigned.py`
     reading  the statement's id           a manual reading, delivery or bill, see `wire/statements.py`
     gap      <gateway>/<stream>/<seq>     the gap record in the place of this number and more
     correction  <gateway>/<stream>/<seq>  a refused segment's place: {type: refused, …, hash, reason}
