@@ -1,8 +1,11 @@
 """What the state of a site takes in at once, and what that changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from calc_stream.core.columns import Block
 from calc_stream.core.events import Event
 from calc_stream.core.periods import Marks
 from calc_stream.core.series import Readings
@@ -71,6 +74,17 @@ class Changes:
         accounts = {**self.accounts, **later.accounts}
         moved = self.moved | later.moved
         return Changes((*self.spans, *later.spans), accounts, moved, later.frontier_ms)
+
+
+def block_of(readings: Sequence[Registers]) -> Block:
+    """Booked registers, not empty and none beyond int64, as one block."""
+    return Block(
+        [own.meter for own in readings],
+        np.array([own.times_ms.size for own in readings], dtype=np.int64),
+        np.concatenate([own.times_ms for own in readings]),
+        np.concatenate([own.mantissas for own in readings]),
+        np.array([own.exponent for own in readings], dtype=np.int64),
+    )
 
 
 def registers_of(readings: Readings) -> tuple[Registers, ...]:

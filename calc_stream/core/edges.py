@@ -9,7 +9,7 @@ from calc_stream.core.periods import Periods
 from calc_stream.core.plant import SiteModel
 from calc_stream.core.series import Readings, Span
 from calc_stream.core.versions import Reign, Versions
-from calc_stream.core.whole import Rows
+from calc_stream.core.whole import LIMIT, Rows
 
 
 def span_of(site: SiteModel | Versions, readings: Readings) -> Span | None:
@@ -17,10 +17,11 @@ def span_of(site: SiteModel | Versions, readings: Readings) -> Span | None:
     None without any."""
     ends = []
     for reign in Versions.of(site).reigns:
-        for meter in reign.model.meters:
-            reach = readings.reach(meter.id)
-            if reach and (part := reign.within(*reach)):
-                ends.append(part)
+        firsts, lasts = readings.reaches(reign.model.meters)
+        firsts, lasts = np.maximum(firsts, reign.from_ms), np.minimum(lasts, reign.to_ms)
+        there = firsts <= lasts
+        if there.any():
+            ends.append((int(firsts[there].min()), int(lasts[there].max())))
     if not ends:
         return None
     return min(first for first, _ in ends), max(last for _, last in ends)
@@ -34,28 +35,49 @@ def extra_cuts(
     part = reign.within(*span)
     if part is None:
         return np.empty(0, dtype=np.int64)
+    lasts = readings.reaches(reign.model.meters)[1]
+    cuts = np.concatenate([steady_cuts(reign, readings, events, periods, part), lasts])
+    return rising(cuts[(cuts >= part[0]) & (cuts <= part[1])])
+
+
+def steady_cuts(
+    reign: Reign, readings: Readings, events: Iterable[Event], periods: Periods, part: Span
+) -> Rows:
+    """Of those in a part of the reign, and some outside, all but the meters' last readings: what stays
+    while meters just go on."""
+    mine = {meter.id for meter in reign.model.meters} & readings.swaps.keys()
     cuts = [event.t_ms for event in events if event.cuts]
-    for meter in reign.model.meters:
-        cuts += readings.reach(meter.id) or ()
-        cuts += (swap.t_ms for swap in readings.swaps.get(meter.id, ()))
-    kept = [cut for cut in cuts if part[0] <= cut <= part[1]]
-    return np.unique(np.concatenate([np.array(kept, dtype=np.int64), periods.cuts(reign, part)]))
+    cuts += (swap.t_ms for meter in mine for swap in readings.swaps[meter])
+    firsts = readings.reaches(reign.model.meters)[0]
+    told = np.array(cuts, dtype=np.int64)
+    return np.concatenate([told, firsts[firsts < LIMIT], periods.cuts(reign, part)])
 
 
 def edges_within(span: Span, slot_ms: int, extra: Rows) -> Rows:
-    """All edges of `span`, its two ends included, sorted, each once."""
+    """All edges of `span`, its two ends included, sorted, each once. `extra`: sorted."""
     first, last = span
     slots = np.arange(-(-first // slot_ms) * slot_ms, last + 1, slot_ms, dtype=np.int64)
-    lo, hi = np.searchsorted(extra, first, "left"), np.searchsorted(extra, last, "right")
-    return np.unique(np.concatenate([slots, extra[lo:hi], np.array(span, dtype=np.int64)]))
+    lo, hi = extra.searchsorted(first, "left"), extra.searchsorted(last, "right")
+    return rising(np.concatenate([slots, extra[lo:hi], np.array(span, dtype=np.int64)]))
+
+
+def rising(times: Rows) -> Rows:
+    """Sorted, each once. (For few numbers `np.unique` costs more than the work.)"""
+    times = np.sort(times)
+    fresh = np.ones(times.size, dtype=np.bool_)
+    fresh[1:] = times[1:] != times[:-1]
+    return times[fresh]
 
 
 def incomplete_meters(site: Versions, readings: Readings, span: Span | None) -> tuple[str, ...]:
     """Meters with an interval of the span outside their readings, by id."""
-    found = set()
+    found: set[str] = set()
     for reign, (first, last) in site.within(span):
-        for meter in reign.model.meters if first < last else ():
-            reach = readings.reach(meter.id)
-            if reach is None or reach[0] > first or reach[1] < last:
-                found.add(meter.id)
+        if first >= last:
+            continue
+        meters = reign.model.meters
+        firsts, lasts = readings.reaches(meters)
+        found |= {
+            meters[at].id for at in np.flatnonzero((firsts > first) | (lasts < last)).tolist()
+        }
     return tuple(sorted(found))

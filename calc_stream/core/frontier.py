@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from calc_stream.core.series import Readings, Span
 from calc_stream.core.versions import Versions
 from calc_stream.core.whole import LIMIT, Rows
@@ -28,15 +30,12 @@ def frontier_of(
     not all; None when that is before anything was read. `cuts`: by start of the reign."""
     untold: list[int] = []
     for reign in versions.reigns:
-        for meter in reign.model.meters:
-            if meter.id in waiting.silent:
-                continue
-            reach = readings.reach(meter.id)
-            since = reign.from_ms if reach is None else max(reach[1], reign.from_ms)
-            if since > waiting.held_ms:
-                since = max(_before(readings, meter.id, waiting.held_ms), reign.from_ms)
-            if since < reign.to_ms:
-                untold.append(since)
+        meters = reign.model.meters
+        since = np.maximum(readings.reaches(meters)[1], reign.from_ms)
+        for at in np.flatnonzero(since > waiting.held_ms).tolist():
+            since[at] = max(_before(readings, meters[at].id, waiting.held_ms), reign.from_ms)
+        since = since[(since < reign.to_ms) & ~readings.among(meters, waiting.silent)]
+        untold += [int(since.min())] if since.size else []
     frontier = min(untold, default=None)
     if frontier is None or span is None or frontier < span[0]:
         return None

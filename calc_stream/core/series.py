@@ -1,132 +1,74 @@
-"""Cumulative registers in columns: every meter's readings by time, without an object each.
+"""Cumulative registers: the columns of all meters, their swaps, and the totals these come to."""
 
-A column takes readings in any order and any number of times; what it then holds is the same.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from calc_stream.core.columns import Block, Column, Span, Totals
+from calc_stream.core.plant import Meter
 from calc_stream.core.swaps import Standing, Swap, standing
-from calc_stream.core.whole import Rows, Whole, add, mul, narrow, whole
+from calc_stream.core.tails import Tails
+from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, add, mul, narrow, whole
 from calc_stream.core.whole import column as ints
-
-Span = tuple[int, int]  # milliseconds, both ends included
-
-
-class Totals(NamedTuple):
-    """A meter's cumulative total, times 10**-exponent; times strictly rising."""
-
-    times: Rows
-    totals: Whole
-    exponent: int
-
-
-class Column:
-    """One meter's registers, ordered by (time, register), each pair once.
-
-    `mantissas` * 10**exponent is the register; the exponent is the smallest one ever seen.
-    Appending behind the end is cheap; a late reading reorders only what lies behind it.
-    """
-
-    def __init__(self) -> None:
-        self._times: Rows = np.empty(16, dtype=np.int64)
-        self._mantissas: Whole = np.empty(16, dtype=np.int64)
-        self._size = 0
-        self.exponent = 0
-        self.clash = False
-
-    @property
-    def times(self) -> Rows:
-        """Milliseconds, rising; equal only where two registers clash."""
-        return self._times[: self._size]
-
-    @property
-    def mantissas(self) -> Whole:
-        """The registers, in 10**exponent of the unit."""
-        return self._mantissas[: self._size]
-
-    def merge(self, times: Rows, mantissas: Whole, exponent: int) -> Span | None:
-        """Takes readings in; the span they change (neighbours included), None when nothing new."""
-        if not times.size:
-            return None
-        if exponent != self.exponent or mantissas.dtype != self._mantissas.dtype:
-            mantissas = self._align(mantissas, exponent)
-        old = self._size
-        if (not old or times[0] > self._times[old - 1]) and _rises(times):
-            first = int(self._times[old - 1] if old else times[0])
-            self._put(old, times, mantissas)
-            return first, int(times[-1])
-        at = int(np.searchsorted(self.times, times.min(), "left"))
-        tail = np.concatenate([self._times[at:old], times])
-        marks = np.concatenate([self._mantissas[at:old], mantissas])
-        if (np.diff(tail) <= 0).any():
-            order = np.lexsort((marks, tail)) if marks.dtype != object else _order(tail, marks)
-            tail, marks = tail[order], marks[order]
-            fresh = np.concatenate([[True], (np.diff(tail) != 0) | (marks[1:] != marks[:-1])])
-            tail, marks = tail[fresh], marks[fresh]
-            if tail.size == old - at:
-                return None
-            self.clash = self.clash or bool((np.diff(tail) == 0).any())
-        first, last = self._touched(at, old, times)
-        self._put(at, tail, marks)
-        return first, last
-
-    def _touched(self, at: int, old: int, times: Rows) -> Span:
-        """From the neighbour before the earliest new reading to the one after the latest."""
-        lo, hi = int(times.min()), int(times.max())
-        after = int(np.searchsorted(self._times[:old], hi, "right"))
-        first = int(self._times[at - 1]) if at else lo
-        return first, int(self._times[after]) if after < old else hi
-
-    def _align(self, mantissas: Whole, exponent: int) -> Whole:
-        """Both to the smaller exponent."""
-        if not self._size:
-            self.exponent = exponent
-        if exponent < self.exponent:
-            factor = whole(10 ** (self.exponent - exponent))
-            self._mantissas = mul(self._mantissas[: self._size], factor)
-            self._times = self._times[: self._size]
-            self.exponent = exponent
-        if exponent > self.exponent:
-            mantissas = mul(mantissas, whole(10 ** (exponent - self.exponent)))
-        if self._mantissas.dtype == object:
-            return mantissas.astype(object)
-        return narrow(mantissas)
-
-    def _put(self, at: int, times: Rows, mantissas: Whole) -> None:
-        end = at + times.size
-        if end > self._times.size or mantissas.dtype != self._mantissas.dtype:
-            room = np.empty(max(16, end + end // 2), dtype=np.int64)
-            marks: Whole = np.empty(room.size, dtype=mantissas.dtype)
-            room[:at], marks[:at] = self._times[:at], self._mantissas[:at]
-            self._times, self._mantissas = room, marks
-        self._times[at:end], self._mantissas[at:end] = times, mantissas
-        self._size = end
 
 
 class Readings:
     """All meters' columns and swaps, and what was left out for its quality.
 
-    `swaps`: as gateways saw them; `told`: what people said of those. Mutable, and used so only by the
-    state of a site; a computation reads it.
+    `swaps`: as gateways saw them; `told`: what people said of those. `tails`: the ends of all columns
+    side by side; what was just read waits there. `turns`: how often a first reading or a swap changed.
+    Mutable, and used so only by the state of a site; a computation reads it.
     """
 
     def __init__(self) -> None:
-        self.columns: dict[str, Column] = {}
+        self._columns: dict[str, Column] = {}
         self.swaps: dict[str, set[Swap]] = {}
         self.told: dict[str, tuple[Swap, ...]] = {}
         self.left_out: set[tuple[str, int, int, int, str]] = set()
+        self.tails = Tails()
+        self.turns = 0
+        self._rows: dict[str, int] = {}  # of the tails
+        self._meters: list[str] = []
+        self._stale: set[int] = set()  # rows whose reach is to be looked up
+        self._places: dict[int, tuple[tuple[Meter, ...], Rows]] = {}
         self._totals: dict[str, Totals] = {}
         self._standing: dict[str, Standing] = {}
-        self._reaches: dict[str, Span | None] = {}
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """By meter, with all that was read."""
+        for row in self.tails.waiting():
+            self._take_out(self._meters[row])
+        return self._columns
+
+    def take(self, block: Block) -> list[Span]:
+        """Registers of many meters; the spans they change."""
+        meters, count, times, marks, exponents = block
+        row, tails = self._rows_of(meters), self.tails
+        if self._stale:
+            self._look_up()
+        unsound = row[~tails.sound[row]]
+        for at in unsound.tolist():
+            self._fill(self._meters[at])
+        if tails.full(row, count):
+            self.columns  # noqa: B018  # takes everything out
+            tails.make_room()
+        before = tails.last_ms[row]
+        taken = tails.append(row, count, times, marks, exponents)
+        spans = united(before[taken], tails.last_ms[row[taken]])
+        ends = np.add.accumulate(count)
+        for at in np.flatnonzero(~taken).tolist():
+            mine = slice(int(ends[at] - count[at]), int(ends[at]))
+            span = self.add(meters[at], times[mine], marks[mine], int(exponents[at]))
+            spans += [] if span is None else [span]
+        return spans
 
     def add(self, meter: str, times: Rows, mantissas: Whole, exponent: int) -> Span | None:
         """Registers of one meter, in any order; the span they change."""
-        column = self.columns.get(meter)
+        self._take_out(meter)
+        column = self._columns.get(meter)
         if column is None:
-            column = self.columns[meter] = Column()
+            column = self._columns[meter] = Column()
         stood = self.standing(meter).swaps if meter in self.swaps else ()
         span = column.merge(times, mantissas, exponent)
         if span is None:
@@ -146,6 +88,7 @@ class Readings:
         known = self.swaps.setdefault(meter, set())
         stood = self.standing(meter).swaps
         known |= set(swaps)
+        self.turns += 1
         self._forget(meter)
         return self._changed(meter, stood)
 
@@ -154,7 +97,7 @@ class Readings:
         if not told and not self.told:
             return self
         other = Readings()
-        other.columns, other.swaps, other.left_out = self.columns, self.swaps, self.left_out
+        other._columns, other.swaps, other.left_out = self.columns, self.swaps, self.left_out
         other.tell(told)
         return other
 
@@ -182,35 +125,110 @@ class Readings:
 
     def totals(self, meter: str) -> Totals:
         """The cumulative total of a meter (empty when it was never read)."""
+        self._take_out(meter)
         known = self._totals.get(meter)
         if known is None:
             swaps = self.standing(meter).swaps if meter in self.swaps else ()
-            known = self._totals[meter] = _totals(self.columns.get(meter) or Column(), swaps)
+            known = self._totals[meter] = _totals(self._columns.get(meter) or Column(), swaps)
         return known
 
     def reach(self, meter: str) -> Span | None:
         """A meter's first and last reading; None when it was never read."""
-        if meter in self._reaches:
-            return self._reaches[meter]
-        times = self.totals(meter).times
-        reach = self._reaches[meter] = (int(times[0]), int(times[-1])) if times.size else None
-        return reach
+        row = self._row(meter)
+        if self._stale:
+            self._look_up()
+        first_ms, last_ms = int(self.tails.first_ms[row]), int(self.tails.last_ms[row])
+        return (first_ms, last_ms) if first_ms <= last_ms else None
+
+    def reaches(self, meters: tuple[Meter, ...]) -> tuple[Rows, Rows]:
+        """The first and the last reading of each; LIMIT and -LIMIT when it was never read."""
+        row = self.places(meters)
+        if self._stale:
+            self._look_up()
+        return self.tails.first_ms[row], self.tails.last_ms[row]
+
+    def among(self, meters: tuple[Meter, ...], ids: Collection[str]) -> Flags:
+        """Which of them these are."""
+        row, there = self.places(meters), np.zeros(self.tails.sound.size, dtype=np.bool_)
+        there[[self._rows[meter] for meter in ids if meter in self._rows]] = True
+        return there[row]
+
+    def places(self, meters: tuple[Meter, ...]) -> Rows:
+        """Their rows of the tails."""
+        known = self._places.get(id(meters))
+        if known is None or known[0] is not meters:
+            known = self._places[id(meters)] = meters, self._rows_of([m.id for m in meters])
+        return known[1]
 
     def standing(self, meter: str) -> Standing:
         """The swaps of a meter that count."""
         seen, told = self.swaps.get(meter, ()), self.told.get(meter, ())
         if not seen and not told:
             return Standing()
+        self._take_out(meter)
         if meter not in self._standing:
-            column = self.columns.get(meter, Column())
+            column = self._columns.get(meter, Column())
             registers = column.mantissas, column.exponent
             self._standing[meter] = standing(column.times, registers, seen, told)
         return self._standing[meter]
 
+    def _row(self, meter: str) -> int:
+        row = self._rows.get(meter)
+        if row is None:
+            row = self._rows[meter] = len(self._meters)
+            self._meters.append(meter)
+            self.tails.grow(row + 1)
+            self._stale.add(row)
+        return row
+
+    def _rows_of(self, meters: Sequence[str]) -> Rows:
+        try:
+            return np.array(list(map(self._rows.__getitem__, meters)), dtype=np.int64)
+        except KeyError:
+            self.tails.grow(len(self._meters) + len(set(meters) - self._rows.keys()))
+            return np.array([self._row(meter) for meter in meters], dtype=np.int64)
+
+    def _take_out(self, meter: str) -> None:
+        """What waits in a meter's row into its column."""
+        row = self._rows.get(meter)
+        if row is None or self.tails.size[row] == self.tails.kept[row]:
+            return
+        self._columns[meter].put(*self.tails.take_out(row))
+        self._totals.pop(meter, None)
+        self._standing.pop(meter, None)
+
+    def _fill(self, meter: str) -> None:
+        """A meter's row again, where its total just runs on."""
+        column, totals = self._columns.get(meter), self.totals(meter)
+        if column is None or not column.times.size or column.clash:
+            return
+        if object in (totals.totals.dtype, column.mantissas.dtype):
+            return
+        if totals.exponent != column.exponent:
+            return
+        words = [*self.swaps.get(meter, ()), *self.told.get(meter, ())]
+        if any(swap.t_ms >= column.times[-1] for swap in words):
+            return
+        offset = int(totals.totals[-1]) - int(column.mantissas[-1])
+        if abs(offset) < LIMIT:
+            self.tails.fill(self._rows[meter], totals.times, totals.totals, offset, column.exponent)
+
+    def _look_up(self) -> None:
+        """The reach of meters that went another way than just on."""
+        for row in self._stale:
+            times = self.totals(self._meters[row]).times
+            first_ms, last_ms = (times[0], times[-1]) if times.size else (LIMIT, -LIMIT)
+            self.turns += bool(self.tails.first_ms[row] != first_ms)
+            self.tails.first_ms[row], self.tails.last_ms[row] = first_ms, last_ms
+        self._stale.clear()
+
     def _forget(self, meter: str) -> None:
         self._totals.pop(meter, None)
         self._standing.pop(meter, None)
-        self._reaches.pop(meter, None)
+        row = self._rows.get(meter)
+        if row is not None:
+            self._stale.add(row)
+            self.tails.sound[row] = False
 
     def _changed(self, meter: str, stood: Sequence[Swap]) -> Span | None:
         """Everything after the first swap that stands now and did not, or the other way round."""
@@ -222,8 +240,15 @@ class Readings:
         return int(times[max(at - 1, 0)]), int(times[-1])
 
 
-def _rises(times: Rows) -> bool:
-    return bool(np.logical_and.reduce(times[1:] > times[:-1]))
+def united(firsts: Rows, lasts: Rows) -> list[Span]:
+    """Spans without what lies in several of them, in order."""
+    if not firsts.size:
+        return []
+    order = np.argsort(firsts)
+    firsts, lasts = firsts[order], np.maximum.accumulate(lasts[order])
+    apart = np.flatnonzero(firsts[1:] > lasts[:-1])
+    begins = firsts[np.concatenate([[0], apart + 1])].tolist()
+    return list(zip(begins, lasts[np.append(apart, -1)].tolist(), strict=True))
 
 
 def _totals(column: Column, swaps: Sequence[Swap]) -> Totals:
@@ -268,7 +293,4 @@ def _insert(times: Rows, totals: Whole, exponent: int, at_times: Rows, at_totals
     )
 
 
-def _order(times: Rows, marks: Whole) -> Rows:
-    """lexsort for Python integers."""
-    pairs = list(zip(times.tolist(), marks.tolist(), strict=True))
-    return np.array(sorted(range(len(pairs)), key=pairs.__getitem__), dtype=np.int64)
+__all__ = ["Block", "Column", "Readings", "Span", "Totals", "united"]

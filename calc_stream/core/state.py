@@ -16,9 +16,9 @@ import numpy as np
 
 from calc_stream.core.accounts import Sums
 from calc_stream.core.batches import Batch, Lot, batches_of, lots_of
-from calc_stream.core.chunk import Changes, Chunk
+from calc_stream.core.chunk import Changes, Chunk, Registers, block_of
 from calc_stream.core.definition import blocks, ledger_of
-from calc_stream.core.edges import edges_within, extra_cuts, span_of
+from calc_stream.core.edges import edges_within, rising, span_of, steady_cuts
 from calc_stream.core.event_records import merge_events
 from calc_stream.core.events import Event, Problem, in_force, misplaced, swaps_told
 from calc_stream.core.frontier import Waiting, frontier_of
@@ -27,7 +27,7 @@ from calc_stream.core.model import SiteModel, parse_model
 from calc_stream.core.pages import page_at, pages_within
 from calc_stream.core.periods import Marks, Periods
 from calc_stream.core.postings import Postings, network_of, post
-from calc_stream.core.series import Readings, Span
+from calc_stream.core.series import Readings, Span, united
 from calc_stream.core.state_bytes import Stored, pack, unpack
 from calc_stream.core.stores import Stocks
 from calc_stream.core.timeline import NodeTimeline, Stretch, changed_span, timelines
@@ -37,6 +37,8 @@ from calc_stream.core.versions import Versions
 from calc_stream.core.whole import LIMIT, Rows
 
 _EVERYTHING: Span = (-LIMIT, LIMIT)
+_NO_CUTS: Rows = np.empty(0, dtype=np.int64)
+_AHEAD_MS = 86_400_000  # so far ahead of the readings cuts are looked for
 
 
 class SiteState:
@@ -56,7 +58,10 @@ class SiteState:
         self.nodes: dict[str, NodeTimeline] = {}
         self.frontier_ms: int | None = None
         self._span: Span | None = None
-        self._cuts: dict[int, Rows] = {}  # by start of the reign
+        self._cuts: dict[int, Rows] = {}  # by start of the reign, up to the frontier
+        self._steady: dict[int, Rows] = {}
+        self._cuts_of: tuple[int, int] | None = None  # what they stand on
+        self._cuts_upto_ms = -LIMIT
         self._networks: dict[int, Network] = {}
         self._standing: list[Event] = []
         self._words: list[Event] = []
@@ -112,8 +117,9 @@ class SiteState:
         posted = self.posted
         if upto == "end" and self._span is not None:
             start = self._span[0] if self.frontier_ms is None else self.frontier_ms
+            cuts = self._all_cuts()
             for reign, part in periods.versions.within((start, self._span[1])):
-                for edges in blocks(part, reign.model, self._cuts[reign.from_ms]):
+                for edges in blocks(part, reign.model, cuts[reign.from_ms]):
                     stocks = parts[-1].ended if parts else {}
                     network = self._networks[reign.from_ms]
                     parts.append(post(network, self.nodes, self.readings, edges, stocks))
@@ -196,16 +202,17 @@ class SiteState:
     def _read(self, chunk: Chunk) -> list[Span]:
         """Readings and swaps in; the spans they touch."""
         spans: list[Span | None] = []
-        for block in chunk.readings:
-            if block.booked:
-                args = block.times_ms, block.mantissas, block.exponent
-                spans.append(self.readings.add(block.meter, *args))
-                continue
-            for t_ms, mantissa in zip(
-                block.times_ms.tolist(), block.mantissas.tolist(), strict=True
-            ):
-                register = (mantissa, block.exponent)
-                self.readings.leave_out(block.meter, t_ms, register, block.quality)
+        many: list[Registers] = []
+        for own in chunk.readings:
+            times, marks = own.times_ms, own.mantissas
+            if not own.booked:
+                for t_ms, mantissa in zip(times.tolist(), marks.tolist(), strict=True):
+                    self.readings.leave_out(own.meter, t_ms, (mantissa, own.exponent), own.quality)
+            elif times.size and marks.dtype != object:
+                many.append(own)
+            else:
+                spans.append(self.readings.add(own.meter, times, marks, own.exponent))
+        spans += self.readings.take(block_of(many)) if many else []
         spans += [self.readings.add_swaps(meter, swaps) for meter, swaps in chunk.swaps.items()]
         return [span for span in spans if span is not None]
 
@@ -227,6 +234,7 @@ class SiteState:
 
     def _follow(self, periods: Periods) -> list[Span]:
         """Events changed: new timelines; the spans in which a node gives to other accounts."""
+        self._cuts_of = None
         self._standing, problems = in_force(self.events.values())
         self.batches, _ = batches_of(self._standing)
         self.lots, _ = lots_of(self._standing)
@@ -243,27 +251,43 @@ class SiteState:
         old_posted, old_cuts = self.posted, self._cuts
         versions = periods.versions
         self._span = span_of(versions, self.readings)
-        span = self._span or (0, 0)
-        cuts = (
-            (r.from_ms, extra_cuts(r, self.readings, self._standing, periods, span))
-            for r in versions.reigns
-        )
-        self._cuts = dict(cuts)
+        self._look_at_cuts(periods)
         waiting = Waiting(self.silent, self.held_ms)
-        self.frontier_ms = frontier_of(versions, self.readings, waiting, self._span, self._cuts)
-        none: Rows = np.empty(0, dtype=np.int64)
-        touched: list[Span] = []
+        held = {} if self.held_ms == LIMIT else self._all_cuts()
+        self.frontier_ms = frontier_of(versions, self.readings, waiting, self._span, held)
         posted = self.posted
-        upto_ms = max((span[1] for span in (old_posted, posted) if span), default=-LIMIT)
-        for start in old_cuts.keys() | self._cuts.keys():
-            moved = np.setxor1d(old_cuts.get(start, none), self._cuts.get(start, none))
-            touched += [(cut, cut) for cut in moved[moved <= upto_ms].tolist()]
+        self._cuts = {} if posted is None else self._all_cuts(posted[1])
         if old_posted is None or posted is None:
-            return [_EVERYTHING] if old_posted != posted else touched
-        return [
-            *touched,
-            *(_ordered(*ends) for ends in zip(old_posted, posted) if ends[0] != ends[1]),
-        ]
+            return [_EVERYTHING] if old_posted != posted else []
+        upto_ms = min(old_posted[1], posted[1])  # between these two all is touched
+        touched = [_ordered(*ends) for ends in zip(old_posted, posted) if ends[0] != ends[1]]
+        for start in old_cuts.keys() | self._cuts.keys():
+            cuts = (own.get(start, _NO_CUTS) for own in (old_cuts, self._cuts))
+            old, new = (set(own[: own.searchsorted(upto_ms, "right")].tolist()) for own in cuts)
+            touched += [(cut, cut) for cut in old ^ new]
+        return touched
+
+    def _look_at_cuts(self, periods: Periods) -> None:
+        """Those that stay while meters just go on; again when something else happened."""
+        span = self._span or (0, 0)
+        ends = self.readings.turns, span[0]
+        if ends == self._cuts_of and span[1] <= self._cuts_upto_ms:
+            return
+        self._cuts_of, self._cuts_upto_ms = ends, span[1] + _AHEAD_MS
+        self._steady = {}
+        for reign, part in periods.versions.within((span[0], self._cuts_upto_ms)):
+            cuts = steady_cuts(reign, self.readings, self._standing, periods, part)
+            self._steady[reign.from_ms] = rising(cuts[(cuts >= part[0]) & (cuts <= part[1])])
+
+    def _all_cuts(self, upto_ms: int = LIMIT) -> dict[int, Rows]:
+        """With those where meters' readings end, up to an instant."""
+        found = {}
+        for reign in self._known().versions.reigns:
+            steady = self._steady.get(reign.from_ms, _NO_CUTS)
+            lasts = self.readings.reaches(reign.model.meters)[1]
+            lasts = lasts[(lasts >= reign.from_ms) & (lasts <= min(reign.to_ms, upto_ms))]
+            found[reign.from_ms] = rising(np.concatenate([steady, lasts])) if lasts.size else steady
+        return found
 
     @property
     def posted(self) -> Span | None:
@@ -348,15 +372,10 @@ def _same_page(old: Versions, new: Versions, t_ms: int) -> bool:
     return before.model is after.model and was == now == (t_ms, now[1])
 
 
-def _united(spans: Iterable[Span]) -> list[Span]:
+def _united(spans: list[Span]) -> list[Span]:
     """The same time in as few spans, in order."""
-    found: list[Span] = []
-    for first, last in sorted(spans):
-        if found and first <= found[-1][1]:
-            found[-1] = found[-1][0], max(found[-1][1], last)
-        else:
-            found.append((first, last))
-    return found
+    ends = np.array(spans, dtype=np.int64).reshape(-1, 2)
+    return united(ends[:, 0], ends[:, 1])
 
 
 def _settled(edges: Rows, touched: list[Span]) -> int:

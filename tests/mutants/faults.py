@@ -44,8 +44,8 @@ FAULTS = [
     # integers, registers, edges
     Fault("accounts in the wrong order", "postings", "names = tuple(sorted({*stored.accounts, *stored.opening}))", "names = tuple(sorted({*stored.accounts, *stored.opening}, reverse=True))", True),
     Fault("an edge counts by the later reading", "registers", 'low[row], high[row] = totals[before], totals[at]', 'low[row], high[row] = totals[at], totals[at]'),
-    Fault("swaps cut nothing", "edges", "cuts += (swap.t_ms for swap in readings.swaps.get(meter.id, ()))", "pass"),
-    Fault("readings' ends cut nothing", "edges", "cuts += readings.reach(meter.id) or ()", "pass"),
+    Fault("swaps cut nothing", "edges", "cuts += (swap.t_ms for meter in mine for swap in readings.swaps[meter])", "pass"),
+    Fault("readings' ends cut nothing", "edges", "firsts[firsts < LIMIT]", "firsts[:0]"),
     Fault("periods cut nothing", "edges", "periods.cuts(reign, part)", "periods.cuts(reign, part)[:0]"),
     # versions and periods
     Fault("a version begins late", "versions", "if r.from_ms <= t_ms)", "if r.from_ms < t_ms)"),
@@ -57,8 +57,8 @@ FAULTS = [
     Fault("a month is a day", "windows", "        if windows.monthly:\n            break", "        pass"),
     Fault("clocks stay in winter", "windows", "day += timedelta(days=1)  # on the clock: aware datetimes of one zone add so", "day = (day.astimezone(UTC) + timedelta(days=1)).astimezone(zone)"),
     Fault("kept pages of another version", "state", "return before.model is after.model and was == now == (t_ms, now[1])", "return True"),
-    Fault("a frontier before the version", "frontier", "since = reign.from_ms if reach is None else max(reach[1], reign.from_ms)", "since = reign.from_ms if reach is None else reach[1]"),
-    Fault("what is on its way holds nothing back", "frontier", "if since > waiting.held_ms:", "if False:", True),
+    Fault("a frontier before the version", "frontier", "since = np.maximum(readings.reaches(meters)[1], reign.from_ms)", "since = readings.reaches(meters)[1]\n        since = np.where(since > -LIMIT, since, reign.from_ms)"),
+    Fault("what is on its way holds nothing back", "frontier", "for at in np.flatnonzero(since > waiting.held_ms).tolist():", "for at in list[int]():", True),
     Fault("an edge between two", "frontier", "return frontier if waiting.held_ms == LIMIT else _edge_before(versions, cuts, span, frontier)", "return frontier"),
     Fault("what was before a change stays, and a little after it", "state", 'min(reaching, default=edges[-1]), "left")) - 1, 0)', 'max(reaching, default=edges[-1]), "left")), 0)'),
     Fault("what is on its way is forgotten over a restart", "state_bytes", 'header.get("held_ms", LIMIT)', "LIMIT"),
