@@ -1,18 +1,17 @@
 """A segment's tables as InfluxDB line protocol: wide rows, float fields, times in ms.
 
 One line per meter and timestamp: `reading,site=…,meter=…,carrier=… field=1.5,… 1790000000000`.
-Text is made a column at a time, because a call per value is what costs: orjson writes the numbers
-of a whole matrix, and one join weaves them between the constant parts. The same table always gives
-the same bytes, so a repeated write changes nothing.
+Text is made a column at a time (`digits.py`), because a call per value is what costs. The same table
+always gives the same bytes, so a repeated write changes nothing.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-import orjson
 
-from ingestor.columns import Floats, Matrix, matrix, scaled
+from ingestor.columns import matrix
+from ingestor.digits import Cell, decimals, woven
 from wire.messages import MeterEvent
 from wire.quantities import QUANTITIES
 from wire.segment import Segment, Table
@@ -26,32 +25,26 @@ _ESCAPE = str.maketrans({",": "\\,", " ": "\\ ", "=": "\\="})
 def lines_of(segment: Segment) -> bytes:
     """Every reading and meter event of a segment, one line each, with its line end."""
     site = segment.header.site
-    parts = [table_lines(site, table) for table in segment.tables]
+    parts = [table_lines(site, [table]) for table in segment.tables]
     parts += [event_line(site, event) for event in segment.events]
     return b"".join(parts)
 
 
-def table_lines(site: str, table: Table, numbers: Matrix | None = None) -> bytes:
-    """One line for each row of `table`; or of `numbers`, which are of several tables like it."""
-    if numbers is None:
-        numbers = matrix(table)
-    rows, fields = numbers.shape[1], len(table.quantities)
-    # name and space before, comma between: the pieces that are the same in every row
-    head = _head(site, table)
-    constant = [f"{head} {table.quantities[0]}=".encode()]
-    constant += [f",{quantity}=".encode() for quantity in table.quantities[1:]]
-    floats = _floats(numbers[1:], table.exponents).ravel()
-    values = orjson.dumps(floats, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
-    times = orjson.dumps(numbers[0].copy(), option=orjson.OPT_SERIALIZE_NUMPY)
-    stride = 2 * fields + 3
-    woven: list[bytes] = [b""] * (rows * stride)
-    for field in range(fields):
-        woven[2 * field :: stride] = [constant[field]] * rows
-        woven[2 * field + 1 :: stride] = values[field::fields]
-    woven[2 * fields :: stride] = [b" "] * rows
-    woven[2 * fields + 1 :: stride] = times[1:-1].split(b",")
-    woven[2 * fields + 2 :: stride] = [b"\n"] * rows
-    return b"".join(woven)
+def table_lines(site: str, tables: Sequence[Table]) -> bytes:
+    """One line for each row of tables with the same quantities, exponents and quality."""
+    first = tables[0]
+    rows = [table.rows for table in tables]
+    numbers = matrix(first) if len(tables) == 1 else np.hstack([matrix(t) for t in tables])
+    heads = {table.meter: _head(site, table).encode() for table in tables}
+    cells: list[Cell] = list(heads.values())
+    if len(heads) > 1:
+        cells = [np.repeat(np.array([heads[table.meter] for table in tables]), rows)]
+    before = " "
+    for quantity, exponent, mantissas in zip(first.quantities, first.exponents, numbers[1:]):
+        cells += [f"{before}{quantity}=".encode(), *decimals(mantissas, exponent)]
+        before = ","
+    cells += [b" ", *decimals(numbers[0], 0), b"\n"]
+    return woven(sum(rows), cells)
 
 
 def event_line(site: str, event: MeterEvent) -> bytes:
@@ -71,14 +64,6 @@ def carrier_of(table: Table) -> str:
             return quantity.carrier
     electric = any(q.unit in _ELECTRIC_UNITS and not q.gateway for q in known)
     return "electricity" if electric else ""
-
-
-def _floats(mantissas: Matrix, exponents: Sequence[int]) -> Floats:
-    """Values as floats, shape (rows, fields)."""
-    floats = np.empty(mantissas.shape[::-1])
-    for at, exponent in enumerate(exponents):
-        floats[:, at] = scaled(mantissas[at], exponent)
-    return floats
 
 
 def _head(site: str, table: Table) -> str:

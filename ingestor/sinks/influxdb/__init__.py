@@ -19,29 +19,22 @@ greater; in the calculator and the embedded history the lower stands.
 """
 
 import re
-import zlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-import numpy as np
 
-from ingestor.columns import matrix
-from ingestor.line_protocol import event_line, table_lines
 from ingestor.sinks import Column, Rejected
-from ingestor.sinks.influxdb import databases, reading
+from ingestor.sinks.influxdb import databases, reading, requests
 from ingestor.sinks.influxdb.server import BadLines, Server, TooBig
 from ingestor.sinks.influxdb.v2 import Client, refuse_without_org
 from wire.config import read_secret
 from wire.errors import ConfigError, TransientError
-from wire.segment import Segment, Table
+from wire.segment import Segment
 
-# 20,000 lines a request and two requests at a time are where influxd is fastest; none takes over 10 MB.
-_MOST_LINES, _MOST_BYTES = 20_000, 8 * 1024 * 1024
-_MOST_VALUES = 100_000  # of one meter in a piece
-_LANES = 2
+_LANES = 2  # where influxd is fastest
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64})?")
 
 
@@ -58,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InfluxDB:
-    """One database. A meter's lines always go the same lane: what was told last is written last."""
+    """One database, written by two threads; a meter's lines go one way, in the order they were told."""
 
     def __init__(self, settings: Settings, server: Server, client: Client | None) -> None:
         self._settings = settings
@@ -81,28 +74,18 @@ class InfluxDB:
         return f"{found} answers" if found else "answers, without naming a version"
 
     def write(self, segments: Sequence[tuple[int, Segment]]) -> list[Rejected]:
-        """Two requests at a time; text for the next is made while they are under way."""
-        pieces: list[list[bytes]] = [[] for _ in self._lanes]
-        counts, sizes = [0] * _LANES, [0] * _LANES
-        sent: list[Future[list[Rejected]]] = []
-
-        def submit(lane: int) -> None:
-            sent.append(self._lanes[lane].submit(self.write_lines, b"".join(pieces[lane])))
-            pieces[lane], counts[lane], sizes[lane] = [], 0, 0
-
-        for meter, rows, lines in _lines(segments):
-            lane = zlib.crc32(meter.encode()) % _LANES
-            is_full = counts[lane] + rows > _MOST_LINES or sizes[lane] + len(lines) > _MOST_BYTES
-            if pieces[lane] and is_full:
-                submit(lane)
-            pieces[lane].append(lines)
-            counts[lane] += rows
-            sizes[lane] += len(lines)
-        for lane, waiting in enumerate(pieces):
-            if waiting:
-                submit(lane)
+        """Two requests at a time; text for the next is made while the other one is under way."""
+        shares = requests.shared_out(segments, _LANES)
+        sent = [
+            lane.submit(self._write_share, share)
+            for lane, share in zip(self._lanes, shares, strict=True)
+        ]
         wait(sent)  # all of them, before an error of one is told: it means "all of it again"
-        return [each for done in sent for each in done.result()]
+        rejected = [each for done in sent for each in done.result()]
+        return rejected + self.write_lines(requests.of_events(segments))
+
+    def _write_share(self, share: list[requests.Told]) -> list[Rejected]:
+        return [each for lines in requests.of_tables(share) for each in self.write_lines(lines)]
 
     def write_lines(self, lines: bytes) -> list[Rejected]:
         """Write; halve what is refused until the line to blame stands alone."""
@@ -163,23 +146,3 @@ def open_sink(settings: Settings, directory: Path) -> InfluxDB:  # noqa: ARG001 
     refuse_without_org(settings.api, settings.org)
     client = Client(*place, password, settings.org) if settings.org else None
     return InfluxDB(settings, server, client)
-
-
-def _lines(segments: Sequence[tuple[int, Segment]]) -> Iterator[tuple[str, int, bytes]]:
-    """(meter, rows, lines) of everything. Like tables of a meter go together: long columns cost less
-    to write as text, and a database less to find its series for."""
-    alike: dict[tuple[object, ...], list[tuple[str, Table]]] = {}
-    for _, segment in segments:
-        site = segment.header.site
-        for table in segment.tables:
-            kind = (site, table.meter, table.quality, table.quantities, table.exponents)
-            alike.setdefault(kind, []).append((site, table))
-    for found in alike.values():
-        site, first = found[0]
-        most = max(1, _MOST_VALUES // len(first.quantities) // max(t.rows for _, t in found))
-        for at in range(0, len(found), most):
-            numbers = np.concatenate([matrix(t) for _, t in found[at : at + most]], axis=1)
-            yield first.meter, numbers.shape[1], table_lines(site, first, numbers)
-    for _, segment in segments:
-        for event in segment.events:
-            yield event.meter, 1, event_line(segment.header.site, event)
