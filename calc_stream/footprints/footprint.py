@@ -105,11 +105,13 @@ class Evidence(msgspec.Struct, frozen=True):
 class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     """The factor, for one `unit` of good output and in sum.
 
-    `start_ms` (within) to `end_ms` (not within): the period its batches ended in. `columns`: kg by
-    column of the method for one unit, `kg_co2e`: the sum the method counts, own energy only;
+    `start_ms` (within) to `end_ms` (not within): the period its batches ended in, by the clock of
+    `timezone`, the site's. `columns`: kg by column of the method for one unit, `kg_co2e`: the sum the
+    method counts, own energy only;
     `upstream_kg_co2e`: of purchased inputs, None unless the product's declaration tells all of them.
     `by_location` and `by_market`: the same sum by the place and by contract. `stages`: kg for a unit
     of value_adding, overhead, allocated and inherited; their sum is `kg_co2e`.
+    `upto`: everything in the journal up to there was known when it was drawn up.
     Shares are of 1: `measured_share` (not interpolated), `measured_activity_share` (of kg, metered
     here, whatever the factor), `primary_data_share` (of kg, metered and by a primary factor, inputs
     counted), `traceable_share` (of energy, by meters with a valid certificate; None: not known).
@@ -121,6 +123,7 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     method: str
     period: str
+    timezone: str = "UTC"
     start_ms: int
     end_ms: int
     published_ms: int
@@ -158,3 +161,4 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     valid_from_ms: int
     valid_until_ms: int
     evidence: Evidence
+    upto: int = 0

@@ -29,7 +29,7 @@ from wire import config
 from wire.errors import ConfigError
 
 FOLDER = Path(exporters.__file__).parent
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+NAMES = exporters.shipped()
 TEXTS = [
     name
     for name in NAMES
@@ -136,7 +136,7 @@ def test_equal_exports_are_equal_bytes(name: str, export: Export) -> None:
         return
     first = exporter.write(export, exporter.Settings())
     assert first == exporter.write(export, exporter.Settings())
-    assert first.endswith(b"\n") == (name in TEXTS)
+    assert name not in TEXTS or first.endswith(b"\n")
 
 
 @pytest.mark.parametrize("name", OF_BATCHES)

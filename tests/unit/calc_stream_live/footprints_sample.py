@@ -85,6 +85,7 @@ _PLAIN = Footprint(
     unit="piece",
     method="gbt24067",
     period="2026-10",
+    timezone="Asia/Shanghai",
     start_ms=_ms("2026-10-01"),
     end_ms=_ms("2026-11-01"),
     published_ms=_ms("2026-11-01T00:10:00"),
