@@ -11,6 +11,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "started_ms": ("Started (UTC)", "开始时间（UTC）"),
     "ended_ms": ("Ended (UTC)", "结束时间（UTC）"),
     "period": ("Period", "核算期"),
+    "timezone": ("Time zone of the period", "核算期所用时区"),
     "start_ms": ("Period from (UTC)", "核算期起（UTC）"),
     "end_ms": ("Period to, not within (UTC)", "核算期止，不含（UTC）"),
     "published_ms": ("Published (UTC)", "发布时间（UTC）"),

@@ -16,6 +16,7 @@ class FootprintLine(msgspec.Struct, frozen=True, kw_only=True):
     product: str
     id: str
     period: str
+    timezone: str
     start_ms: int
     end_ms: int
     published_ms: int

@@ -5,7 +5,7 @@ Columns: `direct` (scope 1), `upstream`, `td`, and for bought energy by the plac
 one of the two, as the method says. Without contracts they are the same, and products show only one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -16,12 +16,12 @@ from calc_stream.core.versions import Versions
 from calc_stream.factors.factor_set import FactorSet
 from calc_stream.factors.instruments import Instrument, covered
 from calc_stream.factors.method import Method
-from calc_stream.factors.row import Row, Stage
+from calc_stream.factors.row import Row
 from wire.units import UnitError, convert, kind
 
 Quanta = Mapping[str, Mapping[int, int | Fraction]]  # by source and begin of a period, ms
-_BY_PLACE: dict[Stage, str] = {"life_cycle": "life_cycle", "generation": "scope_2_location"}
-_BY_CONTRACT: dict[Stage, str] = {"life_cycle": "life_cycle_market", "generation": "scope_2_market"}
+_BY_PLACE: dict[str, str] = {"life_cycle": "life_cycle", "generation": "scope_2_location"}
+_BY_CONTRACT: dict[str, str] = {"life_cycle": "life_cycle_market", "generation": "scope_2_market"}
 
 
 class Rate(NamedTuple):
@@ -78,6 +78,20 @@ def doubts(model: SiteModel, factors: FactorSet, method: Method) -> Iterator[tup
         elif not any(isinstance(row, method.kind) for row in factors.named(one.factor)):
             problem = f"{one.factor} is no {method.factor_kind} factor, as {method.id} wants"
             yield f"{key}.factor", f"{problem}: what it covers stays unknown"
+
+
+def counted(columns: Iterable[str], method: Method) -> list[str]:
+    """Of the columns of a result those its total is the sum of."""
+    found = sorted(columns)
+    if not any(column in _BY_CONTRACT.values() for column in found):
+        return found
+    other = _BY_PLACE if method.electricity == "market" else _BY_CONTRACT
+    return [column for column in found if column not in other.values()]
+
+
+def columns_of(stage: str) -> tuple[str, ...]:
+    """The columns a row of this stage may count in."""
+    return tuple(dict.fromkeys((_BY_PLACE.get(stage, stage), _BY_CONTRACT.get(stage, stage))))
 
 
 def by_source(cells: Mapping[Cell, int | Fraction]) -> dict[str, dict[int, int | Fraction]]:

@@ -20,7 +20,7 @@ _HOME = Path(sys.prefix) / "peers"
 
 def told(script: str, *arguments: str | Path, environment: dict[str, str] | None = None) -> Any:
     """What a script of this folder says of its arguments."""
-    command = [_python(), _HERE / f"{script}.py", *arguments]
+    command = [_python(), "-W", "ignore", _HERE / f"{script}.py", *arguments]
     done = subprocess.run(
         command,
         capture_output=True,

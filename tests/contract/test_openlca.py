@@ -1,0 +1,160 @@
+"""The openLCA package as others read it: olca-schema loses nothing, Brightway computes our figures."""
+
+import json
+import math
+import zipfile
+from dataclasses import replace
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from calc_stream.datasets.ids import named
+from calc_stream.exporters import Export, openlca
+from calc_stream.footprints.footprint import Doubted
+from tests import peers
+from tests.contract.test_exporters import EXPORTS, FIRST, PUBLISHED, ROWS, SECOND
+from tests.unit.calc_stream_live import footprints_sample
+
+# All footprints in force, the second with purchased inputs.
+BOTH = replace(PUBLISHED, superseded=frozenset())
+
+
+def objects(export: Export) -> dict[str, Any]:
+    with zipfile.ZipFile(BytesIO(openlca.write(export, openlca.Settings()))) as package:
+        assert package.testzip() is None
+        return {name: json.loads(package.read(name)) for name in package.namelist()}
+
+
+def unpacked(export: Export, folder: Path) -> Path:
+    with zipfile.ZipFile(BytesIO(openlca.write(export, openlca.Settings()))) as package:
+        package.extractall(folder)
+    return folder
+
+
+def process(export: Export, id_: str) -> Any:
+    return objects(export)[f"processes/{id_}.json"]
+
+
+def test_brightway_imports_it_and_its_scores_are_our_figures(tmp_path: Path) -> None:
+    folders = unpacked(BOTH, tmp_path / "footprints"), unpacked(EXPORTS[0], tmp_path / "batches")
+    (tmp_path / "bw").mkdir()
+    home = {"BRIGHTWAY2_DIR": str(tmp_path / "bw")}
+    footprints, batches = peers.told("brightway", *folders, environment=home)
+    for footprint in (FIRST, SECOND):
+        ours = float(Fraction(footprint.kg_co2e) + Fraction(footprint.upstream_kg_co2e or "0"))
+        score = footprints[footprint.id]
+        assert math.isclose(score["exact"], ours, rel_tol=1e-9)
+        assert math.isclose(score["stored"], ours, rel_tol=1e-6)
+    for row in ROWS:
+        ours = float(Fraction(row.kg_co2e or "0") / Fraction(row.good))
+        score = batches[named("batch", row.site, row.batch, str(row.revision))]
+        assert math.isclose(score["exact"], ours, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("export", [BOTH, EXPORTS[0]], ids=lambda export: export.what)
+def test_olca_schema_knows_every_field_and_reads_it_as_it_is(
+    export: Export, tmp_path: Path
+) -> None:
+    told = peers.told("olca", unpacked(export, tmp_path))
+    assert told["objects"] == len(objects(export)) - 1  # its version is no object
+    assert told["other"] == {}
+
+
+def test_every_reference_is_in_the_package() -> None:
+    found = objects(BOTH)
+    known = {each["@id"] for name, each in found.items() if "/" in name}
+    units = {unit["@id"] for each in found.values() for unit in each.get("units", [])}
+
+    def referred(value: Any) -> set[str]:
+        if isinstance(value, list):
+            return set().union(*map(referred, value))
+        if not isinstance(value, dict):
+            return set()
+        own = {value["@id"]} if "@id" in value else set()
+        return own.union(*map(referred, value.values()))
+
+    assert referred(list(found.values())) <= known | units
+
+
+def test_a_footprint_superseded_is_not_in_it() -> None:
+    names = objects(PUBLISHED)
+    assert f"processes/{SECOND.id}.json" in names
+    assert f"processes/{FIRST.id}.json" not in names
+
+
+def test_the_process_gives_all_good_output_and_takes_what_was_metered() -> None:
+    made, *taken = process(BOTH, SECOND.id)["exchanges"]
+    assert (made["amount"], made["unit"]["name"], made["isInput"]) == (210, "Item(s)", False)
+    assert [(each["amount"], each["unit"]["name"]) for each in taken] == [
+        (238, "Nm3"),
+        (1340, "kWh"),
+        (2541, "kg"),
+    ]
+    assert all(each["isInput"] and each["defaultProvider"] for each in taken)
+
+
+def test_half_of_u95_is_the_standard_deviation() -> None:
+    found = objects(BOTH)
+    gas, grid = found[f"processes/{FIRST.id}.json"]["exchanges"][1:]
+    assert "uncertainty" not in gas  # no energy by itself: U95 of energy says nothing of it
+    u95_kwh, u95_kg = FIRST.u95.kwh, FIRST.u95.kg_co2e
+    assert u95_kwh is not None
+    assert u95_kg is not None
+    of_kwh = float(u95_kwh) / float(FIRST.kwh_per_unit) / 2
+    assert grid["uncertainty"]["distributionType"] == "NORMAL_DISTRIBUTION"
+    assert grid["uncertainty"]["sd"] == pytest.approx(1340 * of_kwh)
+    provider = found[f"processes/{grid['defaultProvider']['@id']}.json"]
+    emitted = provider["exchanges"][1]
+    of_kg = float(u95_kg) / float(FIRST.kg_co2e) / 2
+    rest = emitted["uncertainty"]["sd"] / emitted["amount"]
+    assert math.hypot(rest, of_kwh) == pytest.approx(of_kg)
+
+
+def test_without_u95_no_uncertainty_is_stated() -> None:
+    unknown = footprints_sample.sample(u95=Doubted(None, None, ("m-3",)))
+    text = json.dumps(objects(replace(PUBLISHED, rows=[unknown])))
+    assert '"uncertainty"' not in text
+
+
+def test_quality_follows_from_measurement_and_factors() -> None:
+    found = objects(BOTH)
+    own = found[f"processes/{FIRST.id}.json"]
+    assert own["dqEntry"] == "(2;1;1;1;1)"  # 0.998 measured, meters traceable
+    gas, grid = own["exchanges"][1:]
+    # Of 2024 and verified, for China; of 2025, a transcription.
+    assert (grid["dqEntry"], gas["dqEntry"]) == ("(2;2;1;2;2)", "(3;2;1;2;2)")
+    system = found[f"dq_systems/{own['dqSystem']['@id']}.json"]
+    assert system["indicators"][0]["name"] == "Reliability"
+    perfect = footprints_sample.sample(measured_share="1")
+    assert process(replace(BOTH, rows=[perfect]), perfect.id)["dqEntry"] == "(1;1;1;1;1)"
+
+
+def test_documentation_says_boundary_period_sample_and_rules() -> None:
+    told = process(BOTH, FIRST.id)
+    documentation = told["processDocumentation"]
+    assert "Gate to gate" in documentation["technologyDescription"]
+    assert "2 batches, 210 piece" in documentation["samplingDescription"]
+    assert FIRST.allocation in documentation["inventoryMethodDescription"]
+    assert (documentation["validFrom"], documentation["validUntil"]) == ("2026-09-30", "2027-10-31")
+    assert FIRST.evidence.basis in told["description"]
+    assert len(documentation["sources"]) == len(FIRST.factors)
+
+
+def test_without_a_declaration_the_site_is_the_place() -> None:
+    bare = replace(BOTH, declaration=None)
+    (location,) = [each for name, each in objects(bare).items() if name.startswith("locations/")]
+    assert (location["name"], location["code"]) == (BOTH.site, BOTH.site)
+    assert not [name for name in objects(bare) if name.startswith("actors/")]
+
+
+def test_a_batch_of_unknown_mass_or_without_good_output_is_left_out() -> None:
+    known, unknown = EXPORTS[0].rows
+    rows = [
+        msgspec.structs.replace(unknown, kg_co2e=None),
+        msgspec.structs.replace(known, good="0"),
+    ]
+    assert not [name for name in objects(replace(EXPORTS[0], rows=rows)) if "processes/" in name]
