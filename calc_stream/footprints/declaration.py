@@ -39,6 +39,8 @@ primary_share = "0.6"                       # optional
 supplier = "Example Aluminium"
 source = "their PACT footprint of 2026"
 pcf = "3fa85f64-5717-4562-b3fc-2c963f66afa6"   # optional: the supplier's footprint
+document = "upstream/8d21….json"            # optional: it, as `wattprint pact fetch` kept it; then
+                                            # kg_co2e, primary_share, supplier and source are its
 ~~~
 """
 
@@ -52,16 +54,20 @@ from wire.config import refuse
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A purchased input for one unit of product; `kg_co2e` for one unit of the input."""
+    """A purchased input for one unit of product; `kg_co2e` for one unit of the input.
+
+    `document`: of footprint `pcf`; what it says is filled in by `calc_stream.pact.upstream`.
+    """
 
     name: str
     amount: str
     unit: str
-    kg_co2e: str
-    supplier: str
-    source: str
+    kg_co2e: str = ""
+    supplier: str = ""
+    source: str = ""
     primary_share: str | None = None
     pcf: str = ""
+    document: Path | None = None
 
 
 class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,11 +133,29 @@ def load_declaration(path: Path) -> Declaration:
         _check(path, f"{here}.mass_kg", product.mass_kg)
         _check(path, f"{here}.fossil_carbon_kg", product.fossil_carbon_kg)
         for at, bought in enumerate(product.input):
-            for key in ("amount", "kg_co2e"):
-                _check(path, f"{here}.input[{at}].{key}", getattr(bought, key))
-            if bought.primary_share is not None:
-                _check(path, f"{here}.input[{at}].primary_share", bought.primary_share, 1)
+            _check_input(path, f"{here}.input[{at}]", bought)
     return found
+
+
+def _check_input(path: Path, here: str, bought: Input) -> None:
+    """What a document says is not said a second time, and what none says is."""
+    _check(path, f"{here}.amount", bought.amount)
+    stated = {name: getattr(bought, name) for name in ("kg_co2e", "supplier", "source")}
+    if bought.document is not None:
+        twice = [name for name, value in stated.items() if value] + (
+            ["primary_share"] if bought.primary_share is not None else []
+        )
+        if twice:
+            raise refuse(path, f"{here}.{twice[0]}", "is what the document says; leave it out")
+        if not bought.pcf:
+            raise refuse(path, f"{here}.pcf", "is missing: the id of the footprint in the document")
+        return
+    missing = next((name for name, value in stated.items() if not value), None)
+    if missing is not None:
+        raise refuse(path, f"{here}.{missing}", "is missing")
+    _check(path, f"{here}.kg_co2e", bought.kg_co2e)
+    if bought.primary_share is not None:
+        _check(path, f"{here}.primary_share", bought.primary_share, 1)
 
 
 def _check(path: Path, key: str, text: str, most: int | None = None) -> None:

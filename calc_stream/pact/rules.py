@@ -30,7 +30,7 @@ _CAPTURE = (
     "technologicalCO2CaptureOrigin",
 )
 _PLACES = ("geographyRegionOrSubregion", "geographyCountry", "geographyCountrySubdivision")
-_VALID_YEARS = 3
+VALID_YEARS = 3
 
 
 def _sums(document: dict[str, Any]) -> Iterator[Breach]:
@@ -95,9 +95,9 @@ def _windows(document: dict[str, Any]) -> Iterator[Breach]:
     if since and end and since < end:
         cure = "a footprint holds from the end of its reference period on"
         yield "/validityPeriodStart", "is before referencePeriodEnd", cure
-    if until and end and until > years_after(end, _VALID_YEARS):
-        cure = f"a footprint holds for {_VALID_YEARS} years"
-        yield "/validityPeriodEnd", f"is {_VALID_YEARS} years and more after its data", cure
+    if until and end and until > years_after(end, VALID_YEARS):
+        cure = f"a footprint holds for {VALID_YEARS} years"
+        yield "/validityPeriodEnd", f"is {VALID_YEARS} years and more after its data", cure
     if until and (begin := since or end) and until <= begin:
         yield "/validityPeriodEnd", "is not after its start", "state a later instant"
 

@@ -16,7 +16,7 @@ from calc_stream.pact.rules import RULES
 from calc_stream.pact.shapes import FOOTPRINT, Many, Shape
 from wire.errors import BadData
 
-_MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 4 * 1024 * 1024
 _MOST_DEPTH = 50
 
 
@@ -31,10 +31,10 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{self.pointer or '(document)'}: {self.problem}; {self.cure}"
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes, most_bytes: int = MOST_BYTES) -> Any:
     """JSON without a name twice, without NaN. Raises BadData."""
-    if len(data) > _MOST_BYTES:
-        raise BadData(f"is longer than {_MOST_BYTES} bytes")
+    if len(data) > most_bytes:
+        raise BadData(f"is longer than {most_bytes} bytes")
     try:
         found = json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as exc:

@@ -69,7 +69,8 @@ def build(behind: Behind, guard: Guard) -> FastAPI:
         status,
     )
     routers = [concern.routes(behind) for concern in concerns]
-    routers += [batches.one(behind), session.routes(behind, guard), session.doors(guard)]
+    routers += [batches.one(behind), session.routes(behind, guard)]
+    routers += [session.doors(guard), session.token_door(guard)]
     for router in routers:
         app.include_router(router)
     app.state.routes = [route for router in routers for route in router.routes] + app.routes

@@ -21,7 +21,7 @@ _MOST_BYTES = 16 * 1024 * 1024
 _KEPT = 9  # files before the newest
 _HOUR_MS = 3_600_000
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_WATCHED = ("/v1/", "/auth/")
+_WATCHED = ("/v1/", "/auth/", "/3/")
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):

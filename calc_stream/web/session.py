@@ -116,6 +116,12 @@ def doors(guard: Guard) -> APIRouter:
         _set(answer, request, "", 0)
         return answer
 
+    return router
+
+
+def token_door(guard: Guard) -> APIRouter:
+    """Where a program gets a token for its key."""
+    router = APIRouter(tags=["access"])
     form = Content(
         {
             "type": "object",

@@ -38,19 +38,28 @@ class Tokens:
 
     def who(self, token: str) -> Caller | None:
         """Whose it is; None for a foreign or old one, or when its key was revoked or rotated."""
+        claims = self._claims(token)
+        caller = self._callers.named(claims.sub) if claims else None
+        if claims is None or caller is None or _part(caller) != claims.key:
+            return None
+        return caller if self._now_ms() < claims.exp * 1000 else None
+
+    def is_over(self, token: str) -> bool:
+        """Whether it was one of ours, and its time is over."""
+        claims = self._claims(token)
+        return claims is not None and self._now_ms() >= claims.exp * 1000
+
+    def _claims(self, token: str) -> _Claims | None:
+        """What one of ours says."""
         said, _, signature = token.rpartition(".")
         head, _, body = said.partition(".")
         if head != _text(_HEAD):
             return None
         try:
             self._key.public.verify(_bytes(signature), said.encode())
-            claims = msgspec.json.decode(_bytes(body), type=_Claims)
+            return msgspec.json.decode(_bytes(body), type=_Claims)
         except (BadData, ValueError):
             return None
-        caller = self._callers.named(claims.sub)
-        if caller is None or _part(caller) != claims.key:
-            return None
-        return caller if self._now_ms() < claims.exp * 1000 else None
 
 
 def _part(caller: Caller) -> str:
