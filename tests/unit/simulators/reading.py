@@ -2,6 +2,7 @@
 
 import struct
 from fractions import Fraction
+from functools import lru_cache
 
 from edge_agent.profiles import dlt645, modbus
 from edge_agent.protocols.modbus import Request
@@ -11,6 +12,7 @@ from simulators.slaves.dlt645 import Dlt645Meter, Dlt645Party
 from simulators.slaves.modbus import ModbusMeter
 
 
+@lru_cache(maxsize=64)
 def registers(instrument: Instrument) -> ModbusMeter:
     assert isinstance(instrument.profile, modbus.Profile)
     return ModbusMeter(instrument.meter.name, instrument.profile, instrument)
