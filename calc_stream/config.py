@@ -28,6 +28,13 @@ kind = "embedded"
 host = "127.0.0.1"
 port = 1883
 
+[footprints]                    # optional: publish product factors (docs/footprints.md)
+declaration = "products.toml"   # what only people know of products; optional
+period = "month"                # day, month, quarter or year, by the site's clock
+drift_percent = 10              # a running figure that moved further from the last one is published,
+drift_batches = 5               # once it stands on so many batches
+validity_days = 365
+
 [[webhooks]]                    # optional: alarms to another system, signed
 url = "https://alarms.example.com/wattprint"
 secret_file = "webhook.secret"
@@ -38,13 +45,18 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from calc_stream import engines
 from calc_stream.core import SiteModel, parse_model
+from calc_stream.core.decimals import parse_fraction
 from calc_stream.factors import FactorSet, doubts, load, load_method
+from calc_stream.footprints.declaration import load_declaration
+from calc_stream.footprints.due import Rules as FootprintRules
+from calc_stream.footprints.period import Every
+from calc_stream.publishing import Terms
 from calc_stream.silence import Patience
 from calc_stream.site import Rules
 from wire import config
@@ -91,6 +103,23 @@ class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(f"{self.secret_file}: whsec_ is followed by base64") from exc
 
 
+class Footprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When product factors are published, and what is declared of the products."""
+
+    declaration: Path | None = None
+    period: Every = "month"
+    drift_percent: float = 10
+    drift_batches: Annotated[int, msgspec.Meta(ge=1)] = 5
+    validity_days: Annotated[int, msgspec.Meta(ge=1, le=1095)] = 365
+
+    @property
+    def rules(self) -> FootprintRules:
+        drift = parse_fraction(str(self.drift_percent)) / 100
+        return FootprintRules(
+            self.period, drift, self.drift_batches, self.validity_days * 86_400_000
+        )
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file. Relative paths count from the working directory."""
 
@@ -108,6 +137,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: dict[str, Any] = {}
     broker: Broker | None = None
     webhooks: list[Webhook] = []
+    footprints: Footprints | None = None
 
     @property
     def place(self) -> Path | Remote:
@@ -127,6 +157,7 @@ class Plan:
     engine: ModuleType
     engine_settings: Any
     warnings: tuple[str, ...]
+    footprints: Terms | None = None
 
 
 def load_plan(path: Path) -> Plan:
@@ -142,6 +173,8 @@ def load_plan(path: Path) -> Plan:
     except ConfigError as exc:
         raise refuse(path, "ingestor.token_file", str(exc)) from exc
     _check_doors(path, found)
+    if found.footprints is not None and not 0 < found.footprints.drift_percent <= 1000:
+        raise refuse(path, "footprints.drift_percent", "must be above 0, at most 1000")
     try:
         method = load_method(found.method)
     except ConfigError as exc:
@@ -161,7 +194,16 @@ def load_plan(path: Path) -> Plan:
     patience = Patience(round(found.silent_after_s * 1000), round(found.close_after_s * 1000))
     rules = Rules(found.site, method, round(found.lateness_s * 1000), patience)
     warnings = (*_doubts(model, factors, rules), *_openness(found.web))
-    return Plan(found, rules, model, factors, engine, settings, warnings)
+    footprints = terms_of(found) if found.footprints else None
+    return Plan(found, rules, model, factors, engine, settings, warnings, footprints)
+
+
+def terms_of(found: Config) -> Terms:
+    """By which a site's footprints are published, now or by hand. Raises ConfigError."""
+    its = found.footprints or Footprints()
+    declaration = load_declaration(its.declaration) if its.declaration else None
+    lateness_ms = round(found.lateness_s * 1000)
+    return Terms(found.site, load_method(found.method), lateness_ms, its.rules, declaration)
 
 
 def _check_doors(path: Path, found: Config) -> None:

@@ -49,14 +49,17 @@ class _Look:
 
 @dataclass
 class Publisher:
-    """`look` publishes what is due; one process may do so while another does it by hand."""
+    """`look` publishes what is due; one process may do so while another does it by hand.
+
+    `refused`: why there is none of a product, unit and period, so that it is logged once.
+    """
 
     store: Store
     shelf: Shelf
     reader: Reader
     terms: Terms
     now_ms: Callable[[], int]
-    _refused: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    refused: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def look(self) -> list[Footprint]:
         """What was published now. Raises TransientError."""
@@ -104,11 +107,11 @@ class Publisher:
             try:
                 footprint = self._draw_up(look, each)
             except BadData as exc:
-                if self._refused.get(key) != str(exc):
+                if self.refused.get(key) != str(exc):
                     log.warning("no footprint of %s for %s: %s", product, period, exc)
-                self._refused[key] = str(exc)
+                self.refused[key] = str(exc)
                 continue
-            self._refused.pop(key, None)
+            self.refused.pop(key, None)
             if self.shelf.add(footprint):
                 log.info("footprint %s of %s for %s: %s kg CO2e (%s)", *_told(footprint))
                 made[product] = footprint
@@ -146,7 +149,8 @@ class Publisher:
             self.terms.rules.validity_ms,
             each.supersedes,
         )
-        return self._proven(draw_up(each.lines.settled, look.hashes, basis, budget, occasion))
+        made = draw_up(each.lines.settled, look.hashes, basis, budget, occasion)
+        return self._proven(msgspec.structs.replace(made, upto=look.state.offset))
 
     def _basis(self, look: _Look, lines: Lines) -> Basis:
         versions, terms = look.state.versions, self.terms
@@ -196,7 +200,13 @@ def _says_the_same(one: Footprint, other: Footprint) -> bool:
     """But for what it takes the place of."""
     plain = [
         msgspec.structs.replace(
-            each, id="", supersedes=(), published_ms=0, cause="asked", evidence=one.evidence
+            each,
+            id="",
+            supersedes=(),
+            published_ms=0,
+            cause="asked",
+            evidence=one.evidence,
+            upto=0,
         )
         for each in (one, other)
     ]

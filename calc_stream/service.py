@@ -13,6 +13,8 @@ from fastapi import FastAPI
 
 from calc_stream.config import Plan
 from calc_stream.engines.embedded import Engine
+from calc_stream.footprints.series import key_of
+from calc_stream.footprints.shelf import Shelf, open_shelf
 from calc_stream.handover import hand_over
 from calc_stream.ledger.store import Store, open_store
 from calc_stream.site import Site, Step
@@ -26,6 +28,7 @@ from calc_stream.web.doubts import Doubts
 from calc_stream.web.forward import Forward
 from calc_stream.web.guard import Guard
 from calc_stream.web.live import Live
+from calc_stream.web.publish import Publishing
 from calc_stream.web.recall import recall
 from calc_stream.web.tokens import Tokens
 from calc_stream.web.told import EventsTold
@@ -55,9 +58,10 @@ async def run(plan: Plan, stop: asyncio.Event, now_ms: Callable[[], int]) -> Non
     with (
         closing(open_store(state, create=True)) as store,
         closing(open_store(state)) as reader,
+        closing(open_shelf(state)) as shelf,
         closing(open_book(state, hooks)) as book,
     ):
-        parts = Parts(plan, store, reader, book, now_ms)
+        parts = Parts(plan, store, reader, shelf, book, now_ms)
         await parts.serve(stop)
 
 
@@ -68,6 +72,7 @@ class Parts:
     plan: Plan
     store: Store
     reader: Store
+    shelf: Shelf
     book: AlarmBook
     now_ms: Callable[[], int]
     view: View = field(default_factory=View)
@@ -81,6 +86,11 @@ class Parts:
         self.messages = Messages(config.broker, config.site) if config.broker else None
         settings = plan.engine_settings
         self.engine = Engine(config.place, plan.rules, self.store, settings, self._seen)
+        self.publishing = (
+            Publishing(plan.footprints, config.state, config.place, self.now_ms)
+            if plan.footprints
+            else None
+        )
         self.watch = Watch(self.engine, self.book, self.charts, self._told, self.now_ms)
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -110,6 +120,8 @@ class Parts:
             ("alarms", self.watch.run()),
             ("doubts", self.doubts.run(self.engine)),
         ]
+        if self.publishing:
+            running.append(("footprints", self.publishing.run(self.engine)))
         for hook in config.webhooks:
             running.append(("webhook", deliver(hook, self.book, config.site, self.now_ms)))
         if self.messages:
@@ -123,6 +135,8 @@ class Parts:
         behind = Behind(
             engine=self.engine,
             store=self.reader,
+            shelf=self.shelf,
+            key=key_of(config.state),
             journal=config.place,
             live=self.live,
             view=self.view,
@@ -141,6 +155,8 @@ class Parts:
         self.view.see(site, step)
         if step.decoded.production is not None:
             self.events.see(step.record, step.decoded.production)
+        if self.publishing:
+            self.publishing.see(site, step)
         if self.messages:
             self.messages.moved(step.moved, step.gone)
 

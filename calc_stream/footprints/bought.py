@@ -52,10 +52,15 @@ def bought(
             complete = False  # something was bought of which nobody can say what came with it
         else:
             found.append(_of_lot(known, units / good, None))
-    kg = sum((parse_fraction(each.kg_co2e) for each in found), Fraction(0))
-    parts = ((parse_fraction(u.kg_co2e), parse_fraction(u.primary_share or "0")) for u in found)
+    return told(found, complete)
+
+
+def told(inputs: Sequence[Upstream], complete: bool) -> Bought:
+    """What a list of inputs adds up to."""
+    kg = sum((parse_fraction(each.kg_co2e) for each in inputs), Fraction(0))
+    parts = ((parse_fraction(u.kg_co2e), parse_fraction(u.primary_share or "0")) for u in inputs)
     primary = sum((mass * share for mass, share in parts), Fraction(0))
-    return Bought(tuple(found), complete, kg, primary)
+    return Bought(tuple(inputs), complete, kg, primary)
 
 
 def _taken(batches: Sequence[BatchRow]) -> dict[str, Fraction]:

@@ -4,12 +4,14 @@ A meter keeps its bias, so it errs the same way in every batch it saw: the sum's
 the sum of squares. Their accounts are therefore taken together, over all their time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Protocol
 
-from calc_stream.core import SiteState
+from calc_stream.core import Batch, Event, Periods, Readings, Versions
 from calc_stream.core.decimals import parse_fraction, parse_instant
 from calc_stream.core.events import in_force
+from calc_stream.core.receivers import Nodes
 from calc_stream.core.series import Span
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.budget import Budget, accounts_of, budget_of, grounds
@@ -17,7 +19,26 @@ from calc_stream.factors import Rates
 from calc_stream.ledger.rows import BatchRow
 
 
-def joint_budget(state: SiteState, rows: Sequence[BatchRow], rates: Rates) -> Budget | None:
+class Known(Protocol):
+    """What is needed of a site's state."""
+
+    @property
+    def versions(self) -> Versions | None: ...
+    @property
+    def periods(self) -> Periods | None: ...
+    @property
+    def events(self) -> Mapping[str, Event]: ...
+    @property
+    def readings(self) -> Readings: ...
+    @property
+    def batches(self) -> Mapping[str, Batch]: ...
+    @property
+    def nodes(self) -> Nodes: ...
+    @property
+    def posted(self) -> Span | None: ...
+
+
+def joint_budget(state: Known, rows: Sequence[BatchRow], rates: Rates) -> Budget | None:
     """Of the batches together, not for one unit. None where it cannot be told yet: with a part of pools
     in them, and over several versions of the model."""
     if any(row.allocated for row in rows) or state.periods is None:
@@ -31,7 +52,7 @@ def joint_budget(state: SiteState, rows: Sequence[BatchRow], rates: Rates) -> Bu
     return budget_of(its, counts, rates, rates.mass(_quanta(state, rows))) if its else None
 
 
-def _span(state: SiteState, names: Sequence[str]) -> Span | None:
+def _span(state: Known, names: Sequence[str]) -> Span | None:
     """The time in which these batches can have got anything: set-up may come before the start."""
     versions = state.versions
     if state.posted is None or versions is None:
@@ -48,7 +69,7 @@ def _span(state: SiteState, names: Sequence[str]) -> Span | None:
     return (state.posted[0] if versions.stores else first, last) if first < last else None
 
 
-def _quanta(state: SiteState, rows: Sequence[BatchRow]) -> dict[str, dict[int, int | Fraction]]:
+def _quanta(state: Known, rows: Sequence[BatchRow]) -> dict[str, dict[int, int | Fraction]]:
     """What all batches used, by source and start of the period."""
     found: dict[str, dict[int, int | Fraction]] = {}
     versions = state.versions

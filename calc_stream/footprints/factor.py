@@ -13,7 +13,7 @@ from calc_stream.core import Lot, Versions
 from calc_stream.core.decimals import parse_fraction, shortest, significant
 from calc_stream.evidence.budget import Budget
 from calc_stream.factors import FactorSet, Method, Rates
-from calc_stream.footprints.bought import bought
+from calc_stream.footprints.bought import Bought, bought
 from calc_stream.footprints.declaration import Product
 from calc_stream.footprints.footprint import (
     BatchUsed,
@@ -36,7 +36,10 @@ from wire.errors import BadData
 
 @dataclass(frozen=True)
 class Basis:
-    """What a site's figures stand on, and what its people declare of the product."""
+    """What a site's figures stand on, and what its people declare of the product.
+
+    `told`: instead of that, what a published footprint says was bought.
+    """
 
     site: str
     method: Method
@@ -45,6 +48,7 @@ class Basis:
     rates: Rates
     lots: Mapping[str, Lot]
     declared: Product | None = None
+    told: Bought | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def draw_up(
         )
     weighed = weigh(rows, basis.rates)
     per_unit = significant(weighed.total / good)
-    bought_in = bought(rows, good, basis.declared, basis.lots)
+    bought_in = basis.told or bought(rows, good, basis.declared, basis.lots)
     whole = weighed.total / good + (bought_in.kg if bought_in.complete else 0)
     primary = weighed.primary / good + (bought_in.primary if bought_in.complete else 0)
     kwh, digits = _sum(rows, "energy_kwh"), decimals_of(per_unit)
@@ -98,6 +102,7 @@ def draw_up(
         unit=unit,
         method=basis.method.id,
         period=occasion.period.name,
+        timezone=basis.versions.reigns[-1].model.timezone,
         start_ms=occasion.period.start_ms,
         end_ms=occasion.end_ms,
         published_ms=occasion.published_ms,

@@ -6,6 +6,7 @@ GET /v1/batches …/{id} …/revisions                           batches.py
 GET …/{id}/ledger …/timeline …/explain …/readings            trail.py
 GET …/{id}/bundle                                            bundle.py
 GET /v1/products …/{id}/factors                              products.py
+GET …/{id}/footprints …/{id}/kpi  /v1/footprints/{id}        footprints.py
 GET /v1/meters …/completeness                                meters.py
 GET /v1/model  /v1/sites  /v1/vocabulary                     model.py
 GET /v1/flows                                                flows.py
@@ -29,6 +30,7 @@ from calc_stream.web import (
     described,
     events,
     flows,
+    footprints,
     meters,
     model,
     pages,
@@ -61,6 +63,7 @@ def build(behind: Behind, guard: Guard) -> FastAPI:
         bundle,
         batches,
         products,
+        footprints,
         meters,
         flows,
         model,

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import Request, Response
 
 from calc_stream.engines.embedded import Engine
+from calc_stream.footprints.shelf import Shelf
 from calc_stream.ledger.store import Store
 from calc_stream.site import Site
 from calc_stream.web.alarm_book import AlarmBook, AlarmNow
@@ -22,17 +23,20 @@ from calc_stream.web.problems import not_now
 from calc_stream.web.told import EventsTold
 from calc_stream.web.view import View
 from wire.journal import Remote
+from wire.signing import SigningKey
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Behind:
-    """`store` is a reader of its own. Handlers without `async` run on threads; who walks the whole
-    journal holds `walking`."""
+    """`store` and `shelf` are readers of their own; `key` signs what is told of footprints. Handlers
+    without `async` run on threads; who walks the whole journal holds `walking`."""
 
     engine: Engine
     store: Store
+    shelf: Shelf
+    key: SigningKey
     journal: Path | Remote
     live: Live
     view: View

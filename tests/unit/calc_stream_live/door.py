@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from calc_stream.config import load_plan
+from calc_stream.footprints.shelf import open_shelf
 from calc_stream.ledger.store import open_store
 from calc_stream.service import Parts
 from calc_stream.web.alarm_book import open_book
@@ -78,10 +79,11 @@ def door(
     with (
         closing(open_store(state, create=True)) as store,
         closing(open_store(state)) as reader,
+        closing(open_shelf(state)) as shelf,
         closing(open_book(state, hooks)) as book,
     ):
         plant = plant_in(folder)
-        parts = Parts(plan, store, reader, book, lambda: clock[0])
+        parts = Parts(plan, store, reader, shelf, book, lambda: clock[0])
         with serving(parts.application()) as url:
             made = Door(plant, parts, keys, clock, url)
             yield made

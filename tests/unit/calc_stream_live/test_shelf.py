@@ -38,6 +38,7 @@ def test_the_same_figure_is_published_once_whenever_and_for_whatever_reason(shel
 def test_another_figure_has_another_id() -> None:
     assert sample().id != sample(good="211").id
     assert sample().id == content_id(sample())
+    assert sample().id == "dfafc84f-3ee0-5cfb-9d91-238f0cdfe457"  # as it was ever since
 
 
 def test_an_id_that_is_not_of_what_the_footprint_says_is_refused(shelf: Shelf) -> None:

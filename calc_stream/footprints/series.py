@@ -1,0 +1,188 @@
+"""A product's figure period by period, signed: for loans, procurement and subsidies that hang on it.
+
+Only what was counted alike stands in one run. Where method, unit, allocation, GWP set, length of the
+periods or the site's model change, another run begins and says what broke: nothing is joined silently.
+What was restated stays in its point, with the difference.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import msgspec
+
+from calc_stream.core.decimals import parse_fraction, shortest, significant
+from calc_stream.footprints.footprint import Cause, Footprint
+from calc_stream.footprints.period import named_period
+from wire.errors import BadData
+from wire.signing import PublicKey, SigningKey
+
+_HEAD = b"wattprint kpi 1\n"  # so that the key's signature of anything else is none of a series
+
+
+class Restated(msgspec.Struct, frozen=True):
+    """A figure that no longer stands, and by how much its successor differs."""
+
+    id: str
+    published_ms: int
+    cause: Cause
+    kg_co2e: str
+    difference: str
+
+
+class Point(msgspec.Struct, frozen=True):
+    """kg CO2e for a unit, own energy, as it stands; what it superseded, the oldest first.
+
+    `change_percent`: against the point before in the same run. `running`: its period is not over.
+    """
+
+    period: str
+    start_ms: int
+    end_ms: int
+    id: str
+    published_ms: int
+    cause: Cause
+    good: str
+    kg_co2e: str
+    u95: str | None
+    factor_status: str
+    running: bool
+    superseded: tuple[Restated, ...]
+    change_percent: str | None
+
+
+class Constant(msgspec.Struct, frozen=True):
+    """What is the same for all points of a run."""
+
+    method: str
+    standard: str
+    gwp: str
+    unit: str
+    allocation: str
+    every: str
+    models: tuple[str, ...]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """Points that can be compared. `breaks`: what differs from the run before."""
+
+    constant: Constant
+    breaks: tuple[str, ...]
+    points: tuple[Point, ...]
+
+
+class Series(msgspec.Struct, frozen=True):
+    site: str
+    product: str
+    runs: tuple[Run, ...]
+
+
+class SignedSeries(msgspec.Struct, frozen=True):
+    """`signature`: Ed25519 in base64 over a head line and the series' canonical JSON."""
+
+    series: Series
+    key: str
+    signature: str
+
+
+def series_of(
+    site: str, product: str, published: Sequence[Footprint], span: tuple[int, int] | None = None
+) -> Series:
+    """`published`: the product's, superseded ones too, in the order of publishing; `span`: only those
+    whose periods begin in it."""
+    known = {each.id: each for each in published}
+    gone = {id_ for each in published for id_ in each.supersedes}
+    lines: dict[tuple[str, str, str], list[Footprint]] = {}
+    for each in sorted(published, key=lambda each: each.start_ms):
+        if each.id not in gone and (span is None or span[0] <= each.start_ms < span[1]):
+            lines.setdefault((each.unit, each.method, _every(each)), []).append(each)
+    found: list[Run] = []
+    for line in lines.values():
+        for constant, footprints in groupby(line, key=_constant):
+            breaks = _breaks(found[-1].constant, constant) if found else ()
+            found.append(Run(constant, breaks, tuple(_points(list(footprints), known))))
+    return Series(site, product, tuple(found))
+
+
+def key_of(directory: Path) -> SigningKey:
+    """What a calculator signs with, of its state directory; made when it is first needed. Raises
+    ConfigError."""
+    return SigningKey.load_or_create(directory / "footprints.key")
+
+
+def sign(series: Series, key: SigningKey) -> SignedSeries:
+    signature = base64.b64encode(key.sign(_text(series))).decode()
+    return SignedSeries(series, str(key.public), signature)
+
+
+def check(signed: SignedSeries, key: PublicKey) -> None:
+    """Raises BadData unless this key signed it."""
+    if signed.key != str(key):
+        raise BadData(f"the series names the key {signed.key}, not {key}")
+    try:
+        raw = base64.b64decode(signed.signature, validate=True)
+    except binascii.Error as exc:
+        raise BadData("the series' signature is not base64") from exc
+    key.verify(raw, _text(signed.series))
+
+
+def _text(series: Series) -> bytes:
+    return _HEAD + msgspec.json.encode(series, order="deterministic")
+
+
+def _every(each: Footprint) -> str:
+    return "quarter" if "Q" in each.period else ("year", "month", "day")[each.period.count("-")]
+
+
+def _constant(each: Footprint) -> Constant:
+    head = each.method, each.standard, each.gwp, each.unit
+    return Constant(*head, each.allocation, _every(each), each.models)
+
+
+def _breaks(before: Constant, after: Constant) -> tuple[str, ...]:
+    names = Constant.__struct_fields__
+    return tuple(name for name in names if getattr(before, name) != getattr(after, name))
+
+
+def _points(footprints: Sequence[Footprint], known: dict[str, Footprint]) -> Iterable[Point]:
+    for before, each in pairwise([None, *footprints]):
+        assert each is not None  # noqa: S101  only the first of all pairs begins with None
+        yield Point(
+            period=each.period,
+            start_ms=each.start_ms,
+            end_ms=each.end_ms,
+            id=each.id,
+            published_ms=each.published_ms,
+            cause=each.cause,
+            good=each.good,
+            kg_co2e=each.kg_co2e,
+            u95=each.u95.kg_co2e,
+            factor_status=each.factor_status,
+            running=_is_running(each),
+            superseded=tuple(reversed(list(_history(each, known)))),
+            change_percent=_change(before, each),
+        )
+
+
+def _history(each: Footprint, known: dict[str, Footprint]) -> Iterable[Restated]:
+    """The newest first."""
+    for id_ in each.supersedes:
+        before = known.get(id_)
+        if before is not None:
+            difference = parse_fraction(each.kg_co2e) - parse_fraction(before.kg_co2e)
+            yield Restated(
+                before.id, before.published_ms, before.cause, before.kg_co2e, shortest(difference)
+            )
+            yield from _history(before, known)
+
+
+def _is_running(each: Footprint) -> bool:
+    return each.end_ms < named_period(each.period, each.timezone).end_ms
+
+
+def _change(before: Footprint | None, each: Footprint) -> str | None:
+    if before is None or not parse_fraction(before.kg_co2e):
+        return None
+    return significant(100 * (parse_fraction(each.kg_co2e) / parse_fraction(before.kg_co2e) - 1), 4)

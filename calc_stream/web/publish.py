@@ -1,0 +1,82 @@
+"""Publishes product factors while the calculator runs, when nobody waits.
+
+What may be due is told by what the engine has just seen; what is due is judged from the disk.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from calc_stream.engines.embedded import Engine
+from calc_stream.footprints.period import period_at
+from calc_stream.footprints.shelf import open_shelf
+from calc_stream.ledger.store import open_store
+from calc_stream.publishing import Publisher, Terms
+from calc_stream.site import Site, Step
+from wire.errors import TransientError
+from wire.journal import Remote, open_reader
+
+log = logging.getLogger(__name__)
+
+_PAUSE_S = 0.5
+_SHARE = 20  # a look that took 1 s is followed by 20 s without one
+_AGAIN_S = 5.0
+
+
+class Publishing:
+    """`see` every step, `run` beside the engine."""
+
+    def __init__(
+        self, terms: Terms, state: Path, journal: Path | Remote, now_ms: Callable[[], int]
+    ) -> None:
+        self._terms, self._state, self._journal, self._now_ms = terms, state, journal, now_ms
+        self._refused: dict[tuple[str, str, str], str] = {}
+        self._next_ms = 0  # when the running period is over
+        self._stirred: int | None = 0  # the offset at which something may have become due
+
+    def see(self, site: Site, step: Step) -> None:
+        """Whether a figure was stated, or a period is over by what every meter has told."""
+        state = site.state
+        told_ms = (state.frontier_ms or 0) - self._terms.lateness_ms
+        if told_ms >= self._next_ms and state.versions is not None:
+            zone = state.versions.reigns[-1].model.timezone
+            self._next_ms = period_at(max(told_ms, 0), self._terms.rules.every, zone).end_ms
+            self._stirred = site.offset
+        if step.made or step.gone:
+            self._stirred = site.offset
+
+    async def run(self, engine: Engine) -> None:
+        """Until cancelled."""
+        failing = False
+        while True:
+            pause_s = _PAUSE_S
+            if self._is_committed(engine):
+                stirred, began_s = self._stirred, time.monotonic()
+                try:
+                    await asyncio.to_thread(self._look)
+                    pause_s = max(_PAUSE_S, _SHARE * (time.monotonic() - began_s))
+                    failing = False
+                    if self._stirred == stirred:
+                        self._stirred = None
+                except TransientError as exc:
+                    if not failing:
+                        log.warning("footprints: %s; trying again", exc)
+                    failing, pause_s = True, _AGAIN_S
+            await asyncio.sleep(pause_s)
+
+    def _is_committed(self, engine: Engine) -> bool:
+        """Whether something may be due, and all of it is on disk."""
+        site = engine.site
+        return self._stirred is not None and site is not None and site.committed >= self._stirred
+
+    def _look(self) -> None:
+        with (
+            closing(open_store(self._state)) as store,
+            closing(open_shelf(self._state)) as shelf,
+            closing(open_reader(self._journal)) as reader,
+        ):
+            its = Publisher(store, shelf, reader, self._terms, self._now_ms, self._refused)
+            its.look()
