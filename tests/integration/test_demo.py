@@ -98,25 +98,27 @@ def test_the_demo_runs_and_its_figures_hold(tmp_path):
     assert_nothing_lost_or_doubled(tmp_path / "state")
 
 
+ALONE = [("agent",), ("broker",), ("ingestor",), ("calc",), ("plant",)]
+
+
 @pytest.mark.mosquitto
 @pytest.mark.parametrize(
-    ("name", "broker"),
+    ("names", "broker"),
     [
-        ("agent", "auto"),
-        ("broker", "auto"),
-        ("broker", "embedded"),
-        ("ingestor", "auto"),
-        ("calc", "auto"),
-        ("plant", "auto"),
+        (("plant", "agent", "broker", "ingestor", "calc"), "auto"),
+        (("broker",), "embedded"),
+        *(pytest.param(name, "auto", marks=pytest.mark.full) for name in ALONE),
     ],
+    ids=lambda said: said if isinstance(said, str) else "-".join(said),
 )
-def test_kill_9_of_any_process_loses_and_doubles_nothing(tmp_path, name, broker):
-    with running(tmp_path / "state", "--for", "24", "--json", "--broker", broker) as system:
+def test_kill_9_of_any_process_loses_and_doubles_nothing(tmp_path, names, broker):
+    seconds = str(16 + 4 * len(names))
+    with running(tmp_path / "state", "--for", seconds, "--json", "--broker", broker) as system:
         system.wait_up()
         time.sleep(4)
-        system.kill(name)
-        time.sleep(3)
-        system.kill(name)
+        for name in names * 2:
+            system.kill(name)
+            time.sleep(2)
         found = system.finish()
     assert_good(found)
     assert_nothing_lost_or_doubled(tmp_path / "state")
