@@ -6,7 +6,7 @@ where p*r0 is split by q first so that an ordinary register fits int64. All mete
 a row each, so that numpy's own cost is paid once; those that need Python's integers apart from them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -14,14 +14,22 @@ from functools import lru_cache
 import numpy as np
 
 from calc_stream.core.plant import Meter
-from calc_stream.core.series import Readings, Totals
-from calc_stream.core.whole import Flags, Rows, Whole, add, column, floor_div, mul, overflows
+from calc_stream.core.series import Places, Rates, Readings, Totals
+from calc_stream.core.whole import (
+    Flags,
+    Rows,
+    Whole,
+    add,
+    column,
+    floor_div,
+    mul,
+    narrow,
+    overflows,
+)
 
-# How many of the last readings are looked up together, and how many edges among them at most.
-_TAILS = 16, 128
-_MOST_EDGES = 16
+_MOST_EDGES = 16  # that are looked up among the last readings of all meters at once
 
-Series = Mapping[str, tuple[Totals, Fraction]]  # by meter, with quanta for one unit of its register
+Series = tuple[Totals, Fraction]  # with quanta for one unit of the register
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +40,51 @@ class Flow:
     gapped: Flags | None
 
 
+class Flows(Mapping[str, Flow]):
+    """The flow of each meter by id; `quanta` and `gapped` (None: not asked) of all, a row a meter."""
+
+    def __init__(self, quanta: Whole, gapped: Flags | None, rows: Mapping[str, int]) -> None:
+        self.quanta, self.gapped, self._rows = quanta, gapped, rows
+
+    def __getitem__(self, meter: str) -> Flow:
+        row = self._rows[meter]
+        return Flow(self.quanta[row], None if self.gapped is None else self.gapped[row])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 def flows_between(
     edges: Rows, meters: Iterable[Meter], readings: Readings, max_gap_ms: int | None = None
-) -> dict[str, Flow]:
+) -> Flows:
     """The flow of each meter in the intervals between neighbouring edges; none outside its readings.
 
     A meter's first and last reading are among the edges whenever they lie between them.
     """
-    none = Flow(np.zeros(max(edges.size - 1, 0), dtype=np.int64), None)
-    found: dict[str, Flow] = {}
-    small: dict[str, tuple[Totals, Fraction]] = {}
-    big: dict[str, tuple[Totals, Fraction]] = {}
-    for meter in meters:
-        series = readings.totals(meter.id)
-        if edges.size < 2 or series.times.size < 2:
-            found[meter.id] = none
-        else:
-            group = big if series.totals.dtype == object else small
-            group[meter.id] = series, meter.scale
-    for group in (small, big):
-        found |= _together(edges, group, max_gap_ms)
-    return found
+    places = readings.places(tuple(meters))
+    shape = len(places.meters), max(edges.size - 1, 0)
+    quanta: Whole = np.zeros(shape, dtype=np.int64)
+    gapped: Flags | None = None if max_gap_ms is None else np.zeros(shape, dtype=np.bool_)
+    if not shape[1]:
+        return Flows(quanta, gapped, places.index)
+    for at, there, (over, under) in _found(edges, places, readings):
+        marks = there.quanta(over, under)
+        flow = narrow(add(marks[:, 1:], -marks[:, :-1]))
+        quanta = quanta if flow.dtype != object else quanta.astype(object)
+        quanta[at] = flow
+        if gapped is not None and max_gap_ms is not None:
+            gapped[at] = there.gapped(edges, max_gap_ms)
+    return Flows(quanta, gapped, places.index)
 
 
 def quanta_at(edges: Rows, series: Totals, scale: Fraction) -> Whole:
     """floor(total * scale) at edges that lie between the first and the last reading."""
     if series.times.size > 1:
-        return np.asarray(_marks(edges, [(series, scale)])[0][0])
+        there = _looked_up(edges, [(series, scale)])
+        return np.asarray(there.quanta(*_rates([(scale, series.exponent)]))[0])
     over, under = _rate(scale.numerator, scale.denominator, series.exponent)
     return floor_div(mul(np.repeat(series.totals, edges.size), column([over])), column([under]))
 
@@ -114,29 +140,40 @@ class _Neighbours:
         return np.asarray(inside & (after == self.at[:, :-1]) & long)
 
 
-def _together(edges: Rows, group: Series, max_gap_ms: int | None) -> dict[str, Flow]:
-    """Of meters that were read two times at least."""
-    if not group:
-        return {}
-    marks, there = _marks(edges, list(group.values()))
-    quanta = add(marks[:, 1:], -marks[:, :-1])
-    gapped = None if max_gap_ms is None else there.gapped(edges, max_gap_ms)
-    return {
-        meter: Flow(quanta[row], None if gapped is None else gapped[row])
-        for row, meter in enumerate(group)
-    }
+def _found(
+    edges: Rows, places: Places, readings: Readings
+) -> Iterator[tuple[Rows, _Neighbours, Rates]]:
+    """Which meters, what they read around the edges, and their rates; once for all whose last
+    readings these are, and for the others meter by meter."""
+    tails, row = readings.tails, places.rows
+    near = tails.covers(row, int(edges[0])) & (edges.size <= _MOST_EDGES)
+    if near.all():
+        exponents = tails.exponent[row]
+        if places.rates is None or not np.array_equal(places.rates[0], exponents):
+            scaled = zip((meter.scale for meter in places.meters), exponents.tolist(), strict=True)
+            places.rates = exponents, _rates(scaled)
+        there = _Neighbours.of(edges, *tails.around(row, edges))
+        yield np.arange(row.size), there, places.rates[1]
+        return
+    if near.any():
+        at = np.flatnonzero(near)
+        there = _Neighbours.of(edges, *tails.around(row[at], edges))
+        exponents = tails.exponent[row[at]].tolist()
+        scales = (places.meters[i].scale for i in at.tolist())
+        yield at, there, _rates(zip(scales, exponents, strict=True))
+    groups: dict[bool, dict[int, Series]] = {False: {}, True: {}}
+    for i in np.flatnonzero(~near).tolist():
+        meter = places.meters[i]
+        series = readings.totals(meter.id)
+        if series.times.size > 1:
+            groups[series.totals.dtype == object][i] = series, meter.scale
+    for group in groups.values():
+        if group:
+            rates = _rates((scale, series.exponent) for series, scale in group.values())
+            yield np.array(list(group)), _looked_up(edges, list(group.values())), rates
 
 
-def _marks(edges: Rows, group: list[tuple[Totals, Fraction]]) -> tuple[Whole, _Neighbours]:
-    """The quanta counted at edges, a row a meter; before its first and after its last reading they
-    stand still."""
-    found = _recent(edges, group) or _looked_up(edges, group)
-    rates = [_rate(s.numerator, s.denominator, series.exponent) for series, s in group]
-    over, under = (column(list(own))[:, None] for own in zip(*rates, strict=True))
-    return found.quanta(over, under), found
-
-
-def _looked_up(edges: Rows, group: list[tuple[Totals, Fraction]]) -> _Neighbours:
+def _looked_up(edges: Rows, group: list[Series]) -> _Neighbours:
     """Meter by meter, however long ago the edges were."""
     kind = np.result_type(*(series.totals for series, _ in group))
     ints = [np.empty((len(group), edges.size), dtype=np.int64) for _ in range(3)]
@@ -152,30 +189,11 @@ def _looked_up(edges: Rows, group: list[tuple[Totals, Fraction]]) -> _Neighbours
     return _Neighbours.of(edges, before_ms, after_ms, low, high, at_all)
 
 
-def _recent(edges: Rows, group: list[tuple[Totals, Fraction]]) -> _Neighbours | None:
-    """The same for edges at the end of long series, all meters at once; None for others."""
-    size = min(series.times.size for series, _ in group)
-    for last in _TAILS:
-        if last > size or edges.size > _MOST_EDGES:
-            return None
-        times = np.concatenate([series.times[-last:] for series, _ in group])
-        times = times.reshape(len(group), last)
-        if (times[:, 0] <= edges[0]).all():
-            break
-    else:
-        return None
-    totals = np.concatenate([series.totals[-last:] for series, _ in group]).reshape(times.shape)
-    # Each meter's times behind those of the one before: one search finds all edges among all meters.
-    first_ms = min(int(times[:, 0].min()), int(edges[0]))
-    apart_ms = max(int(times[:, -1].max()), int(edges[-1])) + 1 - first_ms
-    row = np.arange(len(group))[:, None]
-    all_times = (times - first_ms + row * apart_ms).reshape(-1)
-    behind = all_times.searchsorted(edges - first_ms + row * apart_ms, "right") - row * last
-    at = np.minimum(np.maximum(behind, 1), last - 1)
-    before = at - 1
-    taken = (np.take_along_axis(matrix, i, 1) for matrix in (times, totals) for i in (before, at))
-    before_ms, after_ms, low, high = taken
-    return _Neighbours.of(edges, before_ms, after_ms, low, high, at)
+def _rates(scales: Iterable[tuple[Fraction, int]]) -> Rates:
+    """Of scales and exponents, a row each."""
+    rates = [_rate(scale.numerator, scale.denominator, exponent) for scale, exponent in scales]
+    over, under = (column(list(own))[:, None] for own in zip(*rates, strict=True))
+    return over, under
 
 
 @lru_cache(maxsize=4096)

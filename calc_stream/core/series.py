@@ -1,6 +1,7 @@
 """Cumulative registers: the columns of all meters, their swaps, and the totals these come to."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +11,19 @@ from calc_stream.core.swaps import Standing, Swap, standing
 from calc_stream.core.tails import Tails
 from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, add, mul, narrow, whole
 from calc_stream.core.whole import column as ints
+
+_MOST_PLACES = 64
+Rates = tuple[Whole, Whole]  # quanta for one unit of each register, as over / under
+
+
+@dataclass(slots=True)
+class Places:
+    """The rows of meters among the tails; `rates`: of registers with these exponents."""
+
+    meters: tuple[Meter, ...]
+    rows: Rows
+    index: Mapping[str, int]
+    rates: tuple[Rows, Rates] | None = None
 
 
 class Readings:
@@ -30,7 +44,7 @@ class Readings:
         self._rows: dict[str, int] = {}  # of the tails
         self._meters: list[str] = []
         self._stale: set[int] = set()  # rows whose reach is to be looked up
-        self._places: dict[int, tuple[tuple[Meter, ...], Rows]] = {}
+        self._places: dict[int, Places] = {}
         self._totals: dict[str, Totals] = {}
         self._standing: dict[str, Standing] = {}
 
@@ -142,23 +156,27 @@ class Readings:
 
     def reaches(self, meters: tuple[Meter, ...]) -> tuple[Rows, Rows]:
         """The first and the last reading of each; LIMIT and -LIMIT when it was never read."""
-        row = self.places(meters)
+        row = self.places(meters).rows
         if self._stale:
             self._look_up()
         return self.tails.first_ms[row], self.tails.last_ms[row]
 
     def among(self, meters: tuple[Meter, ...], ids: Collection[str]) -> Flags:
         """Which of them these are."""
-        row, there = self.places(meters), np.zeros(self.tails.sound.size, dtype=np.bool_)
+        row, there = self.places(meters).rows, np.zeros(self.tails.sound.size, dtype=np.bool_)
         there[[self._rows[meter] for meter in ids if meter in self._rows]] = True
         return there[row]
 
-    def places(self, meters: tuple[Meter, ...]) -> Rows:
-        """Their rows of the tails."""
+    def places(self, meters: tuple[Meter, ...]) -> Places:
+        """Where they are; known by the tuple itself."""
         known = self._places.get(id(meters))
-        if known is None or known[0] is not meters:
-            known = self._places[id(meters)] = meters, self._rows_of([m.id for m in meters])
-        return known[1]
+        if known is None or known.meters is not meters:
+            ids = [meter.id for meter in meters]
+            known = Places(meters, self._rows_of(ids), {meter: at for at, meter in enumerate(ids)})
+            if len(self._places) >= _MOST_PLACES:
+                self._places.clear()
+            self._places[id(meters)] = known
+        return known
 
     def standing(self, meter: str) -> Standing:
         """The swaps of a meter that count."""
