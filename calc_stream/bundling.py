@@ -1,45 +1,72 @@
-"""Makes the bundle of a settled figure from the journal: the least from which it follows.
+"""Makes the bundle of a settled figure, or of a footprint, from the journal: the least from which it
+follows.
 
 What is chosen is tried at once, by `verify`. Where the figure does not come out of it (an old register
 was exchanged in a way that needs readings left out, say), everything up to its offset goes in.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 
+from calc_stream.core.series import Span
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.bundle import Bundle, Earlier, Outline, Profile, pretty, used
 from calc_stream.evidence.bundle_file import pack
 from calc_stream.evidence.passports import passports
-from calc_stream.factors import load_method
+from calc_stream.factors import Method, load_method
+from calc_stream.footprints.footprint import Footprint
+from calc_stream.ledger.figures import Basis
 from calc_stream.ledger.rows import BatchRow
-from calc_stream.restated import Ground, ground
+from calc_stream.restated import Ground, grounds
+from calc_stream.statements import Statements
 from calc_stream.survey import Survey
-from calc_stream.verification import verify
+from calc_stream.verification import asks, named, verify
 from wire.errors import BadData, ConfigError, TransientError
-from wire.journal import Reader, Record, heads, merkle
+from wire.journal import Reader, Record, cosigned, heads, merkle
 from wire.journal.heads import TreeHead
 from wire.segment import open_segment
 
 _TOLD = ("model", "factor", "correction", "reading", "event")
+_STAMP = "stamp"
+# They say nothing of energy.
+_OF_HEADS = frozenset({heads.KIND, _STAMP, cosigned.KIND})
 
 
 class NotYet(TransientError):
     """Nothing signed stands for the figure's records so far."""
 
 
-def make(reader: Reader, site: str, row: BatchRow, whole: bool = False) -> bytes:
+@dataclass(frozen=True)
+class Figure:
+    """What is proved: a batch's row, or a footprint with the rows of its batches, in its order.
+
+    `disclosed`: the root under which the footprint's fields are disclosed one by one, if there is one.
+    """
+
+    rows: tuple[BatchRow, ...]
+    footprint: Footprint | None = None
+    disclosed: bytes | None = None
+
+    def __str__(self) -> str:
+        if self.footprint is not None:
+            return f"footprint {self.footprint.id}"
+        return f"batch {self.rows[0].batch}"
+
+
+def make(reader: Reader, site: str, figure: BatchRow | Figure, whole: bool = False) -> bytes:
     """The bundle's bytes; `whole`: the stretch begins with the journal's first record.
 
-    Raises ConfigError for a row that is no settled one or another journal's, and NotYet
-    while no tree head stands for its records.
+    Raises ConfigError for rows that are no settled ones or another journal's, and NotYet
+    while no tree head stands for their records.
     """
-    if not row.settled or not row.revision:
-        raise ConfigError(
-            f"bundle: batch {row.batch} is {row.state}: only settled figures have one"
-        )
-    making = _Making(reader, site, row)
+    its = Figure((figure,)) if isinstance(figure, BatchRow) else figure
+    for row in its.rows:
+        if not row.settled or not row.revision:
+            raise ConfigError(
+                f"bundle: batch {row.batch} is {row.state}: only settled figures have one"
+            )
+    making = _Making(reader, site, its)
     try:
         data = making.bundle(whole)
         verify(data)
@@ -49,42 +76,54 @@ def make(reader: Reader, site: str, row: BatchRow, whole: bool = False) -> bytes
             verify(data)
         except BadData as exc:
             raise ConfigError(
-                f"bundle: batch {row.batch}: this journal does not give the ledger's figure: {exc}"
+                f"bundle: {its}: this journal does not give the ledger's figure: {exc}"
             ) from exc
     return data
 
 
-class _Making:
-    """What is known of the journal up to the row's offset."""
+@dataclass(frozen=True)
+class _Need:
+    """Of one ground. `basis`: as it was there; `turned`: which models and corrections count there."""
 
-    def __init__(self, reader: Reader, site: str, row: BatchRow) -> None:
-        self._reader, self._site, self._row = reader, site, row
+    spans: list[Span]
+    offset: int
+    events: frozenset[str]
+    basis: Basis
+    units: dict[str, str]
+    turned: tuple[int, ...]
+
+
+class _Making:
+    """What is known of the journal up to the figure's offset."""
+
+    def __init__(self, reader: Reader, site: str, figure: Figure) -> None:
+        self._reader, self._site, self._figure = reader, site, figure
+        asked = asks(figure.rows, figure.footprint)
+        self._upto = max(ask.offset for ask in asked)
         self._heads = [heads.read_head(record) for record in reader.of_kind(site, heads.KIND)]
-        end = next((head for head in self._heads if head.size >= row.offset), None)
+        end = next((head for head in self._heads if head.size >= self._upto), None)
         if end is None:
             raise NotYet(
-                f"bundle: record {row.offset}, with which the figure was stated, stands under no "
+                f"bundle: record {self._upto}, with which the figure was stated, stands under no "
                 "tree head yet: one is signed when its UTC day is over"
             )
         self._end = end
-        self._told = [
-            record
-            for kind in _TOLD
-            for record in reader.of_kind(site, kind)
-            if record.offset <= row.offset
+        told = [record for kind in _TOLD for record in reader.of_kind(site, kind)]
+        told = [record for record in told if record.offset <= self._upto]
+        self._told = sorted(told, key=lambda record: record.offset)
+        self._method: Method = load_method(figure.rows[0].method)
+        self._needs = [
+            _need(ground, self._told) for _, ground in grounds(self._told, self._method, asked)
         ]
-        self._told.sort(key=lambda record: record.offset)
-        self._method = load_method(row.method)
-        self._ground = ground(self._told, self._method, row.batch)
-        self._survey = Survey(self._ground, self._told)
-        for record in takewhile(lambda record: record.offset <= row.offset, reader.walk(site)):
+        self._surveys = _surveys(self._needs, self._told)
+        for record in takewhile(lambda record: record.offset <= self._upto, reader.walk(site)):
             if record.kind == "segment":
-                self._survey.take(record)
+                for survey in self._surveys:
+                    survey.take(record)
 
     def bundle(self, whole: bool, everything: bool = False) -> bytes:
-        survey, row = self._survey, self._row
-        chosen = survey.everything() if everything else survey.chosen()
-        begin = None if whole else self._begin(survey.since_ms())
+        chosen = self._all(Survey.everything if everything else Survey.chosen)
+        begin = None if whole else self._begin()
         size = begin.size if begin else 0
         earlier = sorted(self._earlier(size, chosen), key=lambda record: record.offset)
         data = {record.offset: record.data for record in earlier}
@@ -92,31 +131,52 @@ class _Making:
         for record in self._reader.walk(self._site, size):
             if record.offset > self._end.size:
                 break
-            stretch.append(_outline(record, record.offset in chosen, row.offset))
-            if _is_shown(record, chosen, row.offset):
+            stretch.append(_outline(record, record.offset in chosen, self._upto))
+            if _is_shown(record, chosen, self._upto):
                 data[record.offset] = record.data
-        proofs = tuple(self._proofs(earlier))
-        sizes = {self._end.size, size, *(proof.head for proof in proofs)}
         events = [event for offset in sorted(chosen) for event in open_segment(data[offset]).events]
-        its = self._ground.basis
+        basis, figure, profile = self._needs[-1].basis, self._figure, self._profile()
+        shown = {head.size: head for head in self._heads if head.size in (size, self._end.size)}
         files = Bundle(
-            *(self._site, row.batch, row.revision, size, self._end.size, pretty(row)),
-            Profile(self._method, self._method.gwp_set),
-            passports(its.versions, events),
-            used(its.factors, row.factors),
-            {head.size: head for head in self._heads if head.size in sizes},
+            *(self._site, *self._names(), size, self._end.size),
+            pretty(figure.footprint) if figure.footprint else None,
+            figure.disclosed,
+            tuple(map(pretty, figure.rows)),
+            profile,
+            passports(basis.versions, events),
+            used(basis.factors, named(figure.rows)),
+            shown,
+            dict(self._stamps(shown)),
+            tuple(self._cosignatures(shown)),
             tuple(stretch),
-            proofs,
+            tuple(self._proofs(begin, earlier)),
             data,
         ).files()
         return pack(files)
 
-    def _begin(self, since_ms: int) -> TreeHead | None:
-        """The newest head that was signed before anything needed could come."""
+    def _names(self) -> tuple[str, str, int]:
+        """(footprint, batch, revision)"""
+        if self._figure.footprint is not None:
+            return self._figure.footprint.id, "", 0
+        (row,) = self._figure.rows
+        return "", row.batch, row.revision
+
+    def _profile(self) -> Profile:
+        return Profile(self._method, self._method.gwp_set)
+
+    def _all(self, of: Callable[[Survey], set[int]]) -> set[int]:
+        return set[int]().union(*map(of, self._surveys))
+
+    def _begin(self) -> TreeHead | None:
+        """The newest head that was signed before anything needed could come, or be told."""
+        since_ms = min(survey.since_ms() for survey in self._surveys)
+        if self._figure.footprint is not None:
+            since_ms = min(since_ms, self._figure.footprint.start_ms)
+        first = min(row.offset for row in self._figure.rows)
         early = [
             head
             for head in self._heads
-            if head.time_ms <= since_ms and head.size < min(self._row.offset, self._end.size)
+            if head.time_ms <= since_ms and head.size < min(first, self._end.size)
         ]
         return early[-1] if early else None
 
@@ -127,40 +187,72 @@ class _Making:
         yield from (record for record in keys if record.offset <= size)
         yield from (record for record in told if record.kind not in ("event", "factor"))
         yield from self._factors(record for record in told if record.kind == "factor")
-        needed = _needed_events(self._ground)
+        needed = frozenset[str]().union(*(need.events for need in self._needs))
         yield from (record for record in told if record.key in needed and record.kind == "event")
         for offset in chosen:
             if offset <= size:
                 yield from self._reader.read(self._site, offset - 1, 1)
 
     def _factors(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The set in force, and the one the row names."""
-        in_force = self._ground.basis.factor_hash
+        """The sets in force, and those the rows name."""
+        wanted = [need.basis.factor_hash for need in self._needs]
+        wanted += [row.factor_set for row in self._figure.rows]
         last: dict[str, Record] = {record.hash: record for record in records}
-        for hash_ in {in_force: None, self._row.factor_set: None}:
+        for hash_ in dict.fromkeys(wanted):
             if hash_ in last:
                 yield last[hash_]
 
-    def _proofs(self, records: Iterable[Record]) -> Iterator[Earlier]:
-        """Each under the first head after it."""
-        sizes = [head.size for head in self._heads]
-        trees: dict[int, merkle.Tree] = {}
+    def _proofs(self, begin: TreeHead | None, records: Sequence[Record]) -> Iterator[Earlier]:
+        """Each under the head where the stretch begins."""
+        if begin is None or not records:
+            return
+        before = [head for head in self._heads if head.size < records[0].offset]
+        known = before[-1] if before else None
+        leaves = self._reader.leaves(self._site, known.size if known else 0, begin.size)
+        tree: merkle.Tree = heads.tree_after(known, list(leaves))
         for record in records:
-            at = bisect_left(sizes, record.offset)
-            head, before = self._heads[at], self._heads[at - 1] if at else None
-            if head.size not in trees:
-                since = before.size if before else 0
-                leaves = list(self._reader.leaves(self._site, since, head.size))
-                trees[head.size] = heads.tree_after(before, leaves)
-            path = trees[head.size].inclusion(record.offset - 1, head.size)
+            path = tree.inclusion(record.offset - 1, begin.size)
             place = (record.offset, record.kind, record.key, record.hash, record.prev, record.t_ms)
-            yield Earlier(*place, head.size, tuple(each.hex() for each in path))
+            yield Earlier(*place, tuple(each.hex() for each in path))
+
+    def _stamps(self, shown: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        for size in shown:
+            record = self._reader.find(self._site, _STAMP, str(size))
+            if record is not None:
+                yield size, record.data
+
+    def _cosignatures(self, shown: Iterable[int]) -> Iterator[cosigned.Cosignature]:
+        sizes = set(shown)
+        for record in self._reader.of_kind(self._site, cosigned.KIND):
+            told = cosigned.read_cosignature(record.data)
+            if told.size in sizes:
+                yield told
+
+
+def _need(its: Ground, told: Iterable[Record]) -> _Need:
+    turning = ("model", "correction")
+    turned = (r.offset for r in told if r.kind in turning and r.offset <= its.offset)
+    events = frozenset(_needed_events(its))
+    return _Need(its.spans, its.offset, events, its.basis, its.told.units, tuple(turned))
+
+
+def _surveys(needs: Iterable[_Need], told: Sequence[Record]) -> list[Survey]:
+    """One for each state of models and corrections that figures were stated in."""
+    groups: dict[tuple[int, ...], list[_Need]] = {}
+    for need in needs:
+        groups.setdefault(need.turned, []).append(need)
+    found = []
+    for turned, group in groups.items():
+        corrections = [r for r in told if r.kind == "correction" and r.offset in turned]
+        spans = [(span, need.offset) for need in group for span in need.spans]
+        found.append(Survey(spans, group[0].units, Statements(corrections)))
+    return found
 
 
 def _is_shown(record: Record, chosen: Iterable[int], upto: int) -> bool:
     if record.kind == "segment":
         return record.offset in chosen
-    return record.kind == "key" or (record.kind != heads.KIND and record.offset <= upto)
+    return record.kind == "key" or (record.kind not in _OF_HEADS and record.offset <= upto)
 
 
 def _outline(record: Record, is_chosen: bool, upto: int) -> Outline:
@@ -176,7 +268,7 @@ def _needed_events(its: Ground) -> set[str]:
     """Of what was told before the stretch: what is about batches that count, and what the nodes were
     doing when each time begins."""
     made, spans = its.made, its.spans
-    family = set(made.made_of(its.batch))
+    family = {name for batch in its.batches for name in made.made_of(batch)}
     names = family | made.active(spans)
     names |= {
         batch

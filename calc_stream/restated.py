@@ -6,6 +6,7 @@ state. Everything it states is.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from calc_stream.core import Burden, Periods, Spreading, Transfer, Versions, burdens, recompute
 from calc_stream.core.accounts import Sums
@@ -15,22 +16,28 @@ from calc_stream.core.events import swaps_told
 from calc_stream.core.model import parse_model
 from calc_stream.core.series import Readings, Span
 from calc_stream.core.whole import LIMIT
-from calc_stream.evidence.production import Production, production, spans_of
-from calc_stream.evidence.told import Told, gather
+from calc_stream.evidence.production import Production, production, spans_of, united
+from calc_stream.evidence.told import Told, gather, more
 from calc_stream.factors import FactorSet, Method, Rates
 from calc_stream.ledger.figures import Basis, figures
 from calc_stream.ledger.figures import Told as Stated
 from calc_stream.ledger.rows import BatchRow
-from calc_stream.statements import Statements
+from calc_stream.statements import NONE, Statements
 from wire.errors import BadData, ConfigError
 from wire.journal import Record
+
+_TURNING = frozenset(
+    {"model", "factor", "correction"}
+)  # after these, what was told before counts anew
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What the figure of a batch follows from. `spans`: the times whose intervals it needs."""
+    """What the figures of batches follow from, up to an offset. `spans`: the times whose intervals
+    they need."""
 
-    batch: str
+    batches: tuple[str, ...]
+    offset: int
     basis: Basis
     told: Told
     made: Production
@@ -41,23 +48,50 @@ class Ground:
         return self.told.periods
 
 
-def ground(records: Sequence[Record], method: Method, batch: str) -> Ground:
-    """Of the records up to a row's offset, in order. Raises BadData when there is no model."""
+class Ask(NamedTuple):
+    """Batches as they stood at an offset."""
+
+    batches: tuple[str, ...]
+    offset: int
+
+
+def grounds(
+    records: Sequence[Record], method: Method, asked: Iterable[Ask]
+) -> Iterator[tuple[int, Ground]]:
+    """(which of `asked`, its ground), by offset; `records` are in order, up to the last offset at
+    least. Each ground is good until the next one is asked for. Raises BadData when there is no model.
+
+    Of records that many of them share, each is read once.
+    """
+    basis: Basis | None = None
+    told, statements, at = None, NONE, 0
+    for number, ask in sorted(enumerate(asked), key=lambda each: each[1].offset):
+        fresh = [r for r in records[at:] if r.offset <= ask.offset]
+        at += len(fresh)
+        if basis is None or told is None or any(record.kind in _TURNING for record in fresh):
+            basis, factors, statements = _basis(records[:at], method)
+            told = gather(records[:at], basis.versions, factors, statements)
+        else:
+            for record in fresh:
+                more(told, record, statements)
+        made = production(basis.versions, told.events.values())
+        told.readings.tell(swaps_told(made.standing))
+        spans = united(s for name in ask.batches for s in spans_of(told.periods, made, name))
+        yield number, Ground(ask.batches, ask.offset, basis, told, made, spans)
+
+
+def _basis(records: Sequence[Record], method: Method) -> tuple[Basis, Record | None, Statements]:
     versions, hashes = _versions(records, method)
     factors, factor_set = _factors(records)
-    corrections = [record for record in records if record.kind == "correction"]
-    told = gather(records, versions, factor_set, Statements(corrections))
-    made = production(versions, told.events.values())
-    told.readings.tell(swaps_told(made.standing))
     rates = None if factors is None else Rates(versions, factors, method)
     hash_ = factor_set.hash if factor_set else None
-    basis = Basis(method, versions, hashes, factors, hash_, rates)
-    return Ground(batch, basis, told, made, spans_of(told.periods, made, batch))
+    statements = Statements(record for record in records if record.kind == "correction")
+    return Basis(method, versions, hashes, factors, hash_, rates), factor_set, statements
 
 
-def restate(its: Ground, offset: int) -> BatchRow:
-    """The row of the batch, whose direct energy is final, as a live one of no revision."""
-    made, readings, name = its.made, its.told.readings, its.batch
+def restate(its: Ground) -> BatchRow:
+    """The row of its one batch, whose direct energy is final, as a live one of no revision."""
+    made, readings, (name,) = its.made, its.told.readings, its.batches
     batch = made.batches.get(name) or Batch(name)
     sums, gapped = _posted(its, f"batch:{name}")
     ended_ms = batch.last_stop_ms
@@ -73,7 +107,7 @@ def restate(its: Ground, offset: int) -> BatchRow:
         _incomplete(its.basis.versions, readings, batch.first_start_ms, ended_ms),
         True,
     )
-    return figures(its.basis, stated, offset)
+    return figures(its.basis, stated, its.offset)
 
 
 def _versions(records: Sequence[Record], method: Method) -> tuple[Versions, dict[int, str]]:

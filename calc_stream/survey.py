@@ -1,31 +1,57 @@
-"""Looks through the segments of a journal for those a figure needs, without keeping what they hold."""
+"""Looks through the segments of a journal for those that figures need, without keeping what they hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from calc_stream.core.whole import LIMIT
+import numpy as np
+
+from calc_stream.core import Registers
+from calc_stream.core.series import Span
+from calc_stream.core.whole import LIMIT, Rows
 from calc_stream.decode import decode
-from calc_stream.evidence.nearby import Neighbours, widened
-from calc_stream.restated import Ground
+from calc_stream.evidence.nearby import widened
 from calc_stream.statements import Statements
 from wire.errors import BadData
 from wire.journal import Record
 
+_NEVER = LIMIT + 1
+
+
+@dataclass
+class _Nearest:
+    """Of one meter, by time that is needed: the last reading up to it, the first from its end on, and
+    the record that holds each."""
+
+    before: Rows
+    before_at: Rows
+    after: Rows
+    after_at: Rows
+
 
 class Survey:
-    """`take` every segment in order, then ask."""
+    """`take` every segment in order, then ask.
 
-    def __init__(self, its: Ground, told: Sequence[Record]) -> None:
-        self._spans = its.spans
-        self._until_ms = max((last for _, last in its.spans), default=0)
-        self._units = {meter.id: meter.unit for meter in its.basis.versions.meters.values()}
-        self._statements = Statements(record for record in told if record.kind == "correction")
+    `spans`: the times needed, each with the offset up to which records count for it; `units` of the
+    meters and `statements`: as they were at all of these offsets.
+    """
+
+    def __init__(
+        self, spans: Sequence[tuple[Span, int]], units: dict[str, str], statements: Statements
+    ) -> None:
+        self._spans = spans
+        self._first = np.array([first for (first, _), _ in spans], np.int64)
+        self._last = np.array([last for (_, last), _ in spans], np.int64)
+        self._upto = np.array([upto for _, upto in spans], np.int64)
+        self._until_ms = max((last for (_, last), _ in spans), default=0)
+        self._units, self._statements = units, statements
         self._times: dict[int, tuple[int, int]] = {}  # first and last by offset
-        self._before: dict[tuple[int, str], tuple[int, int]] = {}  # by span and meter: time, offset
-        self._after: dict[tuple[int, str], tuple[int, int]] = {}
+        self._nearest: dict[str, _Nearest] = {}
         self._identities: dict[str, int] = {}
         self._swaps: set[int] = set()
 
     def take(self, record: Record) -> None:
+        if record.offset > self._upto.max(initial=0):
+            return
         try:
             decoded = decode(record, self._units, self._statements)
         except BadData:
@@ -40,32 +66,21 @@ class Survey:
             if event.event == "identity":
                 self._identities[event.meter] = record.offset
         for block in decoded.chunk.readings:
-            if not block.booked or block.meter not in self._units:
-                continue
-            for at, (first, last) in enumerate(self._spans):
-                ahead = block.times_ms[block.times_ms <= first]
-                behind = block.times_ms[block.times_ms >= last]
-                if ahead.size:
-                    found = int(ahead.max()), record.offset
-                    self._before[at, block.meter] = max(
-                        self._before.get((at, block.meter), found), found, key=lambda own: own[0]
-                    )
-                if behind.size:
-                    found = int(behind.min()), record.offset
-                    self._after[at, block.meter] = min(
-                        self._after.get((at, block.meter), found), found, key=lambda own: own[0]
-                    )
+            if block.booked and block.meter in self._units and block.times_ms.size:
+                self._see(block, record.offset)
 
     def chosen(self) -> set[int]:
         """The offsets of the segments that are needed."""
         found = self._swaps | set(self._identities.values())
-        found |= {offset for _, offset in (*self._before.values(), *self._after.values())}
-        for at in range(len(self._spans)):
-            first, last = self._widened(at)
-            found |= {
-                offset for offset, (begin, end) in self._times.items()
-                if begin <= last and first <= end
-            }  # fmt: skip
+        for its in self._nearest.values():
+            found.update(its.before_at[its.before > -_NEVER].tolist())
+            found.update(its.after_at[its.after < _NEVER].tolist())
+        offsets = np.array(list(self._times), np.int64)
+        begins = np.array([first for first, _ in self._times.values()], np.int64)
+        ends = np.array([last for _, last in self._times.values()], np.int64)
+        for (first, last), (_, upto) in zip(self._widened(), self._spans, strict=True):
+            meets = (begins <= last) & (ends >= first) & (offsets <= upto)
+            found.update(offsets[meets].tolist())
         return found
 
     def everything(self) -> set[int]:
@@ -74,11 +89,33 @@ class Survey:
 
     def since_ms(self) -> int:
         """From when on all that came is needed."""
-        return min((self._widened(at)[0] for at in range(len(self._spans))), default=LIMIT)
+        return min((first for first, _ in self._widened()), default=LIMIT)
 
-    def _widened(self, at: int) -> tuple[int, int]:
-        near: list[Neighbours] = [
-            (self._before.get((at, meter), (None,))[0], self._after.get((at, meter), (None,))[0])
-            for meter in self._units
-        ]
-        return widened(self._spans[at], near)
+    def _see(self, block: Registers, offset: int) -> None:
+        times = np.sort(block.times_ms)
+        size = self._first.size
+        its = self._nearest.get(block.meter)
+        if its is None:
+            never = np.full(size, _NEVER, np.int64)
+            zeros = np.zeros(size, np.int64)
+            its = self._nearest[block.meter] = _Nearest(-never, zeros, never, zeros.copy())
+        counts = self._upto >= offset
+        at = np.searchsorted(times, self._first, "right") - 1
+        found = times[np.maximum(at, 0)]
+        nearer = counts & (at >= 0) & (found > its.before)
+        its.before[nearer], its.before_at[nearer] = found[nearer], offset
+        at = np.searchsorted(times, self._last, "left")
+        found = times[np.minimum(at, times.size - 1)]
+        nearer = counts & (at < times.size) & (found < its.after)
+        its.after[nearer], its.after_at[nearer] = found[nearer], offset
+
+    def _widened(self) -> Iterator[Span]:
+        for at, (span, _) in enumerate(self._spans):
+            near = [
+                (
+                    int(its.before[at]) if its.before[at] > -_NEVER else None,
+                    int(its.after[at]) if its.after[at] < _NEVER else None,
+                )
+                for its in self._nearest.values()
+            ]
+            yield widened(span, near)

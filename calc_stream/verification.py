@@ -6,22 +6,28 @@ Nothing is asked of anybody: no journal, no server, no clock. The first broken l
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
+from cryptography.x509 import Certificate
 
 from calc_stream.core.series import Span
-from calc_stream.evidence.bundle import Bundle, Profile, pretty, read_bundle, used
+from calc_stream.evidence.bundle import Bundle, Profile, pretty, read_bundle, result_name, used
 from calc_stream.evidence.bundle_file import unpack
 from calc_stream.evidence.nearby import far, neighbours, widened
 from calc_stream.evidence.passports import passports
-from calc_stream.evidence.proof import Shown, proved
+from calc_stream.evidence.proof import Shown, Trust, proved
 from calc_stream.factors import load_method
+from calc_stream.footprints.footprint import Footprint
 from calc_stream.ledger.rows import STATED, BatchRow
-from calc_stream.restated import Ground, differences, ground, restate
+from calc_stream.redrawn import check_footprint, others
+from calc_stream.restated import Ask, Ground, differences, grounds, restate
 from wire.errors import BadData, ConfigError
 from wire.journal import Record
 from wire.segment import open_segment
 from wire.signing import PublicKey
+
+T = TypeVar("T")
 
 # Of kinds that say something of any time: none of these may be left out of the stretch.
 _TOLD = frozenset({"event", "model", "factor", "correction", "reading", "gap", "key"})
@@ -31,17 +37,25 @@ _MOST_NAMES = 5
 class Verified(msgspec.Struct, frozen=True):
     """A bundle whose every link holds.
 
-    `root`: the SHA-256 of its manifest. `keys`: who signed the tree heads; `is_pinned`: whether whoever
+    `footprint`: None where it is of one batch; `rows`: of its batches. `root`: the SHA-256 of its
+    manifest. `keys`: who signed the tree heads; `is_pinned`: whether whoever
     asked gave these keys, else he has to know them. `gateways`: with which keys each gateway signed what
-    is shown, by the journal's word (`edge-agent key` tells a gateway's own). `since`: the day whose tree head the stretch
-    follows, "" when it begins with the journal. `remarks`: what it cannot show.
+    is shown, by the journal's word (`edge-agent key` tells a gateway's own). `stamped`: when the last
+    head was there, by a time stamp ("": there is none); `is_stamp_trusted`: whether somebody made it
+    whom whoever asked trusts. `cosigners`: keys of those who signed the last head, too. `since`: the day
+    whose tree head the stretch follows, "" when it begins with the journal. `remarks`: what it cannot
+    show.
     """
 
-    row: BatchRow
+    footprint: Footprint | None
+    rows: tuple[BatchRow, ...]
     root: str
     keys: tuple[str, ...]
     is_pinned: bool
     gateways: dict[str, tuple[str, ...]]
+    stamped: str
+    is_stamp_trusted: bool
+    cosigners: tuple[str, ...]
     since: str
     until: str
     records: int
@@ -49,32 +63,99 @@ class Verified(msgspec.Struct, frozen=True):
     left_out: int
     remarks: tuple[str, ...]
 
+    @property
+    def row(self) -> BatchRow:
+        """Of a batch's bundle."""
+        return self.rows[0]
 
-def verify(data: bytes, pinned: Iterable[PublicKey] = ()) -> Verified:
-    """Raises BadData that names the first broken link."""
+
+def verify(
+    data: bytes,
+    keys: Iterable[PublicKey] = (),
+    authority: Sequence[Certificate] = (),
+    cosigners: Iterable[PublicKey] = (),
+) -> Verified:
+    """Raises BadData that names the first broken link. See `Trust` for whom one may know."""
     files = unpack(data)
     bundle = read_bundle(files)
-    row = _row(bundle)
-    profile = _profile(bundle, row)
-    shown = proved(bundle, pinned)
-    records = _records(shown, row)
-    its = ground(records, profile.method, row.batch)
-    remarks = tuple(_judge_left_out(shown, its, row))
-    _check_tables(bundle, row, its, records)
-    _check_row(row, restate(its, row.offset), records)
+    footprint = _footprint(bundle)
+    rows = _rows(bundle, footprint)
+    profile = _profile(bundle, rows)
+    shown = proved(bundle, Trust(tuple(keys), authority, tuple(cosigners)))
+    upto = max(ask.offset for ask in asks(rows, footprint))
+    if upto > bundle.end:
+        raise BadData(f"footprint.json: was drawn up at {upto}, after the last head")
+    records = _records(shown, upto)
+    remarks = dict.fromkeys(_judged(bundle, footprint, rows, profile, shown, records))
+    stamp = shown.stamped.get(bundle.end)
     return Verified(
-        row,
+        footprint,
+        rows,
         hashlib.sha256(files["manifest.json"]).hexdigest(),
         shown.keys,
         shown.is_pinned,
         _gateways(shown),
+        stamp.isoformat() if stamp else "",
+        bool(authority),
+        shown.cosigners,
         shown.begin.day if shown.begin else "",
         shown.end.day,
         len(records),
         sum(record.kind == "segment" for record in records),
-        len(_left_out(shown, row)),
-        remarks,
+        len(_left_out(shown, upto)),
+        tuple(remarks),
     )
+
+
+def asks(rows: Sequence[BatchRow], footprint: Footprint | None) -> list[Ask]:
+    """What has to be known: each batch as it was stated; of a footprint all of them at last."""
+    each = [Ask((row.batch,), row.offset) for row in rows]
+    if footprint is None:
+        return each
+    upto = max(footprint.upto, *(ask.offset for ask in each))
+    return [*each, Ask(tuple(row.batch for row in rows), upto)]
+
+
+def _judged(
+    bundle: Bundle,
+    footprint: Footprint | None,
+    rows: tuple[BatchRow, ...],
+    profile: Profile,
+    shown: Shown,
+    records: Sequence[Record],
+) -> Iterator[str]:
+    """What cannot be shown. Raises BadData for the first figure that does not follow."""
+    asked = asks(rows, footprint)
+    for number, its in grounds(records, profile.method, asked):
+        yield from _judge_left_out(shown, its)
+        if number < len(rows):
+            _check_row(result_name(number + 1, bundle.footprint), rows[number], its, records)
+        if number == len(asked) - 1:
+            _check_tables(bundle, rows, its, records)
+        if number == len(rows) and footprint is not None:
+            yield from _judge_footprint(footprint, rows, its, profile, shown)
+
+
+def _judge_footprint(
+    footprint: Footprint,
+    rows: tuple[BatchRow, ...],
+    its: Ground,
+    profile: Profile,
+    shown: Shown,
+) -> Iterator[str]:
+    begin = shown.begin
+    if begin is not None and begin.time_ms > footprint.start_ms:
+        raise BadData(
+            f"heads/{begin.size}.json: was signed at {_instant(begin.time_ms)}; which batches ended "
+            f"from {_instant(footprint.start_ms)} on is not shown"
+        )
+    try:
+        check_footprint(footprint, rows, its, profile.method)
+        yield from others(footprint, its)
+    except BadData as exc:
+        raise BadData(f"footprint.json: {exc}") from exc
+    if footprint.upstream:
+        yield "what was bought, and what came with it, is as people declare it"
 
 
 def _gateways(shown: Shown) -> dict[str, tuple[str, ...]]:
@@ -84,40 +165,72 @@ def _gateways(shown: Shown) -> dict[str, tuple[str, ...]]:
     return {gateway: tuple(sorted(keys)) for gateway, keys in sorted(found.items())}
 
 
-def _row(bundle: Bundle) -> BatchRow:
-    try:
-        row = msgspec.json.decode(bundle.row, type=BatchRow)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise BadData(f"result.json: {exc}") from exc
-    if pretty(row) != bundle.row:
-        raise BadData("result.json: is not written the way a bundle is")
-    if (row.site, row.batch, row.revision) != (bundle.site, bundle.batch, bundle.revision):
-        raise BadData("result.json: is another figure than the manifest says")
+def _footprint(bundle: Bundle) -> Footprint | None:
+    if bundle.figure is None:
+        return None
+    found = _decoded("footprint.json", bundle.figure, Footprint)
+    if (found.site, found.id) != (bundle.site, bundle.footprint):
+        raise BadData("footprint.json: is another figure than the manifest says")
+    if len(found.batches) != len(bundle.rows):
+        raise BadData(
+            f"footprint.json: stands on {len(found.batches)} batches, not as many as shown"
+        )
+    return found
+
+
+def _rows(bundle: Bundle, footprint: Footprint | None) -> tuple[BatchRow, ...]:
+    if not bundle.rows:
+        raise BadData("result.json: is missing; this is no bundle, or not a whole one")
+    names = [result_name(number, bundle.footprint) for number in range(1, len(bundle.rows) + 1)]
+    rows = tuple(_row(bundle, name, data) for name, data in zip(names, bundle.rows, strict=True))
+    wanted = [(bundle.batch, bundle.revision)]
+    if footprint is not None:
+        wanted = [(used.batch, used.revision) for used in footprint.batches]
+    for name, row, its in zip(names, rows, wanted, strict=True):
+        if (row.site, row.batch, row.revision) != (bundle.site, *its):
+            raise BadData(f"{name}: is another figure than is said")
+    return rows
+
+
+def _row(bundle: Bundle, name: str, data: bytes) -> BatchRow:
+    row = _decoded(name, data, BatchRow)
     if not row.settled or not row.spread or row.revision < 1:
-        raise BadData("result.json: is not settled, so it was never stated for accounting")
+        raise BadData(f"{name}: is not settled, so it was never stated for accounting")
     if not bundle.begin <= row.offset <= bundle.end:
-        raise BadData(f"result.json: offset {row.offset} is not in the stretch that is shown")
+        raise BadData(f"{name}: offset {row.offset} is not in the stretch that is shown")
     return row
 
 
-def _profile(bundle: Bundle, row: BatchRow) -> Profile:
-    """This program's own, which the bundle must have, too."""
+def _decoded(name: str, data: bytes, type_: type[T]) -> T:
     try:
-        method = load_method(row.method)
-    except ConfigError as exc:
-        raise BadData(f"result.json: {exc}") from exc
-    profile = Profile(method, method.gwp_set)
-    if profile != bundle.profile:
-        raise BadData(f"method.json: is not the profile {row.method} as this program knows it")
+        found = msgspec.json.decode(data, type=type_)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadData(f"{name}: {exc}") from exc
+    if pretty(found) != data:
+        raise BadData(f"{name}: is not written the way a bundle is")
+    return found
+
+
+def _profile(bundle: Bundle, rows: Iterable[BatchRow]) -> Profile:
+    """This program's own, which the bundle must have, too."""
+    profile = bundle.profile
+    for number, row in enumerate(rows, 1):
+        try:
+            method = load_method(row.method)
+        except ConfigError as exc:
+            raise BadData(f"{result_name(number, bundle.footprint)}: {exc}") from exc
+        profile = Profile(method, method.gwp_set)
+        if profile != bundle.profile:
+            raise BadData(f"method.json: is not the profile {row.method} as this program knows it")
     return profile
 
 
-def _records(shown: Shown, row: BatchRow) -> list[Record]:
-    """What the figure follows from. Raises BadData when something is missing in any case."""
+def _records(shown: Shown, upto: int) -> list[Record]:
+    """What the figures follow from. Raises BadData when something is missing in any case."""
     begin = shown.begin.size if shown.begin else 0
     found = []
     for record in shown.records:
-        if record.offset > row.offset:
+        if record.offset > upto:
             break
         if record.offset not in shown.hidden:
             found.append(record)
@@ -126,16 +239,16 @@ def _records(shown: Shown, row: BatchRow) -> list[Record]:
     return found
 
 
-def _left_out(shown: Shown, row: BatchRow) -> list[Record]:
-    """Segments; of other kinds only tree heads may be, which say nothing of energy."""
-    upto = (record for record in shown.records if record.offset <= row.offset)
-    return [r for r in upto if r.offset in shown.hidden and r.kind == "segment"]
+def _left_out(shown: Shown, upto: int) -> list[Record]:
+    """Segments; of other kinds only tree heads may be, and what is said of these."""
+    before = (record for record in shown.records if record.offset <= upto)
+    return [r for r in before if r.offset in shown.hidden and r.kind == "segment"]
 
 
-def _judge_left_out(shown: Shown, its: Ground, row: BatchRow) -> Iterator[str]:
+def _judge_left_out(shown: Shown, its: Ground) -> Iterator[str]:
     """Raises BadData for a segment that may hold what the figure needs; what cannot be known."""
     begin = shown.begin
-    times = list(_times(shown, row))
+    times = list(_times(shown, its.offset))
     doubtful: dict[str, None] = {}
     for span in its.spans:
         near = neighbours(span, its.basis.versions, its.told.readings)
@@ -169,9 +282,9 @@ def _judge_left_out(shown: Shown, its: Ground, row: BatchRow) -> Iterator[str]:
         )
 
 
-def _times(shown: Shown, row: BatchRow) -> Iterator[tuple[Record, Span]]:
+def _times(shown: Shown, upto: int) -> Iterator[tuple[Record, Span]]:
     """Of each segment that is left out, as its gateway signed it."""
-    for record in _left_out(shown, row):
+    for record in _left_out(shown, upto):
         header = shown.headers.get(record.offset)
         if header is None:
             raise BadData(f"journal.jsonl: record {record.offset}: has no header")
@@ -182,23 +295,30 @@ def _meet(one: Span, other: Span) -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
 
 
-def _check_tables(bundle: Bundle, row: BatchRow, its: Ground, records: Sequence[Record]) -> None:
+def _check_tables(
+    bundle: Bundle, rows: Iterable[BatchRow], its: Ground, records: Sequence[Record]
+) -> None:
     segments = (open_segment(record.data) for record in records if record.kind == "segment")
     events = [event for segment in segments for event in segment.events]
     if bundle.passports != passports(its.basis.versions, events):
         raise BadData("meters.json: is not what model and meters say")
-    if bundle.factors != used(its.basis.factors, row.factors):
+    if bundle.factors != used(its.basis.factors, named(rows)):
         raise BadData("factors.json: is not what the factor set in force says")
 
 
-def _check_row(row: BatchRow, found: BatchRow, records: Sequence[Record]) -> None:
+def named(rows: Iterable[BatchRow]) -> frozenset[str]:
+    """The factors that rows name."""
+    return frozenset(name for row in rows for name in row.factors)
+
+
+def _check_row(name: str, row: BatchRow, its: Ground, records: Sequence[Record]) -> None:
     """Raises BadData naming the first figure that is another one."""
-    for difference in differences(row, found, STATED):
-        raise BadData(f"result.json: {difference}")
+    for difference in differences(row, restate(its), STATED):
+        raise BadData(f"{name}: {difference}")
     for key, kind in (("model", "model"), ("factor_set", "factor")):
-        named: str | None = getattr(row, key)
-        if named is not None and all((r.kind, r.hash) != (kind, named) for r in records):
-            raise BadData(f"result.json: {key}: no {kind} record shown has this hash")
+        hash_: str | None = getattr(row, key)
+        if hash_ is not None and all((r.kind, r.hash) != (kind, hash_) for r in records):
+            raise BadData(f"{name}: {key}: no {kind} record shown has this hash")
 
 
 def _instant(t_ms: int) -> str:

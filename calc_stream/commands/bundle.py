@@ -1,12 +1,15 @@
-"""`wattprint bundle`: the evidence of a batch's figure in one file, for somebody who trusts nobody."""
+"""`wattprint bundle`: the evidence of a batch's figure, or of a footprint, in one file, for somebody who
+trusts nobody."""
 
 import argparse
 from contextlib import closing
 from pathlib import Path
 
 from calc_stream import bundling
+from calc_stream.bundling import Figure
 from calc_stream.commands.explain import add_places, places
 from calc_stream.commands.export import site_of
+from calc_stream.footprints.shelf import open_shelf
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.ledger.store import Store, open_store
 from wire.config import refuse
@@ -17,6 +20,7 @@ EXAMPLES = """examples:
   wattprint bundle B-0007 --config calc.toml --out B-0007.zip
   wattprint bundle B-0007 --config calc.toml --revision 1 --out first.zip
   wattprint bundle B-0007 --config calc.toml --whole --out B-0007.zip
+  wattprint bundle --footprint 3fa85f64-5717-5562-b3fc-2c963f66afa6 --config calc.toml --out wheel.zip
   wattprint verify B-0007.zip --key receipt.key.pub
 """
 
@@ -25,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
-    parser.add_argument("batch", metavar="BATCH", help="the batch's id, as the page shows it")
+    parser.add_argument(
+        "batch", nargs="?", metavar="BATCH", help="the batch's id, as the page shows it"
+    )
+    parser.add_argument("--footprint", metavar="ID", help="of a published footprint instead")
     add_places(parser)
     parser.add_argument(
         "--revision", type=int, metavar="N", help="this revision (default: the last settled one)"
@@ -40,17 +47,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the bundle. Raises ConfigError, or TransientError while it cannot be proved."""
+    if (args.batch is None) == (args.footprint is None):
+        raise ConfigError("bundle: give a batch, or --footprint")
     ledger, journal = places(args)
     with closing(open_store(ledger)) as store, closing(open_reader(journal)) as reader:
-        site = site_of(store, ledger, args.site)
-        row = settled(store, site, args.batch, args.revision)
-        data = bundling.make(reader, site, row, args.whole)
+        if args.footprint is None:
+            site = site_of(store, ledger, args.site)
+            row = settled(store, site, args.batch, args.revision)
+            figure, what = Figure((row,)), f"batch {row.batch}, revision {row.revision}"
+        else:
+            figure = of_footprint(store, ledger, args.footprint)
+            site, what = figure.rows[0].site, str(figure)
+        data = bundling.make(reader, site, figure, args.whole)
     try:
         args.out.write_bytes(data)
     except OSError as exc:
         raise refuse(args.out, "--out", f"cannot be written: {exc.strerror}") from exc
-    print(f"{args.out}: batch {row.batch}, revision {row.revision}, {len(data)} bytes")
+    print(f"{args.out}: {what}, {len(data)} bytes")
     return 0
+
+
+def of_footprint(store: Store, ledger: Path, id_: str) -> Figure:
+    """With the revisions it stands on. Raises ConfigError."""
+    with closing(open_shelf(ledger)) as shelf:
+        found = shelf.find(id_)
+    if found is None:
+        raise ConfigError(f"bundle: there is no footprint {id_!r}; see wattprint footprint list")
+    rows = []
+    for used in found.batches:
+        revisions = store.revisions(found.site, used.batch)
+        row = next((each for each in revisions if each.revision == used.revision), None)
+        if row is None:
+            which = f"revision {used.revision} of batch {used.batch!r}"
+            raise ConfigError(f"bundle: the ledger has no {which}, on which {id_} stands")
+        rows.append(row)
+    return Figure(tuple(rows), found)
 
 
 def settled(store: Store, site: str, batch: str, revision: int | None) -> BatchRow:

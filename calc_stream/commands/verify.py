@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+from cryptography.x509 import Certificate
 
+from calc_stream.evidence.stamps import authority
 from calc_stream.verification import Verified, verify
 from wire.config import read_secret
 from wire.errors import BadData, ConfigError
@@ -15,6 +17,7 @@ EXAMPLES = """examples:
   wattprint verify B-0007.zip --key receipt.key.pub       0 good, 1 broken, 2 not looked at
   wattprint verify B-0007.zip --key ed25519:qk0… --json
   wattprint verify B-0007.zip                             says which key you must know
+  wattprint verify B-0007.zip --key receipt.key.pub --tsa-ca tsa-ca.pem --cosigner auditor.key.pub
 """
 
 
@@ -44,18 +47,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="a public key of the ingestor, or its file; again for one that followed it",
     )
+    parser.add_argument(
+        "--tsa-ca",
+        type=Path,
+        metavar="FILE",
+        help="by whose authority the last tree head must have a time stamp, PEM; "
+        "with the server's own certificate where its answers lack it",
+    )
+    parser.add_argument(
+        "--cosigner",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="an auditor's public key, or its file: he must have signed the last tree head, too",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when every link holds, 1 when one is broken. Raises ConfigError for what cannot be read."""
-    keys = [_key(told) for told in args.key]
+    keys = [_key("--key", told) for told in args.key]
+    cosigners = [_key("--cosigner", told) for told in args.cosigner]
+    trusted = _authority(args.tsa_ca) if args.tsa_ca else []
     try:
         data = args.bundle.read_bytes()
     except OSError as exc:
         raise ConfigError(f"{args.bundle}: cannot be read: {exc.strerror}") from exc
     try:
-        found = verify(data, keys)
+        found = verify(data, keys, trusted, cosigners)
     except BadData as exc:
         said = msgspec.json.encode(Broken(False, str(exc))).decode()
         print(said if args.json else f"{args.bundle}: broken: {exc}")
@@ -68,11 +87,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _told(path: Path, found: Verified) -> Iterator[str]:
-    row = found.row
-    yield f"{path}: good: batch {row.batch}, revision {row.revision}, of {row.site}"
-    mass = "kg CO2e unknown" if row.kg_co2e is None else f"{row.kg_co2e} kg CO2e"
-    per = "" if row.kg_co2e_per_unit is None else f", {row.kg_co2e_per_unit} per {row.unit}"
-    yield f"{row.energy_kwh} kWh, {mass}{per}; computed again, the same in every digit"
+    if (its := found.footprint) is not None:
+        yield f"{path}: good: footprint {its.id} of {its.product}, {its.period}, of {its.site}"
+        yield f"{its.kg_co2e} kg CO2e per {its.unit} over {len(found.rows)} batches, {its.good} good"
+        yield "each batch and the footprint computed again, the same in every digit"
+    else:
+        row = found.row
+        yield f"{path}: good: batch {row.batch}, revision {row.revision}, of {row.site}"
+        mass = "kg CO2e unknown" if row.kg_co2e is None else f"{row.kg_co2e} kg CO2e"
+        per = "" if row.kg_co2e_per_unit is None else f", {row.kg_co2e_per_unit} per {row.unit}"
+        yield f"{row.energy_kwh} kWh, {mass}{per}; computed again, the same in every digit"
     since = f"after {found.since}" if found.since else "from the first record on"
     shown = f"{found.records} records, {found.segments} of them segments, {found.left_out} left out"
     yield f"from {shown}; the journal {since} up to {found.until}"
@@ -81,6 +105,11 @@ def _told(path: Path, found: Verified) -> Iterator[str]:
         yield f"signed by {keys}, as given"
     else:
         yield f"signed by key {keys}, which you must know: ask the plant, and give it with --key"
+    if found.stamped:
+        by = "by whom you trust" if found.is_stamp_trusted else "by whom is not asked: see --tsa-ca"
+        yield f"the last head was there at {found.stamped}, {by}"
+    for cosigner in found.cosigners:
+        yield f"signed by {cosigner}, too"
     for gateway, own in found.gateways.items():
         yield f"readings signed by {gateway} with key {', '.join(own)}"
     yield f"root {found.root}"
@@ -88,8 +117,17 @@ def _told(path: Path, found: Verified) -> Iterator[str]:
         yield f"note: {remark}"
 
 
-def _key(told: str) -> PublicKey:
+def _key(option: str, told: str) -> PublicKey:
     try:
         return PublicKey.parse(told if told.startswith("ed25519:") else read_secret(Path(told)))
     except BadData as exc:
-        raise ConfigError(f"--key: {told}: {exc}") from exc
+        raise ConfigError(f"{option}: {told}: {exc}") from exc
+
+
+def _authority(path: Path) -> list[Certificate]:
+    try:
+        return authority(path.read_bytes())
+    except OSError as exc:
+        raise ConfigError(f"--tsa-ca: {path}: cannot be read: {exc.strerror}") from exc
+    except BadData as exc:
+        raise ConfigError(f"--tsa-ca: {path}: {exc}") from exc

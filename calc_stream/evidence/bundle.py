@@ -1,18 +1,23 @@
 """What is in a bundle: a stretch of the journal, some earlier records, and a figure.
 
 manifest.json   what the bundle is about; the SHA-256 of every other file
-result.json     the row as it was stated
+result.json     the row as it was stated; of a footprint footprint.json, and results/<n>.json for
+                each of its batches in turn
+disclosed.json  the root under which every field of a footprint is disclosed one by one, where one is
+                made (`disclosure.py`)
 method.json     the method profile, and the GWP set it counts with
 meters.json     the passports of all meters; factors.json: the factors the row names
-heads/<n>.json  signed tree heads: of the first n records of the site
+heads/<n>.json  signed tree heads: of the first n records of the site; <n>.tsr: a time stamp over one
+                (RFC 3161), <n>.<key>.json: an auditor's signature beside the ingestor's
 journal.jsonl   every record from one head to another, without its data; of a segment that is left
                 out its header and signature
-earlier.jsonl   records before that stretch, each with a proof that it stands under a head
+earlier.jsonl   records before that stretch, each with a proof that it stands under the head where it
+                begins
 records/<n>.<kind>  the data of record n, exactly as the journal has it
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,6 +29,7 @@ from calc_stream.factors.gwp import GwpSet
 from calc_stream.factors.instruments import Instrument
 from calc_stream.factors.row import Row
 from wire.errors import BadData
+from wire.journal.cosigned import Cosignature
 from wire.journal.heads import TreeHead
 
 S = TypeVar("S")
@@ -31,11 +37,13 @@ FORMAT = 1
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`begin` and `end`: how many records the heads stand for between which the stretch lies; 0: it
-    begins with the first record. `files`: SHA-256 by name."""
+    """`footprint`: its id; "": the figure of `revision` of one `batch`. `begin` and `end`: how many
+    records the heads stand for between which the stretch lies; 0: it begins with the first record.
+    `files`: SHA-256 by name."""
 
     format: int
     site: str
+    footprint: str
     batch: str
     revision: int
     begin: int
@@ -56,7 +64,7 @@ class Outline(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Earlier(msgspec.Struct, frozen=True, array_like=True):
-    """A record before the stretch; `head`: how many records the head stands for that proves it."""
+    """A record before the stretch; `path`: to the root of the head where that begins."""
 
     offset: int
     kind: str
@@ -64,7 +72,6 @@ class Earlier(msgspec.Struct, frozen=True, array_like=True):
     hash: str
     prev: str
     t_ms: int
-    head: int
     path: tuple[str, ...]
 
 
@@ -84,18 +91,24 @@ class UsedFactors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Bundle:
-    """The contents. `row`: the bytes of result.json; `data`: by offset."""
+    """The contents. `rows`: the bytes of the results, one where `footprint` is none; `stamps` and
+    `data`: by the head's size and by offset."""
 
     site: str
+    footprint: str
     batch: str
     revision: int
     begin: int
     end: int
-    row: bytes
+    figure: bytes | None
+    disclosed: bytes | None
+    rows: tuple[bytes, ...]
     profile: Profile
     passports: tuple[Passport, ...]
     factors: UsedFactors
     heads: dict[int, TreeHead]
+    stamps: dict[int, bytes]
+    cosignatures: tuple[Cosignature, ...]
     stretch: tuple[Outline, ...]
     earlier: tuple[Earlier, ...]
     data: dict[int, bytes]
@@ -105,20 +118,24 @@ class Bundle:
         kinds = {each.offset: each.kind for each in self.earlier}
         kinds |= {at: each.kind for at, each in enumerate(self.stretch, self.begin + 1)}
         files = {
-            "result.json": self.row,
             "method.json": pretty(self.profile),
             "meters.json": pretty(self.passports),
             "factors.json": pretty(self.factors),
             "journal.jsonl": b"".join(msgspec.json.encode(each) + b"\n" for each in self.stretch),
             "earlier.jsonl": b"".join(msgspec.json.encode(each) + b"\n" for each in self.earlier),
         }
+        files |= {result_name(n, self.footprint): row for n, row in enumerate(self.rows, 1)}
+        told = {"footprint.json": self.figure, "disclosed.json": self.disclosed}
+        files |= {name: data for name, data in told.items() if data is not None}
         files |= {f"heads/{size}.json": pretty(head) for size, head in self.heads.items()}
+        files |= {f"heads/{size}.tsr": answer for size, answer in self.stamps.items()}
+        files |= {cosigned_name(each): pretty(each) for each in self.cosignatures}
         files |= {
             f"records/{at}.{kinds.get(at, 'unknown')}": data for at, data in self.data.items()
         }
         hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-        about = (self.site, self.batch, self.revision, self.begin, self.end)
-        return files | {"manifest.json": pretty(Manifest(FORMAT, *about, hashes))}
+        about = (self.footprint, self.batch, self.revision, self.begin, self.end)
+        return files | {"manifest.json": pretty(Manifest(FORMAT, self.site, *about, hashes))}
 
 
 def read_bundle(files: dict[str, bytes]) -> Bundle:
@@ -131,17 +148,23 @@ def read_bundle(files: dict[str, bytes]) -> Bundle:
             raise BadData(f"{name}: is {'not in the manifest' if name in files else 'missing'}")
         if hashlib.sha256(files[name]).hexdigest() != manifest.files[name]:
             raise BadData(f"{name}: its SHA-256 is not the one in the manifest")
+    heads = [name for name in files if name.startswith("heads/")]
     found = Bundle(
-        *(manifest.site, manifest.batch, manifest.revision, manifest.begin, manifest.end),
-        files.get("result.json", b""),
+        *(manifest.site, manifest.footprint, manifest.batch, manifest.revision),
+        *(manifest.begin, manifest.end),
+        files.get("footprint.json"),
+        files.get("disclosed.json"),
+        tuple(_results(files, manifest.footprint)),
         _decoded(files, "method.json", Profile),
         _decoded(files, "meters.json", tuple[Passport, ...]),
         _decoded(files, "factors.json", UsedFactors),
         {
-            _number(n, ".json"): _decoded(files, n, TreeHead)
-            for n in files
-            if n.startswith("heads/")
+            _number(n): _decoded(files, n, TreeHead)
+            for n in heads
+            if n.count(".") == 1 and n.endswith(".json")
         },
+        {_number(n): files[n] for n in heads if n.endswith(".tsr")},
+        tuple(_decoded(files, n, Cosignature) for n in heads if n.count(".") == 2),
         tuple(_lines(files, "journal.jsonl", Outline)),
         tuple(_lines(files, "earlier.jsonl", Earlier)),
         {_number(n): data for n, data in files.items() if n.startswith("records/")},
@@ -153,8 +176,27 @@ def read_bundle(files: dict[str, bytes]) -> Bundle:
     return found
 
 
-def used(factors: FactorSet | None, named: tuple[str, ...]) -> UsedFactors:
-    """The rows and contracts of a set that a figure names."""
+def result_name(number: int, footprint: str) -> str:
+    """Of the n-th batch, counted from 1."""
+    return f"results/{number}.json" if footprint else "result.json"
+
+
+def cosigned_name(told: Cosignature) -> str:
+    """Raises BadData for a key that is none."""
+    return f"heads/{told.size}.{told.id}.json"
+
+
+def _results(files: Mapping[str, bytes], footprint: str) -> Iterator[bytes]:
+    number = 1
+    while (name := result_name(number, footprint)) in files:
+        yield files[name]
+        if not footprint:
+            return
+        number += 1
+
+
+def used(factors: FactorSet | None, named: Collection[str]) -> UsedFactors:
+    """The rows and contracts of a set that figures name."""
     if factors is None:
         return UsedFactors((), ())
     rows = tuple(row for row in factors.rows if row.id in named)
@@ -185,8 +227,8 @@ def _lines(files: dict[str, bytes], name: str, type_: type[S]) -> Iterator[S]:
             raise BadData(f"{name}: line {number}: {exc}") from exc
 
 
-def _number(name: str, suffix: str = "") -> int:
-    text = name.rpartition("/")[2].removesuffix(suffix).partition(".")[0]
+def _number(name: str) -> int:
+    text = name.rpartition("/")[2].partition(".")[0]
     if not text.isascii() or not text.isdecimal() or len(text) > 18:
         raise BadData(f"{name}: no file of a bundle has this name")
     return int(text)

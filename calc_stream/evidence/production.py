@@ -90,7 +90,7 @@ def spans_of(periods: Periods, made: Production, batch: str) -> list[Span]:
             spans += [(first, first), (last, last)]
     told = [span for span in spans if span[0] > -LIMIT and span[1] < LIMIT]
     windows = [window for span in told for window in periods.windows(span)]
-    return _united([*spans, *windows])
+    return united([*spans, *windows])
 
 
 def _borne(versions: Versions, made: Production, accounts: set[str]) -> Iterator[Span]:
@@ -119,7 +119,7 @@ def _within(periods: Periods, made: Production, life: Span) -> Iterator[Span]:
                     yield start_ms, start_ms
 
 
-def _united(spans: Iterable[Span]) -> list[Span]:
+def united(spans: Iterable[Span]) -> list[Span]:
     """The same time in as few spans, in order."""
     found: list[Span] = []
     for first, last in sorted(spans):

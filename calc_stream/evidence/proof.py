@@ -6,14 +6,18 @@ of the stretch was changed, left out, added or put elsewhere, and no other proof
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
+from cryptography.x509 import Certificate
 
-from calc_stream.evidence.bundle import Bundle, Earlier, Outline
+from calc_stream.evidence.bundle import Bundle, Earlier, Outline, cosigned_name
+from calc_stream.evidence.stamps import stamped
 from wire.errors import BadData
 from wire.journal import GENESIS, Record
+from wire.journal.cosigned import check_cosignature
 from wire.journal.heads import Inclusion, TreeHead, check_head, check_path, leaf_of
 from wire.journal.keys import KeyRecord, KnownKeys
 from wire.journal.merkle import grown
@@ -29,6 +33,8 @@ class Shown:
     """Records in their order, with their data as far as it is shown; headers of segments by offset.
 
     `keys`: whose signatures the heads carry; `is_pinned`: whether these were known from elsewhere.
+    `stamped`: when which head was there, by the word of a time stamp server; `cosigners`: keys of those
+    who signed the last head, too.
     """
 
     records: tuple[Record, ...]
@@ -38,26 +44,40 @@ class Shown:
     end: TreeHead
     keys: tuple[str, ...]
     is_pinned: bool
+    stamped: dict[int, datetime]
+    cosigners: tuple[str, ...]
 
 
-def proved(bundle: Bundle, pinned: Iterable[PublicKey]) -> Shown:
-    """Everything shown, proved. Raises BadData that names the first broken link.
+@dataclass(frozen=True)
+class Trust:
+    """Whom whoever asks knows. `keys`: the ingestor's; none: those that the bundle itself names.
 
-    `pinned`: the ingestor's keys, known from elsewhere; none: those that the bundle itself names.
+    `authority`: by whom the last head must be stamped, `cosigners`: who must have signed it, too.
     """
+
+    keys: Sequence[PublicKey] = ()
+    authority: Sequence[Certificate] = ()
+    cosigners: Sequence[PublicKey] = ()
+
+
+def proved(bundle: Bundle, trust: Trust) -> Shown:
+    """Everything shown, proved. Raises BadData that names the first broken link."""
     begin, end = _ends(bundle)
     outlines = dict(_outlines(bundle))
     for offset, (kind, hash_) in outlines.items():
         if offset in bundle.data and hashlib.sha256(bundle.data[offset]).hexdigest() != hash_:
             raise BadData(f"records/{offset}.{kind}: is not what the journal holds there")
-    known = {key.id: key for key in pinned}
+    known = {key.id: key for key in trust.keys}
     _check_heads(bundle, known or _named(bundle, outlines), bool(known))
+    stamped = _stamped(bundle, trust.authority)
+    cosigners = _cosigners(bundle, trust.cosigners)
     earlier = [_earlier(bundle, each) for each in bundle.earlier]
     records = (*earlier, *_stretch(bundle, begin, end))
     hidden = frozenset(r.offset for r in records if r.offset not in bundle.data)
     headers = _signatures(records, bundle, hidden)
     keys = tuple(dict.fromkeys(head.key for _, head in sorted(bundle.heads.items())))
-    return Shown(records, hidden, headers, begin, end, keys, bool(known))
+    its = keys, bool(known), stamped, cosigners
+    return Shown(records, hidden, headers, begin, end, *its)
 
 
 def _outlines(bundle: Bundle) -> Iterator[tuple[int, tuple[str, str]]]:
@@ -85,14 +105,45 @@ def _check_heads(bundle: Bundle, keys: Mapping[str, PublicKey], is_pinned: bool)
             raise BadData(f"heads/{size}.json: {exc}") from exc
 
 
+def _stamped(bundle: Bundle, trusted: Sequence[Certificate]) -> dict[int, datetime]:
+    found = {}
+    for size, answer in sorted(bundle.stamps.items()):
+        if size not in bundle.heads:
+            raise BadData(f"heads/{size}.tsr: there is no such head")
+        try:
+            found[size] = stamped(answer, bundle.heads[size], trusted)
+        except BadData as exc:
+            raise BadData(f"heads/{size}.tsr: {exc}") from exc
+    if trusted and bundle.end not in found:
+        raise BadData(f"heads/{bundle.end}.tsr: is missing: no time stamp is over the last head")
+    return found
+
+
+def _cosigners(bundle: Bundle, wanted: Iterable[PublicKey]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for each in bundle.cosignatures:
+        name = cosigned_name(each)
+        if each.size not in bundle.heads:
+            raise BadData(f"{name}: there is no such head")
+        try:
+            public = check_cosignature(each, bundle.heads[each.size])
+        except BadData as exc:
+            raise BadData(f"{name}: {exc}") from exc
+        if each.size == bundle.end:
+            found[public.id] = None
+    for key in wanted:
+        if key.id not in found:
+            raise BadData(f"heads/{bundle.end}.{key.id}.json: is missing: {key} did not sign it")
+    return tuple(found)
+
+
 def _ends(bundle: Bundle) -> tuple[TreeHead | None, TreeHead]:
     for size, head in bundle.heads.items():
         if (head.size, head.site) != (size, bundle.site):
             raise BadData(f"heads/{size}.json: stands for {head.size} records of {head.site}")
     if bundle.end not in bundle.heads or (bundle.begin and bundle.begin not in bundle.heads):
         raise BadData("manifest.json: begins or ends at a tree head that is not in the bundle")
-    needed = {bundle.end, bundle.begin, *(each.head for each in bundle.earlier)} - {0}
-    if needed != bundle.heads.keys():
+    if {bundle.end, bundle.begin} - {0} != bundle.heads.keys():
         raise BadData("manifest.json: the heads are not those that its records stand on")
     return bundle.heads.get(bundle.begin), bundle.heads[bundle.end]
 
@@ -101,7 +152,7 @@ def _earlier(bundle: Bundle, its: Earlier) -> Record:
     data = bundle.data.get(its.offset, b"")
     place = (bundle.site, its.offset, its.kind, its.key, its.hash, its.prev)
     record = _chained(Record(*place, "", its.t_ms, data))
-    head = bundle.heads[its.head]
+    head = bundle.heads[bundle.begin]
     try:
         check_path(Inclusion(record, its.path, head))
     except BadData as exc:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from calc_stream.core import Event, Periods, Readings, Versions, parse_model
 from calc_stream.core.whole import Rows
@@ -39,6 +40,11 @@ class Told:
     def versions(self) -> Versions:
         return self.periods.versions
 
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Of every meter, by the newest version it is in."""
+        return {meter.id: meter.unit for meter in self.versions.meters.values()}
+
 
 def gather(
     records: Iterable[Record],
@@ -49,14 +55,18 @@ def gather(
     """`records` and corrections up to the offset of what is explained. Raises BadData for factors."""
     known = FactorSet.decode(factors.data) if factors else None
     told = Told(Periods(versions, marks_of(versions, known)), known)
-    units = {meter.id: meter.unit for meter in versions.meters.values()}
     for record in records:
-        if record.kind in ("segment", "event", "reading"):
-            try:
-                _take(told, record, decode(record, units, statements))
-            except BadData:
-                continue  # the engine passed it over, too, and lists it as a problem
+        more(told, record, statements)
     return told
+
+
+def more(told: Told, record: Record, statements: Statements = NONE) -> None:
+    """The record after those that were gathered; no model, factors or correction."""
+    if record.kind in ("segment", "event", "reading"):
+        try:
+            _take(told, record, decode(record, told.units, statements))
+        except BadData:
+            return  # the engine passed it over, too, and lists it as a problem
 
 
 def in_force(records: Iterable[Record], hash_: str | None, upto: int) -> Record | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from wire.errors import BadData
 
+_KEPT = 256  # leaves under a node that is computed once for all proofs
 EMPTY = hashlib.sha256(b"").digest()  # the root of a tree without leaves
 
 
@@ -99,7 +100,10 @@ class Tree:
         if end - begin == 1:
             return self._leaves[begin - self._size]
         middle = begin + _split(end - begin)
-        return node_hash(self._node(begin, middle), self._node(middle, end))
+        found = node_hash(self._node(begin, middle), self._node(middle, end))
+        if end - begin >= _KEPT:
+            self._parts[begin, end] = found
+        return found
 
 
 def check_inclusion(

@@ -183,15 +183,15 @@ def tree_heads(data: bytes, key: SigningKey) -> Iterator[Change]:
 def figures(data: bytes, _key: SigningKey) -> Iterator[Change]:
     """Every field that a row states, and what it stands on."""
     bundle = _read(data)
-    row = msgspec.json.decode(bundle.row, type=BatchRow)
+    row = msgspec.json.decode(bundle.rows[0], type=BatchRow)
     for name in (*STATED, "model", "factor_set", "settled", "spread", "revision"):
         value = _otherwise(getattr(row, name))
         changed = pretty(msgspec.structs.replace(row, **{name: value}))
         place = "result.json"
-        yield Change(f"row: {name}", place, _resealed(replace(bundle, row=changed)))
+        yield Change(f"row: {name}", place, _resealed(replace(bundle, rows=(changed,))))
     for offset in (bundle.begin - 1, bundle.begin + 2, bundle.end + 1):
         changed = pretty(msgspec.structs.replace(row, offset=offset))
-        yield Change(f"row: offset {offset}", ".*", _resealed(replace(bundle, row=changed)))
+        yield Change(f"row: offset {offset}", ".*", _resealed(replace(bundle, rows=(changed,))))
 
 
 def tables(data: bytes, _key: SigningKey) -> Iterator[Change]:
