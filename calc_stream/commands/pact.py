@@ -1,4 +1,4 @@
-"""`wattprint pact`: judges a product footprint of PACT v3, whoever made it."""
+"""`wattprint pact`: judges product footprints of PACT v3, and fetches those of suppliers."""
 
 import argparse
 import sys
@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
+from calc_stream.commands import pact_fetch
 from calc_stream.pact.validator import Problem, parse, problems
 from wire.errors import BadData, ConfigError
 
 EXAMPLES = """examples:
   wattprint pact check footprint.json            0 good, 1 not; every problem, and the cure of each
   curl … | wattprint pact check - --json
+  wattprint pact fetch https://pact.aluminium.example.com --client-id wheels --secret-file aluminium.secret
 """
 
 
@@ -36,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     check.add_argument("--json", action="store_true", help="one JSON object")
     check.set_defaults(act=_check)
+    what = "footprints of a supplier's server, judged and kept"
+    fetch = words.add_parser("fetch", help=what, description=f"Fetches {what}.")
+    pact_fetch.add_arguments(fetch)
+    fetch.set_defaults(act=pact_fetch.run)
 
 
 def run(args: argparse.Namespace) -> int:

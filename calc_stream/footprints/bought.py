@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from calc_stream.core import Lot
-from calc_stream.core.decimals import parse_fraction, significant
+from calc_stream.core.decimals import parse_fraction, shortest, significant
 from calc_stream.footprints.declaration import Input, Product
 from calc_stream.footprints.footprint import Upstream
 from calc_stream.ledger.rows import BatchRow
@@ -108,7 +108,7 @@ def _declared(each: Input) -> Upstream:
         name=each.name,
         amount=each.amount,
         unit=each.unit,
-        kg_co2e=significant(parse_fraction(each.amount) * parse_fraction(each.kg_co2e)),
+        kg_co2e=shortest(parse_fraction(each.amount) * parse_fraction(each.kg_co2e)),
         supplier=each.supplier,
         pcf=each.pcf,
         primary_share=each.primary_share,

@@ -21,6 +21,15 @@ class Kept(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where a document was got, and when."""
+
+    sha256: str
+    id: str
+    url: str
+    t_ms: int
+
+
 def keep(folder: Path, document: dict[str, Any]) -> Kept:
     """On disk when this returns. Raises ConfigError."""
     data = msgspec.json.encode(document, order="sorted") + b"\n"
@@ -32,6 +41,16 @@ def keep(folder: Path, document: dict[str, Any]) -> Kept:
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be written: {exc.strerror}") from exc
     return Kept(path, sha256)
+
+
+def note(folder: Path, origin: Origin) -> None:
+    """A line in the folder's list of what was fetched. Raises ConfigError."""
+    path = folder / "fetched.jsonl"
+    try:
+        with path.open("ab") as file:
+            file.write(msgspec.json.encode(origin) + b"\n")
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be written: {exc.strerror}") from exc
 
 
 def load(path: Path) -> tuple[dict[str, Any], str]:

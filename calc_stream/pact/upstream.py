@@ -16,7 +16,7 @@ from calc_stream.footprints.declaration import Declaration, Input, Product, load
 from calc_stream.pact import documents
 from calc_stream.pact.rules import VALID_YEARS, years_after
 from wire.config import refuse
-from wire.errors import BadData
+from wire.errors import BadData, ConfigError
 from wire.units import UnitError, convert
 
 # PACT's words -> our unit, and how many of ours one is.
@@ -63,6 +63,8 @@ def _filled(path: Path, here: str, bought: Input) -> Input:
         _check_use(document)
     except BadData as exc:
         raise refuse(path, f"{here}.document", f"{bought.document}: {exc}") from exc
+    except ConfigError as exc:
+        raise refuse(path, f"{here}.document", str(exc)) from exc
     share = parse_fraction(document["pcf"]["primaryDataShare"]) / 100
     return msgspec.structs.replace(
         bought,

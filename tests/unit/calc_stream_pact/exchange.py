@@ -31,8 +31,6 @@ from ingestor.certificates import Issuer, new_authority, new_server_key
 from tests.unit.calc_stream_live.footprints_sample import declaration
 from wire.callers import CallersFile
 
-SITE = "cq-wheel"
-
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -61,6 +59,7 @@ def offered(
     partners: Sequence[Partner] = (),
     callers: Sequence[str] = ("cars",),
     drafts: bool = False,
+    site: str = "cq-wheel",
     clock: Callable[[], int] = now_ms,
 ) -> Iterator[Server]:
     """With these footprints on the shelf."""
@@ -86,7 +85,7 @@ def offered(
         )
         for footprint in footprints:
             assert shelf.add(footprint)
-        catalogue = Catalogue(shelf, SITE, told or declaration(), pact)
+        catalogue = Catalogue(shelf, site, told or declaration(), pact)
         audit = Audit(folder / "state", clock)
         office = office_of(pact, folder / "state", catalogue, outbox, audit, clock)
         with serving(app.build(office), listening, cert, key):

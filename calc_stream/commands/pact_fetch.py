@@ -1,0 +1,124 @@
+"""`wattprint pact fetch`: footprints of a supplier's PACT server, judged and kept."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from calc_stream.core.decimals import instant
+from calc_stream.pact import documents
+from calc_stream.pact.client import Host
+from calc_stream.pact.upstream import holds_until, is_partial
+from calc_stream.pact.validator import Problem, problems
+from wire.config import read_secret
+
+EXAMPLES = """examples:
+  wattprint pact fetch https://pact.aluminium.example.com --client-id wheels --secret-file aluminium.secret
+  wattprint pact fetch https://… --client-id wheels --secret-file aluminium.secret \\
+      --product urn:gtin:4012345678901 --into upstream --json
+"""
+
+
+class Fetched(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One document. `file`: where it is kept; "" for one with problems, which is not."""
+
+    id: str
+    name: str
+    kg_co2e: str
+    per: str
+    status: str
+    file: str = ""
+    sha256: str = ""
+    until: str = ""
+    remarks: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def add_arguments(word: argparse.ArgumentParser) -> None:
+    """The options of the word."""
+    word.formatter_class, word.epilog = argparse.RawDescriptionHelpFormatter, EXAMPLES
+    word.add_argument("url", metavar="URL", help="their server, https://…")
+    word.add_argument("--client-id", required=True, metavar="NAME", help="what they gave to us")
+    word.add_argument("--secret-file", type=Path, required=True, metavar="FILE")
+    word.add_argument("--ca-file", type=Path, metavar="FILE", help="of an authority not public")
+    word.add_argument("--id", action="append", default=[], metavar="UUID", help="this footprint")
+    word.add_argument(
+        "--product", action="append", default=[], metavar="URN", help="of this product"
+    )
+    word.add_argument("--deprecated", action="store_true", help="superseded ones, too")
+    word.add_argument("--into", type=Path, default=Path("upstream"), metavar="DIR")
+    word.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 when all are good, 1 when one is not or there is none. Raises ConfigError, BadData,
+    TransientError."""
+    ca_file = str(args.ca_file) if args.ca_file else None
+    host = Host(args.url, args.client_id, read_secret(args.secret_file), ca_file, time.sleep)
+    try:
+        found = [_kept(document, args) for document in _asked(host, args)]
+    finally:
+        host.close()
+    for each in found:
+        if args.json:
+            print(msgspec.json.encode(each).decode())
+        else:
+            _tell(each)
+    if not found:
+        print("calc-stream: no footprint fits", file=sys.stderr)
+    return 0 if found and not any(each.problems for each in found) else 1
+
+
+def _asked(host: Host, args: argparse.Namespace) -> Iterable[Any]:
+    if args.id:
+        return [host.get(each) for each in args.id]
+    criteria = [("productId", each) for each in args.product]
+    if not args.deprecated:
+        criteria.append(("status", "Active"))
+    return host.list(criteria)
+
+
+def _kept(document: Any, args: argparse.Namespace) -> Fetched:
+    found = problems(document)
+    if found:
+        told = document if isinstance(document, dict) else {}
+        name = str(told.get("productNameCompany", ""))
+        return Fetched(str(told.get("id", "")), name, "", "", "", problems=tuple(found))
+    now_ms = time.time_ns() // 1_000_000
+    kept = documents.keep(args.into, document)
+    documents.note(args.into, documents.Origin(kept.sha256, document["id"], args.url, now_ms))
+    pcf, until = document["pcf"], holds_until(document)
+    remarks = []
+    if is_partial(document):
+        remarks.append("gate to gate only: it cannot stand for a purchased input")
+    if document["status"] != "Active":
+        remarks.append("superseded: ask for the one that took its place")
+    if until.timestamp() * 1000 < now_ms:
+        remarks.append("its validity is over")
+    return Fetched(
+        id=document["id"],
+        name=document["productNameCompany"],
+        kg_co2e=pcf["pcfExcludingBiogenicUptake"],
+        per=f"{pcf['declaredUnitAmount']} {pcf['declaredUnitOfMeasurement']}",
+        status=document["status"],
+        file=str(kept.path),
+        sha256=kept.sha256,
+        until=instant(round(until.timestamp() * 1000)),
+        remarks=tuple(remarks),
+    )
+
+
+def _tell(each: Fetched) -> None:
+    if each.problems:
+        print(f"{each.id}: {each.name}: not kept: {len(each.problems)} problems")
+        for problem in each.problems:
+            print(f"  {problem}")
+        return
+    print(f"{each.name}: {each.kg_co2e} kg CO2e for {each.per}, {each.status}, until {each.until}")
+    for remark in each.remarks:
+        print(f"  note: {remark}")
+    print(f'  pcf = "{each.id}"\n  document = "{each.file}"')
