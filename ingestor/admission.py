@@ -38,16 +38,13 @@ def examine(topic: str, data: bytes, keys: Keys, latest_ms: Callable[[str], int]
         raise BadData(f"{header.stream!r}/{header.seq} is no place in a stream")
     if header.encoding == gap.ENCODING:
         return Candidate(header, hashlib.sha256(data).hexdigest(), data, "", gap.read_gap(data))
-    reason = _why_not(data, latest_ms(header.site))[:_MOST_REASON]
-    return Candidate(header, hashlib.sha256(data).hexdigest(), data, reason)
-
-
-def _why_not(data: bytes, latest_ms: int) -> str:
-    """Why the content is no good; "" if it is."""
     try:
-        return implausible(open_segment(data), latest_ms)
+        segment = open_segment(data)
+        reason = implausible(segment, latest_ms(header.site))[:_MOST_REASON]
     except BadData as exc:
-        return str(exc)
+        reason = str(exc)[:_MOST_REASON]
+        return Candidate(header, hashlib.sha256(data).hexdigest(), data, reason)
+    return Candidate(header, segment.hash, data, reason, opened=segment)
 
 
 def implausible(segment: Segment, latest_ms: int) -> str:
@@ -65,7 +62,8 @@ def implausible(segment: Segment, latest_ms: int) -> str:
             return f"meter {meter}: a number does not fit 62 bits"
         firsts = np.array([table.begin for table in tables])
         lasts = firsts + np.array([table.rows for table in tables]) - 1
-        falls = np.flatnonzero(every[1:] < every[:-1])
+        part = every[firsts.min() : lasts.max() + 1]
+        falls = np.flatnonzero(part[1:] < part[:-1]) + firsts.min()
         unordered = np.searchsorted(falls, firsts) != np.searchsorted(falls, lasts)
         if unordered.any():
             return f"meter {tables[unordered.argmax()].meter}: rows are not in order of time"

@@ -41,7 +41,11 @@ def _unpacked(numbers: Numbers) -> Ints:
 
 
 def _integers(run: Run) -> Ints:
-    size, plain = run.unsigned()
-    unsigned = np.frombuffer(plain, f"<u{size}")
-    signed = (unsigned >> 1).view(f"<i{size}") ^ -(unsigned & 1).view(f"<i{size}")
-    return np.asarray(signed, np.int64)
+    planes = np.frombuffer(run.planes, np.uint8).reshape(run.width, -1)
+    unsigned = planes[0].astype(np.uint32 if run.width <= 4 else np.uint64)
+    for byte in range(1, run.width):
+        unsigned |= planes[byte].astype(unsigned.dtype) << (8 * byte)
+    negative = -(unsigned & 1)  # all bits, or none
+    unsigned >>= 1
+    unsigned ^= negative
+    return np.asarray(unsigned.view(f"i{unsigned.itemsize}"), np.int64)

@@ -9,6 +9,7 @@ from ingestor.quarantine import Poison
 from ingestor.streams import Candidate, Stream
 from wire.errors import BadData
 from wire.journal import Entry
+from wire.segment import Segment
 
 Place = tuple[str, str, str, bool]  # (site, kind, key, new)
 
@@ -26,6 +27,7 @@ class Group:
     # (site, source, epoch) of events to be receipted
     senders: set[tuple[str, str, str | None]] = field(default_factory=set)
     poison: list[Poison] = field(default_factory=list)
+    opened: list[Segment] = field(default_factory=list)  # of the entries, where they are at hand
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, site: str, entry: Entry) -> None:

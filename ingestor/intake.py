@@ -10,7 +10,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
@@ -23,6 +23,7 @@ from ingestor.event_intake import EventIntake
 from ingestor.events import Refused
 from ingestor.group import Group, Place
 from ingestor.keys import Keys
+from ingestor.opened import Opened
 from ingestor.quarantine import Poison, Quarantine
 from ingestor.receipts import Receipts, Saying
 from ingestor.standing import Standing, check_site
@@ -97,11 +98,13 @@ class Intake:
         days: Days,
         quarantine: Quarantine,
         now_ms: Callable[[], int],
+        followers: Sequence[Opened] = (),
+        heartbeat_ms: int = 60_000,
     ) -> None:
         # (site, what) since the start; what stands in the journal is counted by `standings`.
         self.counts: Counter[tuple[str, str]] = Counter()
         self.standings = standings
-        self.events = EventIntake(journal, standings, self._latest_ms)
+        self.events = EventIntake(journal, standings, self._latest_ms, heartbeat_ms)
         self._statements = StatementIntake(journal, self._latest_ms)
         self.gateways: dict[tuple[str, str], GatewayState] = {}
         self.held = Held()
@@ -113,6 +116,7 @@ class Intake:
         self._attested = Attested(journal)
         self._quarantine = quarantine
         self._now_ms = now_ms
+        self._followers = followers
         # stream -> when it was asked for numbers, and the last of them
         self._asked: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._forked: set[tuple[str, str, str]] = set()
@@ -126,6 +130,9 @@ class Intake:
         judged = [self._judge(group, arrival) for arrival in arrivals]
         self._quarantine.keep(group.poison)
         self._forked |= group.forked
+        for segment in group.opened:
+            for follower in self._followers:
+                follower.put(segment)
         placed: dict[tuple[str, str, str], Record] = {}
         for site, entries in group.entries.items():
             for record in self._days.append(self.standings[site], entries):
@@ -142,9 +149,11 @@ class Intake:
         return Taken(results, self._sayings(group))
 
     def beat(self, site: str, told: Heartbeat) -> EventReceipt:
-        """A heartbeat that waits for its answer. Raises BadData."""
+        """A heartbeat that waits for its answer. Raises BadData; TransientError when a disk fails."""
         check_site(self.standings, site)
-        self.events.beat(Group(), site, told)
+        group = Group()
+        self.events.beat(group, site, told)
+        self._days.append(self.standings[site], group.entries.get(site, []))
         return self.events.receipt((site, told.source, told.epoch))
 
     def close_days(self) -> None:
@@ -255,7 +264,7 @@ class Intake:
             raise
         if verdict == "ahead":
             if candidate.gap is None:  # the word of a gap is asked for again when its turn comes
-                self.held.put(candidate)
+                self.held.put(replace(candidate, opened=None))  # it may wait for long
             if where in self._forked | group.forked:
                 group.keep(candidate, _AHEAD_OF_FORK)
         elif verdict == "known" or (verdict in ("refused", "late") and candidate.reason):
@@ -273,6 +282,8 @@ class Intake:
                 self._refuse(group, candidate)
             else:
                 group.add(header.site, Entry("segment", candidate.key, candidate.data))
+                if candidate.opened is not None:
+                    group.opened.append(candidate.opened)
 
     def _gap(self, group: Group, stream: Stream, candidate: Candidate, gap: Gap) -> None:
         """What comes next is lost: its gateway's word takes its place, and the numbers go on."""

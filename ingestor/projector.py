@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from ingestor.opened import Opened
 from ingestor.quarantine import Poison, Quarantine
 from ingestor.sinks import Sink
 from wire.errors import ConfigError, TransientError
@@ -100,6 +101,7 @@ class Projector:
         random_: random.Random,
     ) -> None:
         self.wake = threading.Event()
+        self.opened = Opened()
         self.state = "starting"
         self._name = name
         self._sink = sink
@@ -146,7 +148,8 @@ class Projector:
         return 0
 
     def _write(self, records: list[Record]) -> None:
-        rejected = self._sink.write(segments_of(records))
+        segments = [(r.offset, self.opened.take(r)) for r in records if r.kind == "segment"]
+        rejected = self._sink.write(segments)
         origin = f"sink:{self._name}"
         self._quarantine.keep([Poison(origin, each.reason, each.data) for each in rejected])
 

@@ -121,13 +121,15 @@ class Service:
         self._orders = Orders(config.state / "orders")
         self._keys = keys = trusted_keys(plan, self._journal, self._orders)
         self._standings = standing.restore(self._checkpoint, self._journal)
+        self._projectors = {each.name: self._projector(each) for each in plan.sinks}
         self._intake = Intake(
             *(self._journal, self._standings, keys),
             Receipts(receipt_key, now_ms),
             Days(self._journal, keys, receipt_key, now_ms),
             *(self._quarantine, now_ms),
+            [projector.opened for projector in self._projectors.values()],
+            round(config.heartbeat_s * 1000),
         )
-        self._projectors = {each.name: self._projector(each) for each in plan.sinks}
         sites = sorted(self._standings) if config.partitions > 1 else ["+"]
         source = Source(config.broker, config.session, sites)
         self._pipeline = Pipeline(

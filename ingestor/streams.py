@@ -15,7 +15,7 @@ import msgspec
 from wire import topics
 from wire.errors import BadData
 from wire.messages import Refusal
-from wire.segment import GENESIS, Header
+from wire.segment import GENESIS, Header, Segment
 from wire.segment.gap import Gap
 
 # A receipt names every refused segment. A stream with more of them stands still until a person
@@ -91,6 +91,7 @@ class Candidate:
     data: bytes
     reason: str
     gap: Gap | None = None  # it is no segment, but the word that there is none
+    opened: Segment | None = None
 
     @property
     def stream(self) -> tuple[str, str, str]:
