@@ -10,6 +10,7 @@ from calc_stream.core.events import Event
 from calc_stream.core.periods import Marks
 from calc_stream.core.series import Readings
 from calc_stream.core.swaps import Swap
+from calc_stream.core.totals import Moved
 from calc_stream.core.whole import Rows, Whole
 from wire.errors import BadData
 from wire.messages import BOOKED, QUALITIES
@@ -58,22 +59,27 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a chunk changed in what is posted: the spans posted anew, and new totals by account.
-
-    `accounts` holds every account whose total changed, in quanta by source; `moved` names those, too,
-    of which only something within changed: when, where, in which state.
-    """
+    """What chunks changed in what is posted: the spans posted anew, and what `moved` in accounts."""
 
     spans: tuple[tuple[int, int], ...] = ()
-    accounts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    moved: frozenset[str] = frozenset()
+    steps: tuple[Moved, ...] = ()
     frontier_ms: int | None = None
+
+    @property
+    def accounts(self) -> Mapping[str, Mapping[str, int]]:
+        """Every account whose total changed, with its new totals in quanta by source."""
+        return {name: own for step in self.steps for name, own in step.accounts.items()}
+
+    @property
+    def moved(self) -> frozenset[str]:
+        """Those accounts, and those of which only something within changed: when, where, in which
+        state."""
+        return frozenset().union(*(step.names for step in self.steps))
 
     def then(self, later: "Changes") -> "Changes":
         """Both, one after the other."""
-        accounts = {**self.accounts, **later.accounts}
-        moved = self.moved | later.moved
-        return Changes((*self.spans, *later.spans), accounts, moved, later.frontier_ms)
+        steps = (*self.steps, *later.steps)
+        return Changes((*self.spans, *later.spans), steps, later.frontier_ms)
 
 
 def block_of(readings: Sequence[Registers]) -> Block:

@@ -31,7 +31,7 @@ from calc_stream.core.series import Readings, Span, united
 from calc_stream.core.state_bytes import Stored, pack, unpack
 from calc_stream.core.stores import Stocks
 from calc_stream.core.timeline import NodeTimeline, Stretch, changed_span, timelines
-from calc_stream.core.totals import Before, Totals
+from calc_stream.core.totals import Totals
 from calc_stream.core.tracing import Network
 from calc_stream.core.versions import Versions
 from calc_stream.core.whole import LIMIT, Rows
@@ -97,18 +97,17 @@ class SiteState:
             self.held_ms = chunk.held_ms
         if chunk.offset is not None:
             self.offset = chunk.offset
-        before: Before = {}
         marks = self.marks if chunk.marks is None else chunk.marks
         adopts = versions is not None and (versions != self.versions or marks != self.marks)
         if versions is not None and adopts:
-            self._adopt(versions, marks, before)
+            self._adopt(versions, marks)
         self.marks = marks
         if self.periods is None:
             return Changes()
         if fresh or adopts:
             touched += self._follow(self.periods)
         touched += self._reach(self.periods)
-        return self._post(self.periods, _united(touched), adopts, before)
+        return self._post(self.periods, _united(touched), adopts)
 
     def ledger(self, upto: Literal["frontier", "end"] = "end") -> Ledger:
         """What is posted, or with `end` also the preview beyond the frontier."""
@@ -134,11 +133,11 @@ class SiteState:
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Posted quanta by account and source; zeros left out."""
-        return {name: dict(sorted(own.items())) for name, own in self._totals.names.items()}
+        return self._totals.by_name()
 
     def sums(self) -> Sums:
         """Posted quanta by account, and by period and source; zeros left out."""
-        return self._totals.sums
+        return self._totals.sums()
 
     def sums_of(self, name: str) -> Sums:
         """The same of the accounts of one name."""
@@ -185,13 +184,14 @@ class SiteState:
         site.held_ms = stored.held_ms
         if stored.models:
             versions = Versions.of(parse_model(text, "model") for text in stored.models)
-            site._adopt(versions, stored.marks, {})
+            site._adopt(versions, stored.marks)
             periods = site._known()
             site._follow(periods)
             site._reach(periods)
             for page, postings in stored.pages.items():
                 site.pages[page] = postings
-                site._totals.take(postings, periods, 1, {})
+                site._totals.take(postings, periods, 1)
+            site._totals.moved()
         return site
 
     def _known(self) -> Periods:
@@ -216,7 +216,7 @@ class SiteState:
         spans += [self.readings.add_swaps(meter, swaps) for meter, swaps in chunk.swaps.items()]
         return [span for span in spans if span is not None]
 
-    def _adopt(self, versions: Versions, marks: Marks, before: Before) -> None:
+    def _adopt(self, versions: Versions, marks: Marks) -> None:
         """Other versions, or other marks: pages of a version that did not change stay.
 
         All sums are taken anew, for periods may have changed.
@@ -224,13 +224,13 @@ class SiteState:
         old, kept = self.periods, self.pages
         if old is not None:
             for page in kept.values():
-                self._totals.take(page, old, -1, before)
+                self._totals.take(page, old, -1)
             kept = {t: p for t, p in kept.items() if _same_page(old.versions, versions, t)}
         self.marks, self.pages = marks, kept
         self._networks = {r.from_ms: network_of(r.model) for r in versions.reigns}
         self.periods = Periods(versions, marks)
         for page in kept.values():
-            self._totals.take(page, self.periods, 1, before)
+            self._totals.take(page, self.periods, 1)
 
     def _follow(self, periods: Periods) -> list[Span]:
         """Events changed: new timelines; the spans in which a node gives to other accounts."""
@@ -296,9 +296,7 @@ class SiteState:
             return None
         return self._span[0], self.frontier_ms
 
-    def _post(
-        self, periods: Periods, touched: list[Span], missing: bool, before: Before
-    ) -> Changes:
+    def _post(self, periods: Periods, touched: list[Span], missing: bool) -> Changes:
         """Posts the touched pages anew, those that are missing, and those whose stores begin
         otherwise now."""
         spans: list[Span] = []
@@ -321,7 +319,8 @@ class SiteState:
                 continue
             edges = self._page_edges(versions, page)
             if edges is None:
-                self._totals.exchange(self.pages.pop(page, None), None, periods, before)
+                if self.pages.pop(page, None) is not None and old is not None:
+                    self._totals.take(old, periods, -1)
                 continue
             network = self._networks[versions.reign_at(page).from_ms]
             # What no change reaches stays; behind a store, or with flows nothing explains, all is new.
@@ -329,13 +328,14 @@ class SiteState:
             kept, gone = old.split(int(edges[at])) if old is not None and at else (None, old)
             new = post(network, self.nodes, self.readings, edges[at:], stocks)
             stocks = new.ended
-            self._totals.exchange(gone, new, periods, before)
+            if gone is not None:
+                self._totals.take(gone, periods, -1)
+            self._totals.take(new, periods, 1)
             if kept is not None:
                 new = joined([replace(kept, intervals=at), new], new.sources)
             self.pages[page] = new
             spans.append((int(edges[at]), int(edges[-1])))
-        changed, moved = self._totals.changed(before), self._totals.moved(before)
-        return Changes(tuple(spans), changed, frozenset(moved), self.frontier_ms)
+        return Changes(tuple(spans), (self._totals.moved(),), self.frontier_ms)
 
     def _pages_in(self, versions: Versions, touched: Iterable[Span]) -> set[int]:
         """Pages that exist or may exist in the touched spans."""

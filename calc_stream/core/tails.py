@@ -112,8 +112,8 @@ class Tails:
     def covers(self, row: Rows, t_ms: int) -> Flags:
         """Whether a row with two readings at least begins at an instant or before, or has them all."""
         since = self._times[row, 0] - row * _APART
-        there: Flags = self.sound[row] & (self.size[row] > 1)
-        return there & ((since <= t_ms) | (since == self.first_ms[row]))
+        begins = (since <= t_ms) | (since == self.first_ms[row])
+        return np.asarray(self.sound[row] & (self.size[row] > 1) & begins)
 
     def around(self, row: Rows, edges: Rows) -> tuple[Rows, Rows, Rows, Rows, Rows]:
         """Times and totals of the readings on both sides of edges that rows cover, a row a meter, and
