@@ -11,7 +11,7 @@ from calc_stream.commands.shelves import published
 from calc_stream.core.decimals import instant
 from calc_stream.footprints.period import named_period
 from calc_stream.footprints.series import (
-    Point,
+    PeriodFigure,
     Series,
     SignedSeries,
     check,
@@ -112,7 +112,7 @@ def _runs(series: Series) -> Iterator[str]:
             yield from _point(point)
 
 
-def _point(point: Point) -> Iterator[str]:
+def _point(point: PeriodFigure) -> Iterator[str]:
     doubt = f" ± {point.u95}" if point.u95 else ""
     change = f"  {point.change_percent} %" if point.change_percent is not None else ""
     running = "  (running)" if point.running else ""

@@ -32,7 +32,7 @@ class Restated(msgspec.Struct, frozen=True):
     difference: str
 
 
-class Point(msgspec.Struct, frozen=True):
+class PeriodFigure(msgspec.Struct, frozen=True):
     """kg CO2e for a unit, own energy, as it stands; what it superseded, the oldest first.
 
     `change_percent`: against the point before in the same run. `running`: its period is not over.
@@ -70,7 +70,7 @@ class Run(msgspec.Struct, frozen=True):
 
     constant: Constant
     breaks: tuple[str, ...]
-    points: tuple[Point, ...]
+    points: tuple[PeriodFigure, ...]
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -146,10 +146,10 @@ def _breaks(before: Constant, after: Constant) -> tuple[str, ...]:
     return tuple(name for name in names if getattr(before, name) != getattr(after, name))
 
 
-def _points(footprints: Sequence[Footprint], known: dict[str, Footprint]) -> Iterable[Point]:
+def _points(footprints: Sequence[Footprint], known: dict[str, Footprint]) -> Iterable[PeriodFigure]:
     for before, each in pairwise([None, *footprints]):
         assert each is not None  # noqa: S101  only the first of all pairs begins with None
-        yield Point(
+        yield PeriodFigure(
             period=each.period,
             start_ms=each.start_ms,
             end_ms=each.end_ms,

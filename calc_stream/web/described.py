@@ -118,7 +118,9 @@ def _lifted(part: Any, schemas: dict[str, Any]) -> Any:
     if not isinstance(part, dict):
         return part
     for name, schema in part.pop("$defs", {}).items():
-        schemas[name] = _lifted(schema, schemas)
+        its = _lifted(schema, schemas)
+        if schemas.setdefault(name, its) != its:
+            raise ValueError(f"two structs are called {name}: rename one")
     lifted = {key: _lifted(value, schemas) for key, value in part.items()}
     if isinstance(where := lifted.get("$ref"), str):
         lifted["$ref"] = where.replace("#/$defs/", _COMPONENTS)

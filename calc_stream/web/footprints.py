@@ -18,7 +18,7 @@ from calc_stream.footprints.footprint import (
 )
 from calc_stream.footprints.series import (
     Constant,
-    Point,
+    PeriodFigure,
     Restated,
     Run,
     Series,
@@ -126,7 +126,7 @@ _LINE = Published(
     supersedes=(),
     successor=None,
 )
-_POINT = Point(
+_POINT = PeriodFigure(
     *("2026-11", 1_793_462_400_000, 1_796_054_400_000, _ID, 1_796_054_700_000, "restated"),
     *("200", "0.369728", "0.0042", "verified", False),
     (Restated("0b7c…", 1_796_054_700_000, "period", "0.37", "-0.000272"),),
