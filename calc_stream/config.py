@@ -35,6 +35,12 @@ drift_percent = 10              # a running figure that moved further from the l
 drift_batches = 5               # once it stands on so many batches
 validity_days = 365
 
+[pact]                          # optional: offer them to other companies, see calc_stream/pact/settings.py
+url = "https://pact.wheels.example.com"
+keys_file = "pact.keys"
+cert_file = "pact.pem"
+key_file = "pact.key.pem"
+
 [[webhooks]]                    # optional: alarms to another system, signed
 url = "https://alarms.example.com/wattprint"
 secret_file = "webhook.secret"
@@ -53,9 +59,11 @@ from calc_stream import engines
 from calc_stream.core import SiteModel, parse_model
 from calc_stream.core.decimals import parse_fraction
 from calc_stream.factors import FactorSet, doubts, load, load_method
-from calc_stream.footprints.declaration import load_declaration
 from calc_stream.footprints.due import Rules as FootprintRules
 from calc_stream.footprints.period import Every
+from calc_stream.pact import settings as pact
+from calc_stream.pact.settings import Pact
+from calc_stream.pact.upstream import read_declaration
 from calc_stream.publishing import Terms
 from calc_stream.silence import Patience
 from calc_stream.site import Rules
@@ -138,6 +146,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: Broker | None = None
     webhooks: list[Webhook] = []
     footprints: Footprints | None = None
+    pact: Pact | None = None
 
     @property
     def place(self) -> Path | Remote:
@@ -201,7 +210,7 @@ def load_plan(path: Path) -> Plan:
 def terms_of(found: Config) -> Terms:
     """By which a site's footprints are published, now or by hand. Raises ConfigError."""
     its = found.footprints or Footprints()
-    declaration = load_declaration(its.declaration) if its.declaration else None
+    declaration = read_declaration(its.declaration) if its.declaration else None
     lateness_ms = round(found.lateness_s * 1000)
     return Terms(found.site, load_method(found.method), lateness_ms, its.rules, declaration)
 
@@ -224,6 +233,10 @@ def _check_doors(path: Path, found: Config) -> None:
             hook.secret()
         except ConfigError as exc:
             raise refuse(path, f"webhooks[{at}].secret_file", str(exc)) from exc
+    if found.pact is not None:
+        if found.footprints is None or found.footprints.declaration is None:
+            raise refuse(path, "footprints.declaration", "is missing: [pact] offers what it declares")
+        pact.check(path, found.pact)
 
 
 def read_text(path: Path) -> str:

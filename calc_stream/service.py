@@ -4,11 +4,10 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 
 from calc_stream.config import Plan
@@ -28,25 +27,19 @@ from calc_stream.web.doubts import Doubts
 from calc_stream.web.forward import Forward
 from calc_stream.web.guard import Guard
 from calc_stream.web.live import Live
+from calc_stream.web.pact import run as offer
 from calc_stream.web.publish import Publishing
 from calc_stream.web.recall import recall
+from calc_stream.web.serving import serve, server
 from calc_stream.web.tokens import Tokens
 from calc_stream.web.told import EventsTold
 from calc_stream.web.view import View
 from calc_stream.web.watch import Watch
 from calc_stream.web.webhook import deliver
 from wire.callers import Callers
-from wire.errors import ConfigError
 from wire.signing import SigningKey
 
 log = logging.getLogger(__name__)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn inside a process that has its own signal handlers."""
-
-    def capture_signals(self) -> Any:
-        return nullcontext()
 
 
 async def run(plan: Plan, stop: asyncio.Event, now_ms: Callable[[], int]) -> None:
@@ -91,22 +84,23 @@ class Parts:
             if plan.footprints
             else None
         )
+        self.audit = Audit(config.state, self.now_ms)
         self.watch = Watch(self.engine, self.book, self.charts, self._told, self.now_ms)
 
     async def serve(self, stop: asyncio.Event) -> None:
         config = self.plan.config
         upto = self.reader.state(config.site)[0]
         await asyncio.to_thread(recall, config.place, config.site, upto, self.view, self.events)
-        server = _server(self.application(), config.web)
+        web = server(self.application(), config.web.host, config.web.port)
         async with asyncio.TaskGroup() as tasks:
             following = self.plan.engine.run(self.engine, stop, self.live.moved)
             follower = tasks.create_task(following, name="engine")
             others = [tasks.create_task(each, name=name) for name, each in self._others()]
-            serving = tasks.create_task(_serve(server), name="web")
+            serving = tasks.create_task(serve(web, "web.port"), name="web")
             log.info("the page is on http://%s:%d", config.web.host, config.web.port)
             await stop.wait()
             self.live.close()
-            server.should_exit = True
+            web.should_exit = True
             await asyncio.wait((follower, serving))
             for task in others:
                 task.cancel()
@@ -122,6 +116,12 @@ class Parts:
         ]
         if self.publishing:
             running.append(("footprints", self.publishing.run(self.engine)))
+        declared = self.plan.footprints.declaration if self.plan.footprints else None
+        if config.pact and declared:
+            offering = offer.run(
+                config.pact, config.state, config.site, declared, self.audit, self.now_ms
+            )
+            running.append(("pact", offering))
         for hook in config.webhooks:
             running.append(("webhook", deliver(hook, self.book, config.site, self.now_ms)))
         if self.messages:
@@ -145,7 +145,7 @@ class Parts:
             charts=self.charts,
             doubts=self.doubts,
             forward=Forward(config.ingestor, config.site),
-            audit=Audit(config.state, self.now_ms),
+            audit=self.audit,
             now_ms=self.now_ms,
             told=self._told,
         )
@@ -184,24 +184,3 @@ def _guard(plan: Plan, now_ms: Callable[[], int]) -> Guard:
     return Guard(callers, Tokens(key, callers, now_ms))
 
 
-def _server(web: Any, where: Any) -> _Server:
-    config = uvicorn.Config(
-        web,
-        where.host,
-        where.port,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=2,
-    )
-    return _Server(config)
-
-
-async def _serve(server: _Server) -> None:
-    try:
-        await server.serve()
-    except SystemExit as exc:  # uvicorn's way to say that the port is taken; it has logged why
-        where = f"{server.config.host}:{server.config.port}"
-        raise ConfigError(f"web.port: {where} cannot be used; is something else there?") from exc

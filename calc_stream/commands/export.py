@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from calc_stream import exporters
-from calc_stream.footprints.declaration import load_declaration
 from calc_stream.footprints.shelf import open_shelf
 from calc_stream.ledger.store import Store, open_store
+from calc_stream.pact.upstream import read_declaration
 from wire.config import refuse
 
 EXAMPLES = """examples:
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     exporter = exporters.find(args.format)
     exporters.check(exporter, args.format, args.what)
     settings = exporters.settings(exporter, args.format, args.set)
-    declaration = None if args.declaration is None else load_declaration(args.declaration)
+    declaration = None if args.declaration is None else read_declaration(args.declaration)
     with closing(open_store(args.ledger)) as store:
         site = site_of(store, args.ledger, args.site)
         if args.what == "footprints":

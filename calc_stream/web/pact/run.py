@@ -20,6 +20,7 @@ from calc_stream.web.pact.office import Office
 from calc_stream.web.serving import serve, server
 from calc_stream.web.tokens import Tokens
 from wire.callers import Callers
+from wire.errors import ConfigError
 from wire.signing import SigningKey
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,10 @@ async def run(
                 for partner in pact.partners:
                     if partner.url:
                         tasks.create_task(deliver(partner, outbox, now_ms), name=partner.name)
+        except ExceptionGroup as group:
+            # Within another task group, what a person must change is still one thing.
+            wrong, _ = group.split(ConfigError)
+            raise (wrong.exceptions[0] if wrong else group) from None
         finally:
             if serving.started:
                 await serving.shutdown()
