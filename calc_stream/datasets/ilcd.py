@@ -1,0 +1,389 @@
+"""Pure: published footprints as ILCD data sets, nested tables in the order of ILCD's schema.
+
+TIDAS writes them as JSON as they are, ILCD as XML: a key "@name" is an attribute, "#text" an
+element's own text, a list repeats its element. Amounts are for one unit of product. A data set is
+terminated: what a total counts leaves it as kg of CO2 equivalents, and what was metered enters as
+reminder flows, for people to see and no tool to count again.
+"""
+
+from collections.abc import Iterable
+
+from calc_stream.core.decimals import instant, parse_fraction, significant
+from calc_stream.datasets.ids import named
+from calc_stream.datasets.ilcd_parts import (
+    FORMAT,
+    VERSION,
+    Table,
+    chinese,
+    classed,
+    compliance,
+    exchange,
+    joined,
+    own,
+    reference,
+    root,
+    texts,
+)
+from calc_stream.datasets.process import Process, Taken, footprint_process
+from calc_stream.datasets.units import Measure, measure
+from calc_stream.datasets.words import Said
+from calc_stream.factors import load_method
+from calc_stream.factors.rates import counted
+from calc_stream.footprints.declaration import Declaration
+from calc_stream.footprints.footprint import FactorUsed, Footprint
+from wire.errors import ConfigError
+
+_CPC = {
+    "0": "Agriculture, forestry and fishery products",
+    "1": "Ores and minerals; electricity, gas and water",
+    "2": "Food products, beverages and tobacco; textiles, apparel and leather products",
+    "3": "Other transportable goods, except metal products, machinery and equipment",
+    "4": "Metal products, machinery and equipment",
+    "5": "Constructions and construction services",
+}
+_APPLICATIONS = Said(
+    "Product carbon footprints downstream, inventories of purchased goods, factor databases.",
+    "下游产品碳足迹核算、外购货物排放清单、碳足迹因子数据库。",
+)
+_ACCESS = Said("As agreed with the owner of the data set.", "按与数据集所有者的约定使用。")
+_WHOSE = Said("of this data set", "本数据集专用")
+_NOT_CUT = Said(
+    "All metered carriers; nothing metered is cut off.", "包含全部计量能源，计量范围内无取舍。"
+)
+
+
+class _DataSets:
+    """Data sets by path without ending."""
+
+    def __init__(self, declaration: Declaration) -> None:
+        self._declaration = declaration
+        company = declaration.company
+        self._place = company.subdivision or company.country
+        self._made = ""
+        self._owner_id = named("contact", company.domain)
+        self.found: dict[str, Table] = {}
+
+    def add(self, footprint: Footprint) -> None:
+        """The process and whatever it refers to."""
+        process = footprint_process(footprint, self._declaration)
+        self._made = instant(process.made_ms)
+        method = load_method(footprint.method)
+        kg = {name: footprint.columns[name] for name in counted(footprint.columns, method)}
+        if footprint.upstream_kg_co2e is not None:
+            kg["bought"] = footprint.upstream_kg_co2e
+        exchanges = [self._product(process)]
+        for column, amount in kg.items():
+            exchanges.append(self._emission(footprint, column, amount, len(exchanges) + 1))
+        for taken in process.taken:
+            exchanges.append(self._reminder(process, taken, len(exchanges) + 1))
+        self.found[f"processes/{footprint.id}"] = self._process(footprint, process, exchanges)
+        self._contact()
+
+    def _process(self, footprint: Footprint, process: Process, exchanges: list[Table]) -> Table:
+        said = process.said
+        complete = footprint.boundary == "cradle_to_gate"
+        about = ("boundary", "method", "uncertainty", "evidence")
+        information = {
+            "dataSetInformation": {
+                "common:UUID": footprint.id,
+                "name": {
+                    "baseName": texts(process.name),
+                    "treatmentStandardsRoutes": texts(said["method"], 500),
+                    "mixAndLocationTypes": texts(_mix(footprint.site, complete)),
+                },
+                "classificationInformation": {"common:classification": {
+                    "common:class": [{"@level": "0", "@classId": "C", "#text": "Manufacturing"}],
+                }},
+                "common:generalComment": texts(joined(said[key] for key in about)),
+            },
+            "quantitativeReference": {
+                "@type": "Reference flow(s)",
+                "referenceToReferenceFlow": "1",
+            },
+            "time": {
+                "common:referenceYear": int(instant(process.end_ms - 1)[:4]),
+                "common:dataSetValidUntil": int(instant(footprint.valid_until_ms)[:4]),
+                "common:timeRepresentativenessDescription": texts(said["time"]),
+            },
+            "geography": {"locationOfOperationSupplyOrProduction": {"@location": self._place}},
+            "technology": {"technologyDescriptionAndIncludedProcesses": texts(said["boundary"])},
+        }  # fmt: skip
+        sources = [self._source(factor) for factor in footprint.factors]
+        modelling = {
+            "LCIMethodAndAllocation": {
+                "typeOfDataSet": "LCI result" if complete else "Partly terminated system",
+                "LCIMethodPrinciple": "Attributional",
+                "LCIMethodApproaches": "Allocation - physical causality",
+                "deviationsFromLCIMethodApproaches": texts(said["allocation"]),
+            },
+            "dataSourcesTreatmentAndRepresentativeness": {
+                "dataCutOffAndCompletenessPrinciples": texts(_NOT_CUT),
+                "dataSelectionAndCombinationPrinciples": texts(said["data"]),
+                "dataTreatmentAndExtrapolationsPrinciples": texts(said["treatment"]),
+                "referenceToDataSource": sources or reference("source", *FORMAT),
+                "annualSupplyOrProductionVolume": texts(_volume(footprint)),
+                "samplingProcedure": texts(said["sampling"]),
+                "dataCollectionPeriod": texts(said["time"], 500),
+                "uncertaintyAdjustments": texts(said["uncertainty"]),
+            },
+            "validation": {"review": {"@type": "Not reviewed"}},
+            "complianceDeclarations": compliance(),
+        }
+        administration = {
+            "common:commissionerAndGoal": {
+                "common:referenceToCommissioner": self._owner(),
+                "common:intendedApplications": texts(_APPLICATIONS),
+            },
+            "dataGenerator": {"common:referenceToPersonOrEntityGeneratingTheDataSet": self._owner()},
+            "dataEntryBy": self._entry(self._owner()),
+            "publicationAndOwnership": {
+                "common:dateOfLastRevision": self._made,
+                "common:dataSetVersion": VERSION,
+                "common:permanentDataSetURI": f"urn:uuid:{footprint.id}",
+                "common:workflowAndPublicationStatus":
+                    "Working draft" if footprint.draft else "Data set finalised; entirely published",
+                "common:referenceToOwnershipOfDataSet": self._owner(),
+                "common:copyright": "true",
+                "common:licenseType": "Other",
+                "common:accessRestrictions": texts(_ACCESS),
+            },
+        }  # fmt: skip
+        return root("Process", "process", {"@locations": "../ILCDLocations.xml"}, {
+            "processInformation": information,
+            "modellingAndValidation": modelling,
+            "administrativeInformation": administration,
+            "exchanges": {"exchange": exchanges},
+        })  # fmt: skip
+
+    def _product(self, process: Process) -> Table:
+        of = measure(process.unit)
+        flow = self._flow(named("flow", process.id), process.name, of, _cpc(process))
+        amount = significant(of.unit.factor, 15)
+        return exchange(1, flow, "Output", amount) | {"dataDerivationTypeStatus": "Measured"}
+
+    def _emission(self, footprint: Footprint, column: str, kg: str, number: int) -> Table:
+        name = Said(
+            f"Greenhouse gases as CO2 equivalents ({footprint.gwp}), {column}",
+            f"温室气体，以 CO2 当量计（{footprint.gwp}），{column}",
+        )
+        air = [("1", "Emissions"), ("1.3", "Emissions to air"),
+               ("1.3.4", "Emissions to air, unspecified")]  # fmt: skip
+        classes = [
+            {"@level": str(level), "@catId": id_, "#text": text}
+            for level, (id_, text) in enumerate(air)
+        ]
+        category = {"common:elementaryFlowCategorization": {"common:category": classes}}
+        id_ = named("emission", column, footprint.gwp)
+        flow = self._flow(id_, name, measure("kg"), category, "Elementary flow")
+        found = exchange(number, flow, "Output", kg)
+        if column != "bought" and (relative := _relative_u95(footprint)) is not None:
+            found |= {
+                "uncertaintyDistributionType": "normal",
+                "relativeStandardDeviation95In": relative,
+            }
+        return found | {
+            "dataSourceType": _primary(footprint.primary_data_share),
+            "dataDerivationTypeStatus": "Calculated",
+        }
+
+    def _reminder(self, process: Process, taken: Taken, number: int) -> Table:
+        """What was metered or bought; it is counted among the emissions already."""
+        known = taken.name if not chinese(taken.name) else taken.key
+        name = Said(known, taken.name)
+        category = {"common:classification": [{
+            "@name": "wattprint",
+            "common:class": [{"@level": "0", "@classId": "taken", "#text": "Taken"}],
+        }]}  # fmt: skip
+        of = measure(taken.unit)
+        flow = self._flow(named("flow", process.id, taken.key), name, of, category)
+        amount = significant(taken.amount / process.output * of.unit.factor, 15)
+        metered = taken.key.startswith("source/")
+        found = exchange(number, flow, "Input", amount, "General reminder flow")
+        return found | {
+            "dataSourceType": "Primary" if metered else "Secondary",
+            "dataDerivationTypeStatus": "Measured" if metered else "Calculated",
+        }
+
+    def _flow(
+        self, id_: str, name: Said, of: Measure, category: Table, kind: str = "Product flow"
+    ) -> Table:
+        self._property(of)
+        self.found[f"flows/{id_}"] = root(
+            "Flow",
+            "flow",
+            {
+                "@xmlns:ecn": "http://eplca.jrc.ec.europa.eu/ILCD/Extensions/2018/ECNumber",
+                "@locations": "../ILCDLocations.xml",
+            },
+            {
+                "flowInformation": {
+                    "dataSetInformation": {
+                        "common:UUID": id_,
+                        "name": {
+                            "baseName": texts(name),
+                            "treatmentStandardsRoutes": texts(_WHOSE),
+                            "mixAndLocationTypes": texts(_WHOSE),
+                        },
+                        "classificationInformation": category,
+                    },
+                    "quantitativeReference": {"referenceToReferenceFlowProperty": "0"},
+                },
+                "modellingAndValidation": {
+                    "LCIMethod": {"typeOfDataSet": kind},
+                    "complianceDeclarations": compliance(short=True),
+                },
+                "administrativeInformation": self._administration(id_),
+                "flowProperties": {"flowProperty": {
+                    "@dataSetInternalID": "0",
+                    "referenceToFlowPropertyDataSet": own("flow property", of.id, of.name),
+                    "meanValue": "1",
+                }},
+            },
+        )  # fmt: skip
+        return reference("flow", id_, VERSION, name)
+
+    def _property(self, of: Measure) -> None:
+        name = _by_script(of.name)
+        self.found[f"flowproperties/{of.id}"] = root("FlowProperty", "flowProperty", {}, {
+            "flowPropertiesInformation": {
+                "dataSetInformation": {
+                    "common:UUID": of.id,
+                    "common:name": texts(name),
+                    "classificationInformation": classed("1", "Technical flow properties"),
+                },
+                "quantitativeReference": {
+                    "referenceToReferenceUnitGroup": own("unit group", of.group.id, of.group.name),
+                },
+            },
+            "modellingAndValidation": {"complianceDeclarations": compliance(short=True)},
+            "administrativeInformation": self._administration(of.id),
+        })  # fmt: skip
+        units = [
+            {"@dataSetInternalID": str(at), "name": unit.name,
+             "meanValue": significant(unit.factor, 15)}
+            for at, unit in enumerate(of.group.units)
+        ]  # fmt: skip
+        self.found[f"unitgroups/{of.group.id}"] = root("UnitGroup", "unitGroup", {}, {
+            "unitGroupInformation": {
+                "dataSetInformation": {
+                    "common:UUID": of.group.id,
+                    "common:name": texts(_by_script(of.group.name)),
+                    "classificationInformation": classed("1", "Technical unit groups"),
+                },
+                "quantitativeReference": {"referenceToReferenceUnit": "0"},
+            },
+            "modellingAndValidation": {"complianceDeclarations": compliance(short=True)},
+            "administrativeInformation": self._administration(of.group.id),
+            "units": {"unit": units},
+        })  # fmt: skip
+
+    def _source(self, factor: FactorUsed) -> Table:
+        id_ = named("source", factor.id, factor.document)
+        said = f"{factor.publisher}: {factor.document} ({factor.value} {factor.unit})"
+        information: Table = {
+            "common:UUID": id_,
+            "common:shortName": texts(_by_script(factor.id)),
+            "classificationInformation": classed("5", "Publications and communications"),
+            "sourceCitation": said,
+            "publicationType": "Undefined",
+            "sourceDescriptionOrComment": texts(Said(f"Status: {factor.status}", "")),
+        }
+        if factor.url:
+            information["referenceToDigitalFile"] = {"@uri": factor.url}
+        self.found[f"sources/{id_}"] = root("Source", "source", {}, {
+            "sourceInformation": {"dataSetInformation": information},
+            "administrativeInformation": self._administration(id_),
+        })  # fmt: skip
+        return reference("source", id_, VERSION, factor.id)
+
+    def _contact(self) -> None:
+        company, id_ = self._declaration.company, self._owner_id
+        name = _by_script(company.name)
+        information: Table = {
+            "common:UUID": id_,
+            "common:shortName": texts(name),
+            "common:name": texts(name),
+            "classificationInformation": classed("2", "Organisations"),
+        }
+        if company.contact:
+            information["email"] = company.contact
+        information["WWWAddress"] = company.domain
+        self.found[f"contacts/{id_}"] = root("Contact", "contact", {}, {
+            "contactInformation": {"dataSetInformation": information},
+            "administrativeInformation": self._administration(id_),
+        })  # fmt: skip
+
+    def _owner(self) -> Table:
+        name = _by_script(self._declaration.company.name)
+        return reference("contact", self._owner_id, VERSION, name)
+
+    def _entry(self, whose: Table | None = None) -> Table:
+        found = {
+            "common:timeStamp": self._made,
+            "common:referenceToDataSetFormat": reference("source", *FORMAT),
+        }
+        if whose is not None:
+            found["common:referenceToPersonOrEntityEnteringTheData"] = whose
+        return found
+
+    def _administration(self, id_: str) -> Table:
+        return {
+            "dataEntryBy": self._entry(),
+            "publicationAndOwnership": {
+                "common:dataSetVersion": VERSION,
+                "common:permanentDataSetURI": f"urn:uuid:{id_}",
+                "common:referenceToOwnershipOfDataSet": self._owner(),
+            },
+        }
+
+
+def data_sets(footprints: Iterable[Footprint], declaration: Declaration | None) -> dict[str, Table]:
+    """Data sets by path without ending. Raises ConfigError without a declaration."""
+    if declaration is None:
+        raise ConfigError("--declaration: is needed: a data set names its owner and its place")
+    found = _DataSets(declaration)
+    for footprint in footprints:
+        found.add(footprint)
+    return found.found
+
+
+def _mix(site: str, complete: bool) -> Said:
+    en, zh = ("cradle to gate", "摇篮到大门") if complete else ("gate to gate", "门到门")
+    return Said(f"Production at site {site}, {en}", f"站点 {site} 生产，{zh}")
+
+
+def _volume(footprint: Footprint) -> Said:
+    """TIDAS wants a number, then a unit or a context."""
+    good = f"{footprint.good} {footprint.unit}"
+    return Said(f"{good} in {footprint.period}", f"{good}（{footprint.period}）")
+
+
+def _cpc(process: Process) -> Table:
+    code = process.declared.cpc if process.declared is not None else ""
+    if code[:1] in _CPC:
+        section = {"@level": "0", "@classId": code[0], "#text": _CPC[code[0]]}
+        return {"common:classification": {"common:class": [section]}}
+    product = {"@level": "0", "@classId": "product", "#text": process.product}
+    return {"common:classification": [{"@name": "wattprint", "common:class": [product]}]}
+
+
+def _by_script(text: str) -> Said:
+    return Said("", text) if chinese(text) else Said(text, "")
+
+
+def _relative_u95(footprint: Footprint) -> str | None:
+    """Of kg CO2e, in percent; ILCD takes three decimals below a hundred, two above."""
+    mass = parse_fraction(footprint.kg_co2e)
+    if footprint.u95.kg_co2e is None or not mass:
+        return None
+    percent = parse_fraction(footprint.u95.kg_co2e) / mass * 100
+    return f"{float(percent):.3f}" if percent < 100 else f"{float(percent):.2f}"
+
+
+def _primary(share: str) -> str:
+    part = parse_fraction(share)
+    if part == 1:
+        return "Primary"
+    if part > parse_fraction("0.9"):
+        return "> 90% primary"
+    return "Mixed primary / secondary" if part else "Secondary"
