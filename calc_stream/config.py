@@ -9,7 +9,7 @@ factors = "factors"             # a directory of own factor files beside the shi
 method = "gbt24067"
 lateness_s = 60                 # how long after its last stop a batch waits for late readings
 silent_after_s = 30             # a meter its gateway calls silent is waited for this long
-close_after_s = 259200          # any meter is waited for this long (72 h)
+close_after_s = 259200          # any meter, or sender of events, is waited for this long (72 h)
 
 [ingestor]
 url = "http://127.0.0.1:8421"
@@ -235,7 +235,9 @@ def _check_doors(path: Path, found: Config) -> None:
             raise refuse(path, f"webhooks[{at}].secret_file", str(exc)) from exc
     if found.pact is not None:
         if found.footprints is None or found.footprints.declaration is None:
-            raise refuse(path, "footprints.declaration", "is missing: [pact] offers what it declares")
+            raise refuse(
+                path, "footprints.declaration", "is missing: [pact] offers what it declares"
+            )
         pact.check(path, found.pact)
 
 

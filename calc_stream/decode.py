@@ -19,7 +19,7 @@ from calc_stream.core.whole import Rows, mul, whole
 from calc_stream.statements import NONE, Statements, register, statement_of
 from wire.errors import BadData
 from wire.journal import Record
-from wire.messages import MeterEvent, ProductionEvent
+from wire.messages import Heartbeat, MeterEvent, ProductionEvent
 from wire.quantities import QUANTITIES, register_id
 from wire.segment import Column, Numbers, Run, Segment, Table, open_segment
 from wire.units import UNITS, UnitError, convert
@@ -38,6 +38,7 @@ class Decoded:
     chunk: Chunk
     segment: Segment | None = None
     production: ProductionEvent | None = None
+    heartbeat: Heartbeat | None = None
     misfits: tuple[tuple[str, str], ...] = ()
 
 
@@ -65,6 +66,12 @@ def decode(record: Record, units: Mapping[str, str], statements: Statements = NO
         except msgspec.DecodeError as exc:
             raise BadData(f"event {record.key}: {exc}") from exc
         return Decoded(Chunk(events=(event,), offset=record.offset), production=told)
+    if record.kind == "heartbeat":
+        try:
+            beat = msgspec.json.decode(record.data, type=Heartbeat)
+        except msgspec.DecodeError as exc:
+            raise BadData(f"heartbeat {record.key}: {exc}") from exc
+        return Decoded(Chunk(offset=record.offset), heartbeat=beat)
     return Decoded(Chunk(offset=record.offset))
 
 

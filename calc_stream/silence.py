@@ -7,7 +7,7 @@ import msgspec
 from calc_stream.core import Readings, Versions
 from calc_stream.core.whole import LIMIT
 from calc_stream.notices import Notices
-from wire.messages import MeterEvent
+from wire.messages import Heartbeat, MeterEvent
 from wire.segment import Header
 
 
@@ -26,12 +26,20 @@ class Backlog(msgspec.Struct, frozen=True):
     told_ms: int
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """A source of production events that sends heartbeats: it has told everything up to `upto_ms`, by
+    its own clock; `told_ms`: when it said so."""
+
+    upto_ms: int
+    told_ms: int
+
+
 class Told(msgspec.Struct):
     """What is kept besides the core's state.
 
     `chain`: the journal's chain value at the last record; `silent`: meters gateways called so;
-    `backlogs`: what gateways have yet to send, by gateway; `problems`: records that could not be used,
-    with the reason; `notices`: see there.
+    `backlogs`: what gateways have yet to send, by gateway; `senders`: of events, by name; `problems`:
+    records that could not be used, with the reason; `notices`: see there.
     """
 
     chain: str = ""
@@ -39,6 +47,7 @@ class Told(msgspec.Struct):
     now_ms: int = 0
     silent: set[str] = set()
     backlogs: dict[str, Backlog] = {}
+    senders: dict[str, Sender] = {}
     segments: int = 0
     readings: int = 0
     problems: dict[str, str] = {}
@@ -51,6 +60,17 @@ class Told(msgspec.Struct):
             self.backlogs.pop(header.gateway, None)
         elif known is None or known.from_ms != from_ms:
             self.backlogs[header.gateway] = Backlog(from_ms, self.now_ms)
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """The journal has all events a sender counts: none of before is still on its way."""
+        self.senders[heartbeat.source] = Sender(heartbeat.heartbeat, self.now_ms)
+
+    def events_ms(self, patience: Patience) -> int:
+        """Up to when all senders have told everything; LIMIT where nobody says how far they are. One
+        that is heard no more is waited for no longer than a meter is."""
+        senders = self.senders.values()
+        waited = (s for s in senders if self.now_ms - s.told_ms <= patience.close_after_ms)
+        return min((sender.upto_ms for sender in waited), default=LIMIT)
 
     def held_ms(self, patience: Patience) -> int:
         """From when on something is still on its way; LIMIT when nothing is. A backlog that does not

@@ -63,7 +63,7 @@ class Site:
         self.state = SiteState.from_bytes(data)
         self.told = msgspec.json.decode(kept, type=Told) if kept else Told()
         self.book = Book(rules.lateness_ms, store.rows(rules.site), store.latest(rules.site))
-        self.book.resume(self.state)
+        self.book.resume(self.state, self.told.events_ms(rules.patience))
         self.offset = self.committed = offset
         self._models: dict[int, Record] = {}  # by when they come into force
         self._factors: tuple[FactorSet, str] | None = None
@@ -109,7 +109,8 @@ class Site:
         if basis is None:
             return Step(record, decoded)
         because = Because(record.kind, record.key, record.offset)
-        moved, made = self.book.follow(self.state, basis, because, changes)
+        events_ms = self.told.events_ms(self.rules.patience)
+        moved, made = self.book.follow(self.state, basis, because, changes, events_ms)
         self._dirty |= {row.batch: row for row in moved}
         for batch in self.book.gone:
             self._dirty.pop(batch, None)
@@ -157,6 +158,8 @@ class Site:
                 self._adopt_factors(record)
             if decoded.segment is not None:
                 self.told.wait(decoded.segment.header)
+            if decoded.heartbeat is not None:
+                self.told.beat(decoded.heartbeat)
             held_ms = self.told.held_ms(self.rules.patience)
             changes = self.state.apply(replace(decoded.chunk, held_ms=held_ms))
             if record.kind in ANEW:

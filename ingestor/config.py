@@ -4,6 +4,7 @@
 journal = "journal.db"
 state = "ingestor"                       # quarantine, cursors, embedded history
 receipt_key = "receipt.key"              # made if absent; its public half beside it as .pub
+heartbeat_s = 60                         # a sender's heartbeat is journaled no oftener
 
 [broker]
 host = "127.0.0.1"
@@ -105,6 +106,7 @@ class IngestorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api: Api | None = None
     enrol: Enrol | None = None
     timestamps: Timestamps | None = None
+    heartbeat_s: Annotated[float, msgspec.Meta(ge=1)] = 60
     sinks: list[dict[str, Any]] = msgspec.field(default_factory=lambda: [{"kind": "embedded"}])
     quarantine: QuarantineLimits = QuarantineLimits()
 

@@ -19,17 +19,23 @@ Sender = tuple[str, str, str | None]  # (site, source, epoch)
 class EventIntake:
     """Judges events on top of what the journal and the group have.
 
-    `heartbeats`: the last of each sender; `refused`: what was not taken of it, by number.
+    `heartbeats`: the last of each sender; `refused`: what was not taken of it, by number. One heartbeat
+    of a sender in `heartbeat_ms` is journaled, and only when everything it counts is there.
     """
 
     def __init__(
-        self, journal: Writer, standings: dict[str, Standing], latest_ms: Callable[[str], int]
+        self,
+        journal: Writer,
+        standings: dict[str, Standing],
+        latest_ms: Callable[[str], int],
+        heartbeat_ms: int,
     ) -> None:
         self.heartbeats: dict[Sender, Heartbeat] = {}
         self.refused: dict[Sender, dict[int, EventRefusal]] = {}
         self._journal = journal
         self._standings = standings
         self._latest_ms = latest_ms
+        self._heartbeat_ms = heartbeat_ms
 
     def message(self, group: Group, site: str, data: bytes) -> None:
         """What a plant's system published. Raises BadData."""
@@ -44,6 +50,13 @@ class EventIntake:
         sender = site, told.source, told.epoch
         self.heartbeats[sender] = told
         group.senders.add(sender)
+        run = numbering(told.source, told.epoch)
+        known = self._standings[site].sources.get(run, Source())
+        if known.upto < told.n or told.heartbeat > self._latest_ms(site):
+            return
+        key = f"{run}/{told.heartbeat // self._heartbeat_ms * self._heartbeat_ms}"
+        if self._known_data(group, site, "heartbeat", key) is None:
+            group.add(site, Entry("heartbeat", key, msgspec.json.encode(told)))
 
     def posted(
         self, group: Group, site: str, documents: tuple[bytes, ...], dry_run: bool

@@ -152,7 +152,7 @@ def _meter(meter: dict[str, Any]) -> str:
 def _ingestor(place: Place) -> str:
     text = (
         f'journal = "{place.path("journal.db")}"\nstate = "{place.path("ingestor")}"\n'
-        f'receipt_key = "{place.path("receipt.key")}"\n\n{place.broker_table}\n'
+        f'receipt_key = "{place.path("receipt.key")}"\nheartbeat_s = 5\n\n{place.broker_table}\n'
         f'[api]\nhost = "127.0.0.1"\nport = {place.ports.api}\n'
         f'keys_file = "{place.path("api.keys")}"\n\n'
         f'[[gateways]]\nsite = "{SITE}"\ngateway = "{GATEWAY}"\n'

@@ -53,18 +53,31 @@ class Book:
         self._where: dict[str, tuple[str, ...]] = {}
         self._active: frozenset[str] = frozenset()
         self._reach: object = None
+        self._events_ms = LIMIT
+        self._waiting: set[str] = set()  # stated, and now again beyond what all have told
 
-    def resume(self, state: SiteState) -> None:
+    def resume(self, state: SiteState, events_ms: int = LIMIT) -> None:
         """Before the first record: remember what a book that was never closed would remember."""
+        self._events_ms = events_ms
         self._look(state)
         self._gaps.follow(state.pages)
         self._reach = _reach(state)
         self._close(state, Changes(), anew=True)
+        closed = (name for name, row in self.rows.items() if row.state in CLOSED)
+        batches = {name: state.batches.get(name) or Batch(name) for name in closed}
+        self._waiting = {n for n, batch in batches.items() if not self._reached(state, batch)}
 
     def follow(
-        self, state: SiteState, basis: Basis, because: Because, changes: Changes
+        self,
+        state: SiteState,
+        basis: Basis,
+        because: Because,
+        changes: Changes,
+        events_ms: int = LIMIT,
     ) -> tuple[list[BatchRow], list[BatchRow]]:
-        """(rows that moved, revisions made) by a record that made these changes."""
+        """(rows that moved, revisions made) by a record that made these changes. `events_ms`: up to
+        when all who send events have told everything (LIMIT: nobody is waited for)."""
+        self._events_ms = events_ms
         concerned = self._concerned(state, because, changes)
         if self._close(state, changes, anew=because.kind in ANEW):
             concerned = None
@@ -73,7 +86,11 @@ class Book:
         names = [
             name
             for name in sorted({*state.batches, *self.rows})
-            if concerned is None or heirs or name in concerned or self._is_open(name)
+            if concerned is None
+            or heirs
+            or name in concerned
+            or self._is_open(name)
+            or name in self._waiting
         ]
         borne = self._burdens(state, state.batches if heirs else names)
         for name in names:
@@ -97,11 +114,11 @@ class Book:
         """Closed batches to look at again besides all open ones; None for all of them.
 
         A segment concerns those whose account or gaps it changed, unless it changed which times
-        the meters were read; any other record may concern all.
+        the meters were read, a heartbeat none; any other record may concern all.
         """
         gaps, before = self._gaps.follow(state.pages), self._reach
         self._reach = _reach(state)
-        if because.kind != "segment":
+        if because.kind not in ("segment", "heartbeat"):
             self._look(state)
             return None
         return None if before != self._reach else _batches({*changes.moved, *gaps})
@@ -112,7 +129,7 @@ class Book:
         def closed(name: str) -> bool:
             return self._reached(state, state.batches[name])
 
-        return self._closing.follow(state, changes, closed, anew)
+        return self._closing.follow(state, changes, closed, anew, self._events_ms)
 
     def _burdens(
         self, state: SiteState, names: Collection[str]
@@ -165,8 +182,10 @@ class Book:
         row = figures(basis, told, because.offset)
         reached = self._reached(state, batch)
         closed = before is not None and before.state in CLOSED
+        self._waiting.discard(batch.id)
         if before is not None and closed and not told.running and not reached:
-            return before  # beyond the frontier nothing is posted: what was stated stands
+            self._waiting.add(batch.id)
+            return before  # not all is told or posted yet: what was stated stands
         if before is not None and before.settled and not told.spread:
             return before  # a window was opened again: what was stated stands until it is over
         if not reached:
@@ -188,7 +207,8 @@ class Book:
         return _following(latest, row, "closed" if awaited else "restated", cause)
 
     def _reached(self, state: SiteState, batch: Batch) -> bool:
-        """Nothing runs, and every meter has told what came after the last stop plus lateness."""
+        """Nothing runs, and all meters and senders have told what came after the last stop plus
+        lateness."""
         if batch.id in self._active:
             return False
         if batch.first_start_ms is None:  # its start was voided: nothing to wait for
@@ -196,7 +216,7 @@ class Book:
         stop_ms = batch.last_stop_ms
         if stop_ms is None or state.frontier_ms is None:
             return False
-        return state.frontier_ms >= stop_ms + self._lateness_ms
+        return min(state.frontier_ms, self._events_ms) >= stop_ms + self._lateness_ms
 
     def _settle(self, state: SiteState, because: Because) -> set[str]:
         """Closed batches whose inputs, all the way back, are closed too, and all windows over.

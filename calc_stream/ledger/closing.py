@@ -1,8 +1,9 @@
 """When a window or campaign is over, and what it then gives to whom. A function of the state.
 
-A window is over once every meter has told what came after its end plus lateness, nothing in it can
-be claimed by a start told later, and, where pools are spread by what batches put out, all batches in
-it have closed. A campaign is over once nothing more can belong to it and its batches have closed.
+A window is over once all meters and senders of events have told what came after its end plus
+lateness, nothing in it can be claimed by a start told later, and, where pools are spread by what
+batches put out, all batches in it have closed. A campaign is over once nothing more can belong to it
+and its batches have closed.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,9 +28,12 @@ class Closing:
         self._campaigns: list[Campaign] = []
         self.spreads = False  # whether any version spreads anything
 
-    def follow(self, state: SiteState, changes: Changes, closed: Closed, anew: bool) -> bool:
+    def follow(
+        self, state: SiteState, changes: Changes, closed: Closed, anew: bool, events_ms: int
+    ) -> bool:
         """Takes a step; whether any transfer changed. `closed`: whether a batch's direct energy is
-        final; `anew`: whether versions or factors may have changed."""
+        final; `anew`: whether versions or factors may have changed; `events_ms`: up to when all events
+        have been told."""
         self._windows, self._campaigns = [], []
         before = dict(self._gave)
         if anew:
@@ -41,7 +45,8 @@ class Closing:
             spreading = Spreading(
                 state.periods, state.nodes, state.batches, state.sums(), state.posted
             )
-            step = _Step(spreading, state.posted, changes, closed, bool(touched))
+            upto_ms = min(state.posted[1], events_ms)
+            step = _Step(spreading, state.posted, upto_ms, changes, closed, bool(touched))
             self._follow_windows(step)
             self._follow_campaigns(step)
         for gone in self._gave.keys() - {*self._windows, *(c.account for c in self._campaigns)}:
@@ -91,14 +96,14 @@ class Closing:
         ]
         for campaign in self._campaigns:
             account, over_ms = campaign.account, campaign.over_ms + self._lateness_ms
-            if step.posted[1] < over_ms or not all(map(step.closed, campaign.batches)):
+            if step.upto_ms < over_ms or not all(map(step.closed, campaign.batches)):
                 self._gave.pop(account, None)
             elif account not in self._gave or account in step.changes.moved or step.touched:
                 self._gave[account] = tuple(step.spreading.of_campaigns([campaign]))
 
     def _is_past(self, step: "_Step", window: Span) -> bool:
         """Nothing late is waited for, and no set-up in it waits for a start."""
-        wait_ms = step.posted[1] - window[1] - self._lateness_ms
+        wait_ms = step.upto_ms - window[1] - self._lateness_ms
         if wait_ms < 0:
             return False
         policy = step.spreading.periods.versions.at(window[0]).policy
@@ -113,10 +118,12 @@ class Closing:
 
 @dataclass(frozen=True)
 class _Step:
-    """What one record came to. `touched`: whether it changed what is known of any batch."""
+    """What one record came to. `upto_ms`: up to when all is told; `touched`: whether it changed what is
+    known of any batch."""
 
     spreading: Spreading
     posted: Span
+    upto_ms: int
     changes: Changes
     closed: Closed
     touched: bool

@@ -9,7 +9,7 @@ from wire.errors import BadData
 
 KINDS = (
     *("segment", "event", "model", "factor", "key", "correction", "head", "gap", "reading"),
-    *("stamp", "cosignature"),
+    *("stamp", "cosignature", "heartbeat"),
 )
 GENESIS = "0" * 64  # chain value before a site's first record
 
@@ -29,6 +29,7 @@ class Entry(msgspec.Struct, frozen=True):
     head     the UTC day, 2026-11-25      the signed tree head of all records before it, see `heads.py`
     stamp    <size of the head>           a TimeStampResp of RFC 3161 over the head's data, DER
     cosignature  <size>/<key id>          an auditor's signature beside a head's, see `cosigned.py`
+    heartbeat  <source>[/<epoch>]/<UTC ms>  a sender's heartbeat once all it counts is here, one a while
     reading  the statement's id           a manual reading, delivery or bill, see `wire/statements.py`
     gap      <gateway>/<stream>/<seq>     the gap record in the place of this number and more
     correction  <gateway>/<stream>/<seq>  a refused segment's place: {type: refused, …, hash, reason}

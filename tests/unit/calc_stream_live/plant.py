@@ -95,6 +95,12 @@ class Plant:
         event = {"id": id_, "t": t.isoformat(timespec="milliseconds"), "type": type_, **said}
         self._append("event", id_, json.dumps(event).encode())
 
+    def heartbeat(self, at: float, source: str = "mes") -> None:
+        """As the ingestor journals it: all events of the source up to then are here."""
+        t_ms = T0 + round(at * 1000)
+        told = {"source": source, "n": 0, "heartbeat": t_ms}
+        self._append("heartbeat", f"{source}/{t_ms}", json.dumps(told).encode())
+
     def example_4(self) -> None:
         """The worked example up to its late reading: P from 30 s to 90 s, Q from 90 s to 180 s."""
         self.model()

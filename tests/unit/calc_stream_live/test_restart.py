@@ -22,7 +22,7 @@ POLICIES = [
 
 def disorderly(plant: Plant, dice: random.Random, policy: str) -> None:
     """Late and missing readings, silent meters, batches that overlap, reopen and are voided; a
-    version of the model that comes late."""
+    version of the model that comes late; two that send events, of whom one falls silent."""
     plant.model(GAPPY + policy)
     numbers = iter(range(10_000))
     held: list[tuple[str, int]] = []
@@ -49,6 +49,10 @@ def disorderly(plant: Plant, dice: random.Random, policy: str) -> None:
         if policy and dice.random() < 0.2:
             state = dice.choice(["setup", "idle", "producing"])
             plant.event(f"e{next(numbers)}", second, "state", node="press", state=state)
+        if second > 100 and dice.random() < 0.2:
+            plant.heartbeat(second - dice.choice([0, 30]) + dice.random())
+        if 200 < second < 300 and dice.random() < 0.2:
+            plant.heartbeat(second + dice.random(), "scada")
         if second == 300:
             plant.factors()
         if policy and second == 420:
@@ -60,7 +64,7 @@ def disorderly(plant: Plant, dice: random.Random, policy: str) -> None:
 
 def take(plant: Plant, folder: Path, cuts: set[int]) -> Store:
     store = open_store(folder, create=True)
-    its = rules(lateness_s=20, silent_s=-15)
+    its = rules(lateness_s=20, silent_s=-15, close_s=12)
 
     def begin() -> Site:
         site = Site(its, store, lambda: plant.writer.walk(SITE))

@@ -8,7 +8,7 @@ from ingestor.intake import Packet, Post
 from ingestor.receipts import Saying
 from tests.unit.ingestor.conftest import Cloud
 from tests.unit.ingestor.gateway import NOW_MS, Gateway
-from wire.messages import EventReceipt
+from wire.messages import EventReceipt, Heartbeat
 
 TOPIC = "wp/v1/s1/event"
 
@@ -109,3 +109,51 @@ def test_a_dry_run_says_what_would_be_and_leaves_no_trace(cloud: Cloud) -> None:
     assert isinstance(cloud.intake.take([conflict]).results[0], Refused)
     assert cloud.journal.head("s1") == before
     assert cloud.quarantine.items() == []
+
+
+def beat(at_ms: int, n: int, **others: object) -> bytes:
+    return msgspec.json.encode({"source": "mes", "n": n, "heartbeat": at_ms, **others})
+
+
+def journaled(cloud: Cloud) -> list[tuple[str, int]]:
+    records = cloud.journal.of_kind("s1", "heartbeat")
+    return [(each.key, msgspec.json.decode(each.data)["heartbeat"]) for each in records]
+
+
+MINUTE = NOW_MS // 60_000 * 60_000
+
+
+def test_a_heartbeat_a_minute_is_journaled_once_all_it_counts_is_there(cloud: Cloud) -> None:
+    receipt(cloud, beat(MINUTE + 1_000, 1))
+    assert journaled(cloud) == []  # number 1 is missing
+    tell(cloud, n=1)
+    for second in (3, 5, 59, 61):
+        receipt(cloud, beat(MINUTE + second * 1000, 1))
+    told = [(f"mes/{MINUTE}", MINUTE + 3_000), (f"mes/{MINUTE + 60_000}", MINUTE + 61_000)]
+    assert journaled(cloud) == told
+    again = cloud.again()
+    try:
+        receipt(again, beat(MINUTE + 63_000, 1))
+        receipt(again, beat(MINUTE + 121_000, 1, epoch="b"))
+        assert journaled(again) == told  # known already, and of an epoch that is not there yet
+        receipt(again, beat(MINUTE + 121_000, 0, epoch="b"))
+        assert journaled(again)[-1] == (f"mes/b/{MINUTE + 120_000}", MINUTE + 121_000)
+    finally:
+        again.close()
+
+
+def test_a_heartbeat_never_comes_before_the_events_of_its_group(cloud: Cloud) -> None:
+    packets = [Packet(TOPIC, event("e1", source="mes", n=1)), Packet(TOPIC, beat(MINUTE, 1))]
+    cloud.intake.take(packets)
+    assert journaled(cloud) == []  # the next one will say the same
+    cloud.intake.take([Packet(TOPIC, beat(MINUTE + 2_000, 1))])
+    assert [kind.kind for kind in cloud.journal.walk("s1")][-2:] == ["event", "heartbeat"]
+
+
+def test_a_heartbeat_over_http_is_journaled_and_one_of_next_week_is_not(cloud: Cloud) -> None:
+    told = msgspec.json.decode(beat(MINUTE, 0), type=Heartbeat)
+    assert cloud.intake.beat("s1", told).upto == 0
+    assert journaled(cloud) == [(f"mes/{MINUTE}", MINUTE)]
+    week = msgspec.structs.replace(told, heartbeat=MINUTE + 7 * 86_400_000)
+    cloud.intake.beat("s1", week)
+    assert len(journaled(cloud)) == 1
