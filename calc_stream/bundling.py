@@ -11,7 +11,7 @@ from itertools import takewhile
 
 from calc_stream.core.series import Span
 from calc_stream.core.whole import LIMIT
-from calc_stream.evidence.bundle import Bundle, Earlier, Outline, Profile, pretty, used
+from calc_stream.evidence.bundle import Bundle, Earlier, Outline, Profile, kept, pretty, used
 from calc_stream.evidence.bundle_file import pack
 from calc_stream.evidence.passports import passports
 from calc_stream.factors import Method, load_method
@@ -141,7 +141,7 @@ class _Making:
             *(self._site, *self._names(), size, self._end.size),
             pretty(figure.footprint) if figure.footprint else None,
             figure.disclosed,
-            tuple(map(pretty, figure.rows)),
+            tuple(map(kept, figure.rows)),
             profile,
             passports(basis.versions, events),
             used(basis.factors, named(figure.rows)),

@@ -4,7 +4,7 @@ Nothing is asked of anybody: no journal, no server, no clock. The first broken l
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -12,7 +12,15 @@ import msgspec
 from cryptography.x509 import Certificate
 
 from calc_stream.core.series import Span
-from calc_stream.evidence.bundle import Bundle, Profile, pretty, read_bundle, result_name, used
+from calc_stream.evidence.bundle import (
+    Bundle,
+    Profile,
+    kept,
+    pretty,
+    read_bundle,
+    result_name,
+    used,
+)
 from calc_stream.evidence.bundle_file import unpack
 from calc_stream.evidence.nearby import far, neighbours, widened
 from calc_stream.evidence.passports import passports
@@ -143,7 +151,10 @@ def _judge_footprint(
     profile: Profile,
     shown: Shown,
 ) -> Iterator[str]:
-    begin = shown.begin
+    begin, told = shown.begin, footprint.evidence
+    for head in (begin, shown.end):
+        if head is not None and told.size == head.size and told.root != head.root:
+            raise BadData(f"footprint.json: evidence: is not the root of the head of {head.day}")
     if begin is not None and begin.time_ms > footprint.start_ms:
         raise BadData(
             f"heads/{begin.size}.json: was signed at {_instant(begin.time_ms)}; which batches ended "
@@ -167,9 +178,12 @@ def _gateways(shown: Shown) -> dict[str, tuple[str, ...]]:
 
 def _footprint(bundle: Bundle) -> Footprint | None:
     if bundle.figure is None:
+        if bundle.footprint:
+            raise BadData("footprint.json: is missing; this is no bundle, or not a whole one")
         return None
-    found = _decoded("footprint.json", bundle.figure, Footprint)
-    if (found.site, found.id) != (bundle.site, bundle.footprint):
+    found = _decoded("footprint.json", bundle.figure, Footprint, pretty)
+    its = (bundle.site, bundle.footprint, bundle.batch, bundle.revision)
+    if (found.site, found.id, "", 0) != its:
         raise BadData("footprint.json: is another figure than the manifest says")
     if len(found.batches) != len(bundle.rows):
         raise BadData(
@@ -193,7 +207,7 @@ def _rows(bundle: Bundle, footprint: Footprint | None) -> tuple[BatchRow, ...]:
 
 
 def _row(bundle: Bundle, name: str, data: bytes) -> BatchRow:
-    row = _decoded(name, data, BatchRow)
+    row = _decoded(name, data, BatchRow, kept)
     if not row.settled or not row.spread or row.revision < 1:
         raise BadData(f"{name}: is not settled, so it was never stated for accounting")
     if not bundle.begin <= row.offset <= bundle.end:
@@ -201,12 +215,12 @@ def _row(bundle: Bundle, name: str, data: bytes) -> BatchRow:
     return row
 
 
-def _decoded(name: str, data: bytes, type_: type[T]) -> T:
+def _decoded(name: str, data: bytes, type_: type[T], written: Callable[[T], bytes]) -> T:
     try:
         found = msgspec.json.decode(data, type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise BadData(f"{name}: {exc}") from exc
-    if pretty(found) != data:
+    if written(found) != data:
         raise BadData(f"{name}: is not written the way a bundle is")
     return found
 

@@ -208,6 +208,12 @@ def pretty(value: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=1) + b"\n"
 
 
+def kept(row: object) -> bytes:
+    """A row for people, with everything in the order in which the ledger keeps it: so whoever reads it
+    has the ledger's bytes, too."""
+    return msgspec.json.format(msgspec.json.encode(row), indent=1) + b"\n"
+
+
 def _decoded(files: dict[str, bytes], name: str, type_: type[S]) -> S:
     if name not in files:
         raise BadData(f"{name}: is missing; this is no bundle, or not a whole one")

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import msgspec
 
-from calc_stream.evidence.bundle import Bundle, pretty, read_bundle
+from calc_stream.evidence.bundle import Bundle, kept, read_bundle
 from calc_stream.evidence.bundle_file import pack, unpack
 from calc_stream.ledger.rows import STATED, BatchRow
 from wire.journal import GENESIS, Record, heads
@@ -186,11 +186,11 @@ def figures(data: bytes, _key: SigningKey) -> Iterator[Change]:
     row = msgspec.json.decode(bundle.rows[0], type=BatchRow)
     for name in (*STATED, "model", "factor_set", "settled", "spread", "revision"):
         value = _otherwise(getattr(row, name))
-        changed = pretty(msgspec.structs.replace(row, **{name: value}))
+        changed = kept(msgspec.structs.replace(row, **{name: value}))
         place = "result.json"
         yield Change(f"row: {name}", place, _resealed(replace(bundle, rows=(changed,))))
     for offset in (bundle.begin - 1, bundle.begin + 2, bundle.end + 1):
-        changed = pretty(msgspec.structs.replace(row, offset=offset))
+        changed = kept(msgspec.structs.replace(row, offset=offset))
         yield Change(f"row: offset {offset}", ".*", _resealed(replace(bundle, rows=(changed,))))
 
 
@@ -233,7 +233,7 @@ def conspired(data: bytes, key: SigningKey) -> Iterator[Change]:
             told = msgspec.json.decode(raw)
             told["t"] = told["t"].replace("T08:1", "T08:2")
             told |= {key: "9" for key in ("good", "quantity") if key in told}
-            raw, where = msgspec.json.encode(told), "result.json|records/.*left out"
+            raw, where = msgspec.json.encode(told), "result|footprint.json|records/.*left out"
         else:
             continue
         yield Change(f"{kind} {at}", where, _resealed(_signed_anew(bundle, at, raw, key)))

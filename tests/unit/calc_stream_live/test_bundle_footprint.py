@@ -1,0 +1,220 @@
+"""A footprint's bundle: its batches' content once, all computed again, what was left out or changed
+named."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from calc_stream import bundling, redrawn
+from calc_stream.__main__ import main
+from calc_stream.bundling import Figure
+from calc_stream.evidence.bundle import read_bundle
+from calc_stream.evidence.bundle_file import pack, unpack
+from calc_stream.evidence.stamps import authority
+from calc_stream.factors import load_method
+from calc_stream.footprints.footprint import Footprint, Upstream
+from calc_stream.footprints.identity import identified
+from calc_stream.restated import grounds
+from calc_stream.verification import Verified, asks, verify
+from tests.time_stamps import Authority
+from tests.unit.calc_stream_live import forged
+from tests.unit.calc_stream_live.forged_footprint import KINDS
+from tests.unit.calc_stream_live.plant import SITE
+from tests.unit.calc_stream_live.proven_days import ProvenDays, bundled, figure, published
+from tests.unit.calc_stream_live.test_bundle_forged import unnoticed_by
+from wire.errors import BadData, ConfigError, TransientError
+from wire.journal import heads
+from wire.journal.cosigned import KIND, cosign
+from wire.signing import SigningKey
+
+MOST_BY_DEFAULT = 5
+AUDITOR = SigningKey(bytes(range(1, 33)))
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A plant whose heads are stamped and cosigned, its footprints, and the second day's bundle."""
+
+    plant: ProvenDays
+    first: Footprint
+    second: Footprint
+    tsa: Authority
+    data: bytes
+
+    def verify(self, data: bytes) -> Verified:
+        trusted = authority(self.tsa.ca.read_bytes())
+        return verify(data, [self.plant.receipt_key.public], trusted, [AUDITOR.public])
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sound]:
+    folder = tmp_path_factory.mktemp("days")
+    plant = ProvenDays(folder)
+    plant.two_days()
+    first, second = published(plant)
+    tsa = Authority(folder / "tsa")
+    signed = plant.writer.of_kind(SITE, heads.KIND)
+    for record in signed:
+        plant.attested("stamp", str(heads.read_head(record).size), stamp_over(tsa, record.data))
+    told = cosign(heads.read_head(signed[-1]), AUDITOR, 1_795_000_000)
+    plant.attested(KIND, told.key, msgspec.json.encode(told))
+    made = Sound(plant, first, second, tsa, bundled(plant, second))
+    made.verify(made.data)
+    yield made
+    plant.writer.close()
+
+
+def stamp_over(tsa: Authority, data: bytes) -> bytes:
+    (tsa.folder / "data").write_bytes(data)
+    args = ("ts", "-query", "-data", "data", "-sha256", "-cert", "-out", "query")
+    tsa.openssl(*args)
+    return tsa.answer((tsa.folder / "query").read_bytes())
+
+
+def test_each_batch_and_the_footprint_come_out_bit_for_bit(sound: Sound) -> None:
+    for footprint, since in ((sound.first, ""), (sound.second, "2026-11-20")):
+        found = sound.verify(bundled(sound.plant, footprint))
+        assert found.footprint == footprint
+        assert [row.batch for row in found.rows] == [used.batch for used in footprint.batches]
+        assert (found.since, found.is_pinned, found.is_stamp_trusted) == (since, True, True)
+        assert found.cosigners == (AUDITOR.public.id,)
+        assert found.stamped > "2026"
+    assert found.left_out > 5  # of the night between, and of what comes after
+    assert found.footprint is not None
+    assert found.footprint.u95.kg_co2e is not None
+
+
+def test_what_batches_share_is_in_it_once(sound: Sound) -> None:
+    rows = figure(sound.plant, sound.first).rows
+    each = [unpack(bundling.make(sound.plant.writer, SITE, row, whole=True)) for row in rows]
+    together = unpack(bundled(sound.plant, sound.first, whole=True))
+    apart = set[str]().union(*each)
+    assert {name for name in together if name.startswith("records/")} >= {
+        name for name in apart if name.startswith("records/")
+    }
+    sizes = [sum(map(len, files.values())) for files in (*each, together)]
+    assert sizes[-1] < sum(sizes[:-1]) / 2
+    assert [name for name in sorted(together) if name.startswith("results/")] == [
+        f"results/{n}.json" for n in (1, 2, 3)
+    ]
+
+
+def test_a_batch_that_is_kept_out_of_a_period_that_is_over_is_named(sound: Sound) -> None:
+    """The figure of the others alone, drawn up in the one right way, and everything made to fit."""
+    its = figure(sound.plant, sound.second)
+    fewer = msgspec.structs.replace(sound.second, batches=sound.second.batches[1:])
+    records = list(sound.plant.writer.walk(SITE))
+    method = load_method(sound.second.method)
+    asked = asks(its.rows[1:], fewer)
+    *_, (_, ground) = grounds(records, method, asked)
+    without = redrawn._redrawn(fewer, its.rows[1:], ground, method)
+    without = msgspec.structs.replace(without, upto=fewer.upto)
+    with pytest.raises(
+        ConfigError, match="footprint.json: batches: of wheel were made in its time"
+    ):
+        bundling.make(sound.plant.writer, SITE, Figure(its.rows[1:], without))
+    running = identified(msgspec.structs.replace(without, end_ms=(its.rows[1].ended_ms or 0) + 1))
+    running = identified(msgspec.structs.replace(running, valid_from_ms=running.end_ms))
+    found = verify(bundling.make(sound.plant.writer, SITE, Figure(its.rows[1:], running)))
+    assert any("were made in its time, too: D" in remark for remark in found.remarks)
+
+
+def test_what_was_declared_is_taken_and_said_so(sound: Sound) -> None:
+    """Purchased inputs stand in no journal."""
+    its = figure(sound.plant, sound.second)
+    bought = Upstream("ingot", "2", "kg", "20", "Example", "", "0.5", "their word")
+    told = msgspec.structs.replace(
+        sound.second, upstream=(bought,), upstream_kg_co2e="20", boundary="cradle_to_gate"
+    )
+    method = load_method(told.method)
+    records = list(sound.plant.writer.walk(SITE))
+    *_, (_, ground) = grounds(records, method, asks(its.rows, told))
+    drawn = redrawn._redrawn(told, its.rows, ground, method)
+    assert (drawn.draft, drawn.upstream_kg_co2e) == (False, "20")
+    drawn = msgspec.structs.replace(drawn, upto=told.upto)
+    found = verify(bundling.make(sound.plant.writer, SITE, Figure(its.rows, drawn)))
+    assert "what was bought, and what came with it, is as people declare it" in found.remarks
+    wrong = identified(msgspec.structs.replace(drawn, upstream_kg_co2e="19"))
+    with pytest.raises(ConfigError, match="upstream_kg_co2e is stated as '19'"):
+        bundling.make(sound.plant.writer, SITE, Figure(its.rows, wrong))
+
+
+def test_whose_word_is_wanted_is_asked_for(sound: Sound, tmp_path: Path) -> None:
+    other = Authority(tmp_path / "other")
+    keys = [sound.plant.receipt_key.public]
+    with pytest.raises(BadData, match=r"heads/\d+.tsr: is no time stamp by whom you trust"):
+        verify(sound.data, keys, authority(other.ca.read_bytes()))
+    with pytest.raises(
+        BadData, match=r"heads/\d+\.[0-9a-f]{16}\.json: is missing: .* did not sign"
+    ):
+        verify(sound.data, keys, (), [SigningKey.new().public])
+    found = verify(sound.data)
+    assert (found.is_stamp_trusted, found.is_pinned) == (False, False)
+    with pytest.raises(BadData, match="no certificate of an authority"):
+        authority(other.certificate.read_bytes())
+
+
+def test_a_footprint_drawn_up_after_the_last_head_waits_for_the_next(tmp_path: Path) -> None:
+    plant = ProvenDays(tmp_path)
+    plant.two_days()
+    first, _ = published(plant)
+    its = figure(plant, first)
+    later = msgspec.structs.replace(first, upto=plant.writer.head(SITE)[0] + 1)
+    with pytest.raises(TransientError, match="under no tree head yet"):
+        bundling.make(plant.writer, SITE, replace(its, footprint=later))
+
+
+def test_the_commands_write_and_judge_it(
+    sound: Sound, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "wheel.zip"
+    ledger = sound.plant.folder / "calc"
+    places = ["--ledger", str(ledger), "--journal", str(sound.plant.journal)]
+    assert main(["bundle", "--footprint", sound.second.id, *places, "--out", str(out)]) == 0
+    (tmp_path / "auditor.pub").write_text(f"{AUDITOR.public}\n")
+    asked = [
+        *("--key", str(sound.plant.receipt_key.public), "--tsa-ca", str(sound.tsa.ca)),
+        *("--cosigner", str(tmp_path / "auditor.pub")),
+    ]
+    assert main(["verify", str(out), *asked]) == 0
+    said = capsys.readouterr().out
+    assert f"good: footprint {sound.second.id} of wheel, 2026-11-22, of cq-test" in said
+    assert "the last head was there at 20" in said
+    assert f"signed by {AUDITOR.public.id}, too" in said
+    assert main(["bundle", "--footprint", "nothing", *places, "--out", str(out)]) == 2
+    assert "there is no footprint 'nothing'" in capsys.readouterr().err
+    assert main(["bundle", *places, "--out", str(out)]) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_change_is_found_where_it_was_made(kind: str, sound: Sound) -> None:
+    its = KINDS[kind](sound.data, sound.plant.receipt_key)
+    changes = [change for change in its if change.data != sound.data]
+    assert changes
+    some = random.Random(8).sample(changes, min(len(changes), MOST_BY_DEFAULT))
+    assert unnoticed_by(some, sound.verify) == []
+
+
+def test_without_a_stamp_a_conspiring_ingestor_is_found_by_what_gateways_signed(
+    sound: Sound,
+) -> None:
+    bare = replace(read_bundle(unpack(sound.data)), stamps={}, cosignatures=())
+    key = sound.plant.receipt_key
+    changes = forged.conspired(pack(bare.files()), key)
+    changes = [change for change in changes if change.what.startswith("segment")]
+    assert len(changes) == 4
+    assert unnoticed_by(changes, lambda data: verify(data, [key.public])) == []
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_every_change_is_found_where_it_was_made(sound: Sound) -> None:
+    key = sound.plant.receipt_key
+    changes = [c for kind in KINDS.values() for c in kind(sound.data, key) if c.data != sound.data]
+    print(f"{len(changes)} changes of {len(KINDS)} kinds")
+    assert len(changes) >= 200
+    assert unnoticed_by(changes, sound.verify) == []
