@@ -1,13 +1,13 @@
 """What needs a person: found in a site's state, never repaired silently. Pure."""
 
 from collections.abc import Collection, Iterator
+from fractions import Fraction
 
 import numpy as np
 
 from calc_stream.alarm import Alarm
 from calc_stream.core.decimals import instant
 from calc_stream.core.plant import Meter
-from calc_stream.core.registers import flows_between
 from calc_stream.core.uncertainty import bias_of, residual_of
 from calc_stream.ledger.figures import texts
 from calc_stream.overdue import overdue
@@ -107,17 +107,21 @@ def _u95(site: Site, place: str) -> float | None:
         return None
     if any(place in (link.start, link.end) for link in model.links):
         return None
-    counted = {meter.id: _counted(site, meter) for meter in model.meters}
-    biases = {meter.id: bias for meter in model.meters if (bias := bias_of(meter)) is not None}
+    around = [meter for meter in model.meters if place in (meter.start, meter.end)]
+    biases = {meter.id: bias for meter in around if (bias := bias_of(meter)) is not None}
+    counted = {meter.id: _counted(site, meter) for meter in around}
     return residual_of(place, model, counted, biases).u95
 
 
 def _counted(site: Site, meter: Meter) -> int:
-    """Quanta up to what is posted."""
+    """Quanta up to the last reading that is posted: near enough to weigh a doubt."""
     state = site.state
     reach = state.readings.reach(meter.id)
     if reach is None or state.frontier_ms is None:
         return 0
-    edges = np.array([reach[0], min(reach[1], state.frontier_ms)], dtype=np.int64)
-    flow = flows_between(edges, [meter], state.readings)[meter.id]
-    return int(sum(flow.quanta.tolist()))
+    series = state.readings.totals(meter.id)
+    at = int(np.searchsorted(series.times, state.frontier_ms, "right")) - 1
+    moved = (int(series.totals[max(at, 0)]) - int(series.totals[0])) * Fraction(
+        10
+    ) ** series.exponent
+    return round(moved * meter.scale)
