@@ -8,7 +8,7 @@ import msgspec
 Kind = Literal[
     "closure", "record", "doubt", "reset", "clock",
     "silent", "unread", "event", "unmapped", "residual",
-    "gap", "over_limit", "long", "certificate",
+    "gap", "over_limit", "long", "certificate", "backlog", "unheard",
 ]
 # fmt: on
 

@@ -16,6 +16,7 @@ SILENT_MS = 300_000
 _STEPS = 4  # of its usual ones a meter may miss
 GAP_MS = 900_000
 FILL_MS = 900_000  # a gateway that kept its readings has sent them by then
+HELD_MS = 1_800_000  # that long after its end and lateness a batch should be closed
 _DAY_MS = 86_400_000
 _SOON = timedelta(days=30)
 _LEAST_BATCHES = 3
@@ -31,6 +32,7 @@ def overdue(site: Site, now_ms: int, over: Collection[str] = ()) -> Iterator[Ala
     yield from _certificates(model, now_ms)
     yield from _over_limits(site, over)
     yield from _long(site)
+    yield from _held(site, now_ms)
 
 
 def _silent(site: Site, model: SiteModel, now_ms: int) -> Iterator[Alarm]:
@@ -126,6 +128,28 @@ def _long(site: Site) -> Iterator[Alarm]:
                 text = f"{row.batch} runs longer than any {row.product} before: was its stop told?"
                 detail = {"product": row.product, "since": instant(since_ms)}
                 yield Alarm("long", row.batch, text, since_ms + most, detail)
+
+
+def _held(site: Site, now_ms: int) -> Iterator[Alarm]:
+    """Gateways and production systems that long ended batches cannot be closed for."""
+    told, rules = site.told, site.rules
+    rows = (row for row in site.book.rows.values() if row.state == "provisional")
+    due = [row.ended_ms + rules.lateness_ms for row in rows if row.ended_ms is not None]
+    due = [t_ms for t_ms in due if now_ms - t_ms > HELD_MS]
+    for gateway, backlog in told.waited(told.backlogs, rules.patience):
+        if count := sum(backlog.from_ms < t_ms for t_ms in due):
+            since = instant(backlog.from_ms)
+            text = f"{gateway} has yet to send its readings from {since} on: {count} batches wait"
+            detail = {"since": since, "batches": str(count)}
+            yield Alarm("backlog", gateway, text, backlog.from_ms, detail)
+    for source, sender in told.waited(told.senders, rules.patience):
+        if count := sum(sender.upto_ms < t_ms for t_ms in due):
+            since = instant(sender.upto_ms)
+            text = (
+                f"{source} has not told its events after {since}, or not all: {count} batches wait"
+            )
+            detail = {"since": since, "batches": str(count)}
+            yield Alarm("unheard", source, text, sender.upto_ms, detail)
 
 
 def _is_running(row: BatchRow) -> bool:

@@ -1,6 +1,7 @@
 """Whom nobody waits for any longer. Pure: "now" is when the ingestor wrote the record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -32,6 +33,9 @@ class Sender(msgspec.Struct, frozen=True):
 
     upto_ms: int
     told_ms: int
+
+
+T = TypeVar("T", Backlog, Sender)
 
 
 class Told(msgspec.Struct):
@@ -66,18 +70,17 @@ class Told(msgspec.Struct):
         self.senders[heartbeat.source] = Sender(heartbeat.heartbeat, self.now_ms)
 
     def events_ms(self, patience: Patience) -> int:
-        """Up to when all senders have told everything; LIMIT where nobody says how far they are. One
-        that is heard no more is waited for no longer than a meter is."""
-        senders = self.senders.values()
-        waited = (s for s in senders if self.now_ms - s.told_ms <= patience.close_after_ms)
-        return min((sender.upto_ms for sender in waited), default=LIMIT)
+        """Up to when all senders have told everything; LIMIT where nobody says how far they are."""
+        return min((s.upto_ms for _, s in self.waited(self.senders, patience)), default=LIMIT)
 
     def held_ms(self, patience: Patience) -> int:
-        """From when on something is still on its way; LIMIT when nothing is. A backlog that does not
-        get shorter is waited for no longer than a meter is."""
-        backlogs = self.backlogs.values()
-        waited = (b for b in backlogs if self.now_ms - b.told_ms <= patience.close_after_ms)
-        return min((backlog.from_ms for backlog in waited), default=LIMIT)
+        """From when on something is still on its way; LIMIT when nothing is."""
+        return min((b.from_ms for _, b in self.waited(self.backlogs, patience)), default=LIMIT)
+
+    def waited(self, of: Mapping[str, T], patience: Patience) -> list[tuple[str, T]]:
+        """Whose backlog got shorter, or who was heard, not longer ago than a meter is waited for."""
+        patient_ms = patience.close_after_ms
+        return [(name, own) for name, own in of.items() if self.now_ms - own.told_ms <= patient_ms]
 
     def hear(self, events: Sequence[MeterEvent]) -> None:
         self.notices.hear(events)

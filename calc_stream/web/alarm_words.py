@@ -17,6 +17,8 @@ _ZH = {
     "gap": "电表 {about} 从 {since} 到 {until} 没有读数：电量已计，过程不明。",
     "over_limit": "批次 {about} 超出产品 {product} 的控制限：每 {unit} {factor} kg CO2e。",
     "long": "批次 {about} 比产品 {product} 以往任何一批都长：是否漏报了结束？",
+    "backlog": "网关 {about} 自 {since} 起的读数尚未送达：{batches} 个批次因此无法关闭。",
+    "unheard": "生产系统 {about} 自 {since} 起的事件尚未报齐：{batches} 个批次因此无法关闭。",
     "certificate": "电表 {about} 的检定证书应于 {due} 更新。",
 }
 

@@ -17,12 +17,14 @@ import pytest
 from calc_stream.alarm import Alarm, Kind
 from calc_stream.alarms import alarms
 from calc_stream.config import Webhook
+from calc_stream.overdue import HELD_MS
 from calc_stream.web.alarm_book import CLEAR_MS, open_book
 from calc_stream.web.alarm_words import words
 from calc_stream.web.webhook import deliver, signature
 from tests.unit.calc_stream_live.door import BY_HAND, Door, door
 from tests.unit.calc_stream_live.plant import MODEL, T0
 from wire.errors import BadData
+from wire.messages import Sample
 
 SILENT = Alarm("silent", "m", "m is silent", T0, {"since": "2026-11-21T08:00:00.000Z"})
 GAP = Alarm("gap", "m", "a gap", T0)
@@ -238,6 +240,34 @@ def test_a_batch_that_runs_longer_than_any_of_its_product_is_an_alarm(made: Door
     site.told.now_ms += 1
     (found,) = alarms(site, made.clock[0])
     assert (found.kind, found.about, found.t_ms) == ("long", "late", since_ms + 60_000)
+
+
+def test_who_holds_batches_open_for_half_an_hour_is_an_alarm(made: Door) -> None:
+    plant = made.plant
+    plant.model()
+    plant.event("e1", 30, "start", node="press", batch="P", product="wheel")
+    plant.event("e2", 90, "stop", node="press", batch="P")
+    plant.heartbeat(80)
+    samples = [
+        Sample(meter, T0 + at * 1000, {"active_energy_import": (1000, -3)})
+        for meter in ("m", "m-press")
+        for at in (0, 3600)
+    ]
+    plant.segment(samples, waits_from=60)
+    kinds(made)
+    site = made.parts.engine.site
+    assert site is not None
+    due_ms = T0 + 90_000 + site.rules.lateness_ms
+    assert alarms(site, due_ms + HELD_MS) == []
+    backlog, unheard = alarms(site, due_ms + HELD_MS + 1)
+    assert (backlog.kind, backlog.about, backlog.t_ms) == ("backlog", "gw-1", T0 + 60_000)
+    assert (unheard.kind, unheard.about, unheard.t_ms) == ("unheard", "mes", T0 + 80_000)
+    assert unheard.detail == {"since": "2026-11-21T08:01:20.000Z", "batches": "1"}
+    assert "生产系统 mes 自 2026-11-21T08:01:20.000Z 起" in words(unheard)["zh"]
+    plant.segment(samples)
+    plant.heartbeat((due_ms - T0) / 1000)
+    kinds(made)
+    assert alarms(site, due_ms + HELD_MS + 1) == []
 
 
 def test_an_alarm_is_acknowledged_with_a_reason_over_the_api(made: Door) -> None:
