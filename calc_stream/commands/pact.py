@@ -1,4 +1,4 @@
-"""`wattprint pact`: judges product footprints of PACT v3, and fetches those of suppliers."""
+"""`wattprint pact`: judges footprints of PACT v3, fetches those of suppliers, lets companies in."""
 
 import argparse
 import sys
@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
-from calc_stream.commands import pact_fetch
+from calc_stream.commands import pact_fetch, pact_key
 from calc_stream.pact.validator import Problem, parse, problems
 from wire.errors import BadData, ConfigError
 
 EXAMPLES = """examples:
   wattprint pact check footprint.json            0 good, 1 not; every problem, and the cure of each
   curl … | wattprint pact check - --json
+  wattprint pact key new example-cars --keys pact.keys > cars.secret
   wattprint pact fetch https://pact.aluminium.example.com --client-id wheels --secret-file aluminium.secret
 """
 
@@ -42,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetch = words.add_parser("fetch", help=what, description=f"Fetches {what}.")
     pact_fetch.add_arguments(fetch)
     fetch.set_defaults(act=pact_fetch.run)
+    key = words.add_parser("key", help="which companies may ask here: list, new, rotate, revoke")
+    pact_key.add_arguments(key)
+    key.set_defaults(act=pact_key.run)
 
 
 def run(args: argparse.Namespace) -> int:

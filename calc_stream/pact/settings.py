@@ -3,7 +3,7 @@
 ~~~toml
 [pact]
 url = "https://pact.wheels.example.com"     # as others reach it, also behind a proxy
-keys_file = "pact.keys"                     # who may ask: wattprint apikey --keys pact.keys new NAME --role viewer
+keys_file = "pact.keys"                     # who may ask: wattprint pact key new NAME --keys pact.keys
 host = "0.0.0.0"
 port = 8443
 cert_file = "pact.pem"                      # with key_file; without both, behind_proxy = true:
@@ -98,7 +98,7 @@ def check(path: Path, settings: Pact) -> None:
     _told(path, "pact.cert_file", settings.tls)
     known = _told(path, "pact.keys_file", CallersFile(settings.keys_file, str).all)
     if not known:
-        cure = "holds no key; make one: wattprint apikey new NAME --role viewer"
+        cure = f"holds no key; make one: wattprint pact key new NAME --keys {settings.keys_file}"
         raise refuse(path, "pact.keys_file", f"{settings.keys_file}: {cure}")
     names = {caller.name for caller in known}
     for at, partner in enumerate(settings.partners):

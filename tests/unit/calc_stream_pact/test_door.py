@@ -12,6 +12,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
+from calc_stream.__main__ import main
 from calc_stream.pact.settings import Partner
 from calc_stream.web.tokens import TOKEN_S
 from tests.unit.calc_stream_live.footprints_sample import complete, declaration, sample
@@ -282,3 +283,23 @@ def test_what_pact_cannot_say_is_not_offered_and_the_log_says_why(
     assert told_log == [
         "pact: not offered: product wheel-17: is not declared; add it as a [[product]]"
     ]
+
+
+def test_a_company_is_let_in_by_a_key_made_here_until_it_is_revoked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def key(*words: str) -> str:
+        assert main(["pact", "key", *words, "--keys", str(tmp_path / "pact.keys")]) == 0
+        return capsys.readouterr().out.strip()
+
+    form = {"grant_type": "client_credentials"}
+    with asking(tmp_path) as cars:
+        for word in ("new", "rotate"):
+            secret = key(word, "bikes")
+            answer = cars.http.post("/auth/token", data=form, auth=("bikes", secret))
+            assert answer.status_code == 200
+        assert [line.split("\t")[0] for line in key("list").splitlines()] == ["cars", "bikes"]
+        key("revoke", "bikes")
+        answer = cars.http.post("/auth/token", data=form, auth=("bikes", secret))
+        assert answer.status_code == 401
+    assert main(["pact", "key", "new", "--keys", str(tmp_path / "pact.keys")]) == 2
