@@ -61,7 +61,7 @@ class Spreading:
         """Of the campaigns wanted; None: of all there are."""
         for campaign in self.campaigns() if wanted is None else wanted:
             cells = self._campaigns.get(campaign.account, {})
-            yield from _shared(campaign.account, cells, self._outputs(campaign))
+            yield from _shared(campaign.account, cells, self.outputs(campaign))
 
     def campaigns(self) -> list[Campaign]:
         """Every campaign of every node, in byte order."""
@@ -124,7 +124,7 @@ class Spreading:
                 found[batch] = found.get(batch, Fraction(0)) + kwh
         return found
 
-    def _outputs(self, campaign: Campaign) -> Drivers:
+    def outputs(self, campaign: Campaign) -> Drivers:
         """What each batch put out; the same for all while they are not all counted in one unit."""
         members = [self.batches[name] for name in campaign.batches]
         outputs = {batch.id: batch.good + batch.scrap for batch in members}

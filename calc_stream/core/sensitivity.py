@@ -50,7 +50,7 @@ class Sensitivity:
     """Of a measure (kWh, kg) of accounts together, between neighbouring `edges`.
 
     `accounts`: how much of each account counts (a batch 1, what it was made of its quantity over the
-    good one, ...); `weights`: by source, the measure of one quantum, in each interval. With stores the
+    good one, ...); `pools`: the same of accounts that count otherwise by interval; `weights`: by source, the measure of one quantum, in each interval. With stores the
     first edge is where these first appeared.
     """
 
@@ -62,8 +62,10 @@ class Sensitivity:
         readings: Readings,
         edges: Rows,
         weights: Mapping[str, Floats],
+        pools: Mapping[str, Floats] | None = None,
     ) -> None:
         self._model, self._accounts, self.edges = model, accounts, edges
+        self._pools = pools or {}
         self._rows = max(edges.size - 1, 0)
         self._weights = weights
         flows = flows_between(edges, model.meters, readings)
@@ -254,8 +256,9 @@ class Sensitivity:
         """The accounts' part of what arrives at a node."""
         found = np.zeros(self._rows)
         for share in shares_at(self._model, nodes, node, self.edges[:-1], self.edges[1:]):
-            counts = self._accounts.get(share.account.name, 0.0)
-            if counts:
+            name = share.account.name
+            counts = self._pools.get(name, self._accounts.get(name))
+            if counts is not None:
                 part = share.weights.astype(np.float64) / share.whole.astype(np.float64)
                 found = found + counts * part
         return found

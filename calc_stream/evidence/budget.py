@@ -30,6 +30,7 @@ from calc_stream.core.uncertainty import (
 )
 from calc_stream.core.ways import Floats
 from calc_stream.core.whole import Rows
+from calc_stream.evidence.pooled import NONE, Pooled
 from calc_stream.factors import Mass, Rates
 from wire.units import convert, kind
 
@@ -115,17 +116,25 @@ def budget(grounds: Grounds, batch: str, rates: Rates | None, mass: Mass | None)
 
 
 def budget_of(
-    grounds: Grounds, counts: Mapping[str, Fraction], rates: Rates | None, mass: Mass | None
+    grounds: Grounds,
+    counts: Mapping[str, Fraction],
+    rates: Rates | None,
+    mass: Mass | None,
+    pooled: Pooled = NONE,
 ) -> Budget:
-    """Of accounts together, each counted so often: what they got through one meter errs together."""
-    accounts = {name: float(part) for name, part in counts.items()}
-    edges = window(grounds, accounts)
+    """Of accounts together, each counted so often: what they got through one meter errs together.
+
+    `pooled`: their part of pools and campaigns, besides.
+    """
+    accounts = {name: float(part) for name, part in {**counts, **pooled.campaigns}.items()}
+    edges = window(grounds, {*accounts, *pooled.pools})
+    pools = pooled.between(edges)
     rows = max(edges.size - 1, 0)
     biases = {m.id: bias for m in grounds.model.meters if (bias := bias_of(m)) is not None}
 
     def sensitivity(weights: Mapping[str, Floats]) -> Sensitivity:
         model, nodes, readings = grounds.model, grounds.nodes, grounds.readings
-        return Sensitivity(accounts, model, nodes, readings, edges, weights)
+        return Sensitivity(accounts, model, nodes, readings, edges, weights, pools)
 
     by_kwh = {s: np.full(rows, _kwh_per_quantum(grounds.model, s)) for s in grounds.model.sources}
     energy = sensitivity(by_kwh)

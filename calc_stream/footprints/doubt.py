@@ -15,6 +15,7 @@ from calc_stream.core.receivers import Nodes
 from calc_stream.core.series import Span
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.budget import Budget, accounts_of, budget_of, grounds
+from calc_stream.evidence.pooled import pooled
 from calc_stream.factors import Rates
 from calc_stream.ledger.rows import BatchRow
 
@@ -40,16 +41,34 @@ class Known(Protocol):
 
 def joint_budget(state: Known, rows: Sequence[BatchRow], rates: Rates) -> Budget | None:
     """Of the batches together, not for one unit. None where it cannot be told yet: with a part of pools
-    in them, and over several versions of the model."""
-    if any(row.allocated for row in rows) or state.periods is None:
+    that are spread by energy, and over several versions of the model."""
+    if state.periods is None or state.posted is None:
         return None
     counts = accounts_of(state.batches, *(row.batch for row in rows))
     span = _span(state, [name.removeprefix("batch:") for name in counts])
     if span is None:
         return None
+    its = pooled(state.periods, state.nodes, state.batches, state.posted, span, counts)
+    if its is None:
+        return None
+    windows = its.span() or span
+    whole = (
+        max(min(span[0], windows[0]), state.posted[0]),
+        min(max(span[1], windows[1]), state.posted[1]),
+    )
     standing, _ = in_force(state.events.values())
-    its = grounds(state.periods, standing, state.nodes, state.batches, state.readings, span)
-    return budget_of(its, counts, rates, rates.mass(_quanta(state, rows))) if its else None
+    ground = grounds(state.periods, standing, state.nodes, state.batches, state.readings, whole)
+    if ground is None:
+        return None
+    found = budget_of(ground, counts, rates, rates.mass(_quanta(state, rows)), its)
+    return found if _adds_up(found, rows) else None
+
+
+def _adds_up(found: Budget, rows: Sequence[BatchRow]) -> bool:
+    """Whether what the budget is of is what the batches state, but for whole quanta: a doubt of
+    something else is none of theirs."""
+    kwh = sum((parse_fraction(row.energy_kwh) for row in rows), Fraction(0))
+    return abs(parse_fraction(found.kwh.value) - kwh) <= kwh / 10_000
 
 
 def _span(state: Known, names: Sequence[str]) -> Span | None:
