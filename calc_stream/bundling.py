@@ -30,7 +30,7 @@ from wire.segment import open_segment
 _TOLD = ("model", "factor", "correction", "reading", "event")
 _STAMP = "stamp"
 # They say nothing of energy.
-_OF_HEADS = frozenset({heads.KIND, _STAMP, cosigned.KIND})
+_SILENT = frozenset({heads.KIND, _STAMP, cosigned.KIND, "heartbeat"})
 
 
 class NotYet(TransientError):
@@ -252,7 +252,7 @@ def _surveys(needs: Iterable[_Need], told: Sequence[Record]) -> list[Survey]:
 def _is_shown(record: Record, chosen: Iterable[int], upto: int) -> bool:
     if record.kind == "segment":
         return record.offset in chosen
-    return record.kind == "key" or (record.kind not in _OF_HEADS and record.offset <= upto)
+    return record.kind == "key" or (record.kind not in _SILENT and record.offset <= upto)
 
 
 def _outline(record: Record, is_chosen: bool, upto: int) -> Outline:

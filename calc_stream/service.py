@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from calc_stream.config import Plan
+from calc_stream.disclosing import Log
 from calc_stream.engines.embedded import Engine
 from calc_stream.footprints.series import key_of
 from calc_stream.footprints.shelf import Shelf, open_shelf
@@ -146,6 +147,7 @@ class Parts:
             doubts=self.doubts,
             forward=Forward(config.ingestor, config.site),
             audit=self.audit,
+            disclosures=Log(config.state),
             now_ms=self.now_ms,
             told=self._told,
         )
@@ -182,5 +184,3 @@ def _guard(plan: Plan, now_ms: Callable[[], int]) -> Guard:
     callers = Callers(keys_file)
     key = SigningKey.load_or_create(plan.config.state / "web.key")
     return Guard(callers, Tokens(key, callers, now_ms))
-
-

@@ -22,6 +22,12 @@ from calc_stream.evidence.bundle import (
     used,
 )
 from calc_stream.evidence.bundle_file import unpack
+from calc_stream.evidence.disclosure import (
+    Commitment,
+    Committed,
+    check_commitment,
+    check_committed,
+)
 from calc_stream.evidence.nearby import far, neighbours, widened
 from calc_stream.evidence.passports import passports
 from calc_stream.evidence.proof import Shown, Trust, proved
@@ -50,7 +56,8 @@ class Verified(msgspec.Struct, frozen=True):
     asked gave these keys, else he has to know them. `gateways`: with which keys each gateway signed what
     is shown, by the journal's word (`edge-agent key` tells a gateway's own). `stamped`: when the last
     head was there, by a time stamp ("": there is none); `is_stamp_trusted`: whether somebody made it
-    whom whoever asked trusts. `cosigners`: keys of those who signed the last head, too. `since`: the day
+    whom whoever asked trusts. `cosigners`: keys of those who signed the last head, too. `disclosed`:
+    the root under which the figure is disclosed field by field. `since`: the day
     whose tree head the stretch follows, "" when it begins with the journal. `remarks`: what it cannot
     show.
     """
@@ -64,6 +71,7 @@ class Verified(msgspec.Struct, frozen=True):
     stamped: str
     is_stamp_trusted: bool
     cosigners: tuple[str, ...]
+    disclosed: Commitment | None
     since: str
     until: str
     records: int
@@ -106,6 +114,7 @@ def verify(
         stamp.isoformat() if stamp else "",
         bool(authority),
         shown.cosigners,
+        _disclosed(bundle, footprint or rows[0]),
         shown.begin.day if shown.begin else "",
         shown.end.day,
         len(records),
@@ -213,6 +222,27 @@ def _row(bundle: Bundle, name: str, data: bytes) -> BatchRow:
     if not bundle.begin <= row.offset <= bundle.end:
         raise BadData(f"{name}: offset {row.offset} is not in the stretch that is shown")
     return row
+
+
+def _disclosed(bundle: Bundle, figure: Footprint | BatchRow) -> Commitment | None:
+    """Whose fields it is the root of is asked; whether its key is the calculator's, nobody here knows."""
+    if bundle.disclosed is None:
+        return None
+    found = _decoded("disclosed.json", bundle.disclosed, Committed, pretty)
+    try:
+        check_committed(found, figure)
+        check_commitment(found.commitment)
+    except BadData as exc:
+        raise BadData(f"disclosed.json: {exc}") from exc
+    its = found.commitment
+    id_ = bundle.footprint or f"{bundle.batch}/{bundle.revision}"
+    if (its.kind, its.site, its.id) != (
+        "footprint" if bundle.footprint else "batch",
+        bundle.site,
+        id_,
+    ):
+        raise BadData("disclosed.json: is of another figure")
+    return its
 
 
 def _decoded(name: str, data: bytes, type_: type[T], written: Callable[[T], bytes]) -> T:

@@ -15,6 +15,7 @@ WORDS = {
     "explain": ("calc_stream", "walk a batch's footprint back to readings and segments"),
     "bundle": ("calc_stream", "the evidence of a batch's figure in one file"),
     "verify": ("calc_stream", "judge such a bundle by itself: proofs, signatures, the figure"),
+    "disclose": ("calc_stream", "a figure for somebody, as much of it as he is to know"),
     "whatif": ("calc_stream", "a batch or a month by another factor, policy, method or model"),
     "inventory": ("calc_stream", "a month's greenhouse gases by scope, and where they went"),
     "bills": ("calc_stream", "what was billed against what the meters counted, by month"),

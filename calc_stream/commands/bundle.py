@@ -3,12 +3,16 @@ trusts nobody."""
 
 import argparse
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from secrets import token_bytes
 
 from calc_stream import bundling
 from calc_stream.bundling import Figure
 from calc_stream.commands.explain import add_places, places
 from calc_stream.commands.export import site_of
+from calc_stream.disclosing import has_disclosed, open_discloser
+from calc_stream.evidence.bundle import pretty
 from calc_stream.footprints.shelf import open_shelf
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.ledger.store import Store, open_store
@@ -58,6 +62,9 @@ def run(args: argparse.Namespace) -> int:
         else:
             figure = of_footprint(store, ledger, args.footprint)
             site, what = figure.rows[0].site, str(figure)
+            if has_disclosed(ledger) and figure.footprint is not None:
+                committed = open_discloser(ledger, token_bytes).committed(figure.footprint)
+                figure = replace(figure, disclosed=pretty(committed))
         data = bundling.make(reader, site, figure, args.whole)
     try:
         args.out.write_bytes(data)

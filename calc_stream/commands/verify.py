@@ -1,4 +1,5 @@
-"""`wattprint verify`: whether a bundle's figure follows from what it shows. Asks nobody."""
+"""`wattprint verify`: whether a bundle's figure follows from what it shows, or a document shows what the
+calculator signed. Asks nobody."""
 
 import argparse
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from pathlib import Path
 import msgspec
 from cryptography.x509 import Certificate
 
+from calc_stream.core.decimals import instant
+from calc_stream.evidence.disclosure import Disclosed, read_document
 from calc_stream.evidence.stamps import authority
 from calc_stream.verification import Verified, verify
 from wire.config import read_secret
@@ -17,6 +20,7 @@ EXAMPLES = """examples:
   wattprint verify B-0007.zip --key receipt.key.pub       0 good, 1 broken, 2 not looked at
   wattprint verify B-0007.zip --key ed25519:qk0… --json
   wattprint verify B-0007.zip                             says which key you must know
+  wattprint verify wheel.json --key ed25519:qk0…          a document that was disclosed to you
   wattprint verify B-0007.zip --key receipt.key.pub --tsa-ca tsa-ca.pem --cosigner auditor.key.pub
 """
 
@@ -32,20 +36,21 @@ class Good(msgspec.Struct, frozen=True):
     """What `--json` prints of one that does."""
 
     good: bool
-    found: Verified
+    found: Verified | Disclosed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = EXAMPLES
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE")
+    parser.add_argument("bundle", type=Path, metavar="FILE", help="a bundle, or a document")
     parser.add_argument(
         "--key",
         action="append",
         default=[],
         metavar="KEY",
-        help="a public key of the ingestor, or its file; again for one that followed it",
+        help="a public key of the ingestor (of a document: of the calculator), or its file; again for "
+        "one that followed it",
     )
     parser.add_argument(
         "--tsa-ca",
@@ -74,7 +79,15 @@ def run(args: argparse.Namespace) -> int:
     except OSError as exc:
         raise ConfigError(f"{args.bundle}: cannot be read: {exc.strerror}") from exc
     try:
-        found = verify(data, keys, trusted, cosigners)
+        found: Verified | Disclosed
+        if data[:1] == b"{":
+            if trusted or cosigners:
+                raise ConfigError(
+                    "--tsa-ca, --cosigner: are of bundles; a document has no tree head"
+                )
+            found = read_document(data, keys)
+        else:
+            found = verify(data, keys, trusted, cosigners)
     except BadData as exc:
         said = msgspec.json.encode(Broken(False, str(exc))).decode()
         print(said if args.json else f"{args.bundle}: broken: {exc}")
@@ -82,8 +95,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(msgspec.json.encode(Good(True, found)).decode())
     else:
-        print("\n".join(_told(args.bundle, found)))
+        print("\n".join(_lines(args.bundle, found)))
     return 0
+
+
+def _lines(path: Path, found: Verified | Disclosed) -> Iterator[str]:
+    return _told(path, found) if isinstance(found, Verified) else _disclosed(path, found)
 
 
 def _told(path: Path, found: Verified) -> Iterator[str]:
@@ -110,11 +127,27 @@ def _told(path: Path, found: Verified) -> Iterator[str]:
         yield f"the last head was there at {found.stamped}, {by}"
     for cosigner in found.cosigners:
         yield f"signed by {cosigner}, too"
+    if found.disclosed is not None:
+        whose = PublicKey.parse(found.disclosed.key).id
+        yield f"disclosed by fields under root {found.disclosed.root}, signed by {whose}"
     for gateway, own in found.gateways.items():
         yield f"readings signed by {gateway} with key {', '.join(own)}"
     yield f"root {found.root}"
     for remark in found.remarks:
         yield f"note: {remark}"
+
+
+def _disclosed(path: Path, found: Disclosed) -> Iterator[str]:
+    its = found.document
+    told = its.commitment
+    yield f"{path}: good: {told.kind} {told.id} of {told.site}, disclosed to {its.to} ({its.level})"
+    for field in its.shown:
+        value = field.value
+        said = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        yield f"  {field.name}: {said}"
+    yield f"{len(its.shown)} fields shown, {found.hidden} hidden, all under root {told.root}"
+    known = ", as given" if found.is_pinned else ", which you must know: ask the plant, see --key"
+    yield f"signed by {found.key} on {instant(its.issued_ms)}{known}"
 
 
 def _key(option: str, told: str) -> PublicKey:

@@ -7,6 +7,7 @@ GET …/{id}/ledger …/timeline …/explain …/readings            trail.py
 GET …/{id}/bundle                                            bundle.py
 GET /v1/products …/{id}/factors                              products.py
 GET …/{id}/footprints …/{id}/kpi  /v1/footprints/{id}        footprints.py
+GET /v1/disclosures                                          disclosures.py
 GET /v1/meters …/completeness                                meters.py
 GET /v1/model  /v1/sites  /v1/vocabulary                     model.py
 GET /v1/flows                                                flows.py
@@ -28,6 +29,7 @@ from calc_stream.web import (
     batches,
     bundle,
     described,
+    disclosures,
     events,
     flows,
     footprints,
@@ -64,6 +66,7 @@ def build(behind: Behind, guard: Guard) -> FastAPI:
         batches,
         products,
         footprints,
+        disclosures,
         meters,
         flows,
         model,

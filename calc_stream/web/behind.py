@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from fastapi import Request, Response
 
+from calc_stream.disclosing import Log
 from calc_stream.engines.embedded import Engine
 from calc_stream.footprints.shelf import Shelf
 from calc_stream.ledger.store import Store
@@ -46,6 +47,7 @@ class Behind:
     doubts: Doubts
     forward: Forward
     audit: Audit
+    disclosures: Log
     now_ms: Callable[[], int]
     told: Callable[[Sequence[AlarmNow]], None]  # alarms that changed by hand
     walking: threading.Lock = field(default_factory=threading.Lock)
