@@ -28,7 +28,7 @@ def add_arguments(word: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Raises ConfigError."""
-    callers = CallersFile(args.keys, lambda: secrets.token_hex(32))
+    callers = CallersFile(args.keys, lambda: secrets.token_urlsafe(32))
     now_ms = time.time_ns() // 1_000_000
     if args.action == "list":
         for caller in callers.all():
