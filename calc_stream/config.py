@@ -252,11 +252,11 @@ def read_text(path: Path) -> str:
 
 
 def _doubts(model: SiteModel, factors: FactorSet, rules: Rules) -> list[str]:
-    """What can be computed, but not to kg CO2e, or not as the method has it."""
+    """What can be computed, but not to kg CO2e, or not as the model has it."""
     found = [f"{key}: {problem}" for key, problem in doubts(model, factors, rules.method)]
     for difference in rules.method.policy_for(model.policy)[1]:
         ours, wanted = difference.model, difference.method
-        found.append(f"policy.{difference.key}: is {ours!r}; {rules.method.id} has {wanted!r}")
+        found.append(f"policy.{difference.key}: is {ours!r}; {rules.method.id} counts {wanted!r}")
     return found
 
 

@@ -98,12 +98,13 @@ def row_of(store: Store, site: str, batch: str, revision: int | None) -> BatchRo
 
 
 def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Method]:
-    versions = versions_in_force(reader.of_kind(site, "model"), row.model, upto)
+    method = load_method(row.method)
+    versions = versions_in_force(reader.of_kind(site, "model"), row.model, upto, method)
     factors = in_force(reader.of_kind(site, "factor"), row.factor_set, upto)
     corrections = reader.of_kind(site, "correction")
     statements = Statements(record for record in corrections if record.offset <= upto)
     records = takewhile(lambda record: record.offset <= upto, reader.walk(site))
-    return gather(records, versions, factors, statements), load_method(row.method)
+    return gather(records, versions, factors, statements), method
 
 
 def doubt_of(

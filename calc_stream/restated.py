@@ -118,6 +118,7 @@ def _versions(records: Sequence[Record], method: Method) -> tuple[Versions, dict
         try:
             model = parse_model(record.data.decode(), "model")
             method.check(model)
+            model = method.adapted(model)
             versions = versions.with_(model) if versions else Versions.of(model)
         except (ConfigError, UnicodeDecodeError):
             continue  # the engine passed it over, too, and lists it as a problem

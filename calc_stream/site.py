@@ -161,7 +161,8 @@ class Site:
             if decoded.heartbeat is not None:
                 self.told.beat(decoded.heartbeat)
             held_ms = self.told.held_ms(self.rules.patience)
-            changes = self.state.apply(replace(decoded.chunk, held_ms=held_ms))
+            its = replace(decoded.chunk, held_ms=held_ms, accepted=self.rules.method.accepted)
+            changes = self.state.apply(its)
             if record.kind in ANEW:
                 self._adopt_model(record)
                 self._rates = None
@@ -240,6 +241,7 @@ class Site:
     def _read_again(self, versions: Versions | None, before: int) -> None:
         """The state anew from the records before an offset."""
         fresh, units = SiteState(), _units_of(versions)
+        fresh.apply(Chunk(accepted=self.rules.method.accepted))
         for reign in versions.reigns if versions else ():
             fresh.apply(Chunk(model=reign.model.text))
         fresh.apply(Chunk(events=tuple(self.state.events.values())))

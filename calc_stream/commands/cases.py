@@ -127,6 +127,7 @@ def _of_journal(
             events = [*told.events.values()]
             return Case(versions, events, told.readings, known, method, state.frontier_ms)
 
-        before = case(state.versions)
-        other = rewired(state.versions)
-        return before, before if other is state.versions else case(other)
+        # The models as they were written: which policy counts, the method of each side says.
+        versions = Versions.of(parse_model(r.model.text, "model") for r in state.versions.reigns)
+        before, other = case(versions), rewired(versions)
+        return before, before if other is versions else case(other)

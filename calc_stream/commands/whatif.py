@@ -91,7 +91,7 @@ def whatif(args: argparse.Namespace) -> Answer:
         raise ConfigError("whatif: say what is to be different: --factor, --policy, --as-method …")
     method = None if args.method is None else load_method(args.method)
     before, after = case_of(args, method, lambda versions: _rewired(versions, args))
-    before, after = by_method(before), _changed(by_method(after), args)
+    before, after = by_method(before), _changed(after, args)
     if args.batch is not None:
         sides = of_batch(before, args.batch), of_batch(after, args.batch)
     else:
@@ -113,7 +113,8 @@ def _changed(case: Case, args: argparse.Namespace) -> Case:
     if args.as_factors is not None:
         case = replace(case, factors=load(args.as_factors))
     if args.as_method is not None:
-        case = by_method(replace(case, method=load_method(args.as_method)))
+        case = replace(case, method=load_method(args.as_method))
+    case = by_method(case)
     for source, factor in _pairs("--factor", args.factor, case.versions.sources):
         if factor not in case.factors.names():
             raise ConfigError(f"whatif: --factor: there is no factor, series or entry {factor!r}")

@@ -8,6 +8,7 @@ import numpy as np
 from calc_stream.core.columns import Block
 from calc_stream.core.events import Event
 from calc_stream.core.periods import Marks
+from calc_stream.core.plant import Accepted
 from calc_stream.core.series import Readings
 from calc_stream.core.swaps import Swap
 from calc_stream.core.totals import Moved
@@ -41,8 +42,8 @@ class Registers:
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """Records of one site, in any order. `silent`: the meters now declared silent, `held_ms`: from when
-    on readings are known to be on their way (LIMIT: none are), `marks`: when factors may change
-    (None: all as before).
+    on readings are known to be on their way (LIMIT: none are), `marks`: when factors may change,
+    `accepted`: the policies that count, whatever the model's (None: all as before).
 
     `offset`: the journal offset up to which the state has everything once this chunk is in.
     """
@@ -54,6 +55,7 @@ class Chunk:
     silent: frozenset[str] | None = None
     held_ms: int | None = None
     marks: Marks | None = None
+    accepted: Accepted | None = None
     offset: int | None = None
 
 

@@ -4,7 +4,7 @@ Frozen values in the field's terms. `model.parse_model` makes them from the TOML
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from calc_stream.core.whole import LIMIT
@@ -14,6 +14,8 @@ RESIDUALS = ("account", "spread", "links")
 SETUPS = ("next", "pool", "campaign")
 WEIGHTS = ("custom", "rate", "equal", "mass", "pieces")
 SPREADS = ("none", "machine_hours", "mass", "pieces", "direct_energy")
+
+Accepted = Mapping[str, tuple[str, ...]]  # by key of a policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,11 @@ class Policy:
     def look_ahead_ms(self) -> int:
         """How long before a start its set-up may end; -1 when set-up goes to the pool."""
         return -1 if self.setup == "pool" else min(self.setup_max_s * 1000, LIMIT)
+
+    def among(self, accepted: Accepted) -> "Policy":
+        """The policy where, by key, only these ways count: the first of them in another's place."""
+        chosen = {key: ways[0] for key, ways in accepted.items() if getattr(self, key) not in ways}
+        return replace(self, **chosen)  # type: ignore[arg-type]  # texts, all of them
 
 
 @dataclass(frozen=True, slots=True)

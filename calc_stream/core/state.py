@@ -26,6 +26,7 @@ from calc_stream.core.ledger import Ledger, joined
 from calc_stream.core.model import SiteModel, parse_model
 from calc_stream.core.pages import page_at, pages_within
 from calc_stream.core.periods import Marks, Periods
+from calc_stream.core.plant import Accepted
 from calc_stream.core.postings import Postings, network_of, post
 from calc_stream.core.series import Readings, Span, united
 from calc_stream.core.state_bytes import Stored, pack, unpack
@@ -50,6 +51,7 @@ class SiteState:
         self.offset = 0
         self.silent: frozenset[str] = frozenset()
         self.held_ms = LIMIT
+        self.accepted: Accepted = {}
         self.events: dict[str, Event] = {}
         self.readings = Readings()
         self.pages: dict[int, Postings] = {}
@@ -82,9 +84,12 @@ class SiteState:
 
     def apply(self, chunk: Chunk) -> Changes:
         """Takes the chunk in, wholly or not at all. Raises BadData or ConfigError."""
-        versions = self.versions
+        versions, accepted = self.versions, self.accepted
+        if chunk.accepted is not None and chunk.accepted != accepted:
+            accepted = chunk.accepted
+            versions = versions and _versions_of((r.model.text for r in versions.reigns), accepted)
         if chunk.model is not None:
-            model = parse_model(chunk.model, "model")
+            model = _parsed(chunk.model, accepted)
             versions = versions.with_(model) if versions else Versions.of(model)
         fresh = merge_events(self.events, chunk.events)
         for block in chunk.readings:
@@ -95,6 +100,7 @@ class SiteState:
             self.silent = chunk.silent
         if chunk.held_ms is not None:
             self.held_ms = chunk.held_ms
+        self.accepted = accepted
         if chunk.offset is not None:
             self.offset = chunk.offset
         marks = self.marks if chunk.marks is None else chunk.marks
@@ -170,7 +176,7 @@ class SiteState:
         reigns = self.versions.reigns if self.versions else ()
         models = tuple(reign.model.text for reign in reigns)
         told = (self.offset, self.silent, self.marks, self.events, self.readings)
-        return pack(Stored(models, *told, self.pages, self.held_ms))
+        return pack(Stored(models, *told, self.pages, self.held_ms, self.accepted))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "SiteState":
@@ -181,9 +187,9 @@ class SiteState:
         stored = unpack(data)
         site.offset, site.silent, site.marks = stored.offset, stored.silent, stored.marks
         site.events, site.readings = stored.events, stored.readings
-        site.held_ms = stored.held_ms
+        site.held_ms, site.accepted = stored.held_ms, stored.accepted
         if stored.models:
-            versions = Versions.of(parse_model(text, "model") for text in stored.models)
+            versions = _versions_of(stored.models, stored.accepted)
             site._adopt(versions, stored.marks)
             periods = site._known()
             site._follow(periods)
@@ -358,6 +364,16 @@ class SiteState:
         if first >= last or start != page:
             return None
         return edges_within((first, last), reign.model.slot_ms, self._cuts[reign.from_ms])
+
+
+def _parsed(text: str, accepted: Accepted) -> SiteModel:
+    """Under the policy that counts. Raises ConfigError."""
+    model = parse_model(text, "model")
+    return replace(model, policy=model.policy.among(accepted))
+
+
+def _versions_of(texts: Iterable[str], accepted: Accepted) -> Versions:
+    return Versions.of(_parsed(text, accepted) for text in texts)
 
 
 def step(state: bytes, chunk: Chunk) -> tuple[bytes, Changes]:

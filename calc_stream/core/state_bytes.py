@@ -15,6 +15,7 @@ from calc_stream.core.decimals import instant
 from calc_stream.core.event_records import event_json, parse_event
 from calc_stream.core.events import Event
 from calc_stream.core.periods import Marks
+from calc_stream.core.plant import Accepted
 from calc_stream.core.postings import Postings
 from calc_stream.core.series import Readings
 from calc_stream.core.stores import Stock, Stocks
@@ -38,6 +39,7 @@ class Stored:
     readings: Readings = field(default_factory=Readings)
     pages: dict[int, Postings] = field(default_factory=dict)
     held_ms: int = LIMIT
+    accepted: Accepted = field(default_factory=dict)
 
 
 def pack(stored: Stored) -> bytes:
@@ -66,6 +68,8 @@ def pack(stored: Stored) -> bytes:
     }
     if stored.held_ms < LIMIT:
         header["held_ms"] = stored.held_ms
+    if stored.accepted:
+        header["accepted"] = {key: list(ways) for key, ways in stored.accepted.items()}
     line = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
     return b"".join([_MAGIC, line, b"\n", *out.parts])
 
@@ -100,6 +104,7 @@ def _read(header: dict[str, Any], body: memoryview) -> Stored:
         readings,
         {page: columns.page(saved) for page, saved in header["pages"]},
         header.get("held_ms", LIMIT),
+        {key: tuple(ways) for key, ways in header.get("accepted", {}).items()},
     )
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from calc_stream.core import Event, Periods, Readings, Versions, parse_model
 from calc_stream.core.whole import Rows
 from calc_stream.decode import Decoded, decode
-from calc_stream.factors import FactorSet
+from calc_stream.factors import FactorSet, Method
 from calc_stream.factors.marks import marks_of
 from calc_stream.statements import NONE, Statements
 from wire.errors import BadData, ConfigError
@@ -75,13 +75,16 @@ def in_force(records: Iterable[Record], hash_: str | None, upto: int) -> Record 
     return found[-1] if found else None
 
 
-def versions_in_force(records: Iterable[Record], hash_: str | None, upto: int) -> Versions:
-    """The models a row was computed with; one of them has this hash. Raises ConfigError."""
+def versions_in_force(
+    records: Iterable[Record], hash_: str | None, upto: int, method: Method
+) -> Versions:
+    """The models a row was computed with by a method; one of them has this hash. Raises ConfigError."""
     records = [record for record in records if record.offset <= upto]
     versions: Versions | None = None
     for record in records:
         try:
             model = parse_model(record.data.decode(), f"model at offset {record.offset}")
+            model = method.adapted(model)
             versions = versions.with_(model) if versions else Versions.of(model)
         except (ConfigError, UnicodeDecodeError):
             continue  # the engine passed it over, too, and lists it as a problem

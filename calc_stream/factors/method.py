@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from calc_stream.core.plant import Accepted as CoreAccepted
 from calc_stream.core.plant import Policy, SiteModel
 from calc_stream.factors.gwp import GwpSet, load_gwp
 from calc_stream.factors.parts import Metric
@@ -81,6 +82,16 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
         )
         chosen = {d.key: d.method for d in differences}
         return replace(policy, **chosen), differences  # type: ignore[arg-type]  # texts, all of them
+
+    @cached_property
+    def accepted(self) -> CoreAccepted:
+        """The policies that count by this method, by key; of pools see `check`."""
+        ways = {key: getattr(self.policy, key) for key in ("setup", "idle")}
+        return {key: own for key, own in ways.items() if own}
+
+    def adapted(self, model: SiteModel) -> SiteModel:
+        """The model under the policy the method computes with."""
+        return replace(model, policy=model.policy.among(self.accepted))
 
     def check(self, model: SiteModel) -> None:
         """Raises ConfigError for a model whose pools are not spread, where the method's are: by what

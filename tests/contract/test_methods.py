@@ -32,7 +32,7 @@ def test_a_profile_is_whole(profile: Method) -> None:
     assert profile.kind is KINDS[profile.factor_kind]
     assert profile.metric.gwp["CO2"] == 1
     assert profile.metric.c_to_co2 in (Fraction(44, 12), Fraction("3.664"))
-    assert set(profile.policy.setup) <= {"next", "pool"}
+    assert set(profile.policy.setup) <= {"next", "campaign", "pool"}
     spreads = {"none", "machine_hours", "mass", "pieces", "direct_energy"}
     assert set(profile.policy.spread) <= spreads
 
@@ -53,7 +53,9 @@ def test_products_take_what_overheads_they_must(tmp_path: Path) -> None:
         load_method(name).check(parse_model(MODEL + SPREAD, "model.toml"))
     (spread,) = load_method("cbam").policy_for(Policy())[1]
     assert (spread.key, spread.model, spread.method) == ("spread", "none", "mass")
-    (setup,) = load_method("gbt24067").policy_for(Policy(setup="pool"))[1]
+    assert load_method("gbt24067").policy_for(Policy(setup="campaign"))[1] == ()
+    pools = Policy(setup="pool", spread="mass")
+    (setup,) = load_method("pact3").policy_for(pools)[1]
     assert (setup.key, setup.model, setup.method) == ("setup", "pool", "next")
 
 

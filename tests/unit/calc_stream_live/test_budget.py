@@ -18,13 +18,16 @@ from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, row, run_t
 CLASSES = MODEL.replace('id = "m"\n', 'id = "m"\nclass = "2"\n').replace(
     'id = "m-press"\n', 'id = "m-press"\nclass = "1"\n'
 )
+METHOD = load_method("gbt24067")
 U = 0.01 / math.sqrt(3)
 
 
 def found(plant: Plant, folder: Path, batch: str, factors: FactorSet | None = None) -> Budget:
     running = run_to_end(plant, folder)
     stated = row(running, batch)
-    models = versions_in_force(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
+    models = versions_in_force(
+        plant.writer.of_kind(SITE, "model"), stated.model, stated.offset, METHOD
+    )
     factor = next(iter(plant.writer.of_kind(SITE, "factor")))
     its = trail(gather(plant.writer.walk(SITE), models, factor), batch, T0 + 180_000)
     assert its.grounds is not None
@@ -130,7 +133,9 @@ def test_a_battery_on_the_way_has_a_budget_and_every_interval_of_it(tmp_path: Pa
     assert float(its.kwh.meters[0].u95) == pytest.approx(2 * U * 0.057, rel=1e-5)
     running = run_to_end(plant, tmp_path / "calc")
     stated = row(running, "P")
-    models = versions_in_force(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
+    models = versions_in_force(
+        plant.writer.of_kind(SITE, "model"), stated.model, stated.offset, METHOD
+    )
     grounds = trail(gather(plant.writer.walk(SITE), models, None), "P", T0 + 180_000).grounds
     assert grounds is not None
     assert accounts_trail(grounds, "P")[0].amounts == {"grid": "0.057000"}
@@ -149,7 +154,9 @@ def test_the_intervals_of_its_accounts_add_up_to_what_was_posted(tmp_path: Path)
     plant = example(tmp_path, CLASSES)
     running = run_to_end(plant, tmp_path / "calc")
     stated = row(running, "Q")
-    models = versions_in_force(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
+    models = versions_in_force(
+        plant.writer.of_kind(SITE, "model"), stated.model, stated.offset, METHOD
+    )
     its = trail(gather(plant.writer.walk(SITE), models, None), "Q", T0 + 180_000)
     assert its.grounds is not None
     own, of_p = accounts_trail(its.grounds, "Q")

@@ -7,6 +7,7 @@ import pytest
 
 from calc_stream.evidence.told import gather, versions_in_force
 from calc_stream.evidence.trail import Trail, trail
+from calc_stream.factors import load_method
 from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, row, run_to_end
 from wire.errors import ConfigError
 from wire.messages import MeterEvent, Sample
@@ -24,6 +25,7 @@ TWO_BOARDS = (
         ("m-oven", "main", "oven"),
     )
 )
+METHOD = load_method("gbt24067")
 # Wh counted in a second
 RATES = {"m": 7, "m-pv": 3, "m-hall": 4, "m-oven": 5, "m-press": 3}
 
@@ -34,7 +36,9 @@ def explained(plant: Plant, folder: Path, batch: str) -> tuple[Trail, dict[str, 
     stated = row(running, batch)
     assert running.site is not None
     assert stated.ended_ms is not None
-    models = versions_in_force(plant.writer.of_kind(SITE, "model"), stated.model, stated.offset)
+    models = versions_in_force(
+        plant.writer.of_kind(SITE, "model"), stated.model, stated.offset, METHOD
+    )
     told = gather(plant.writer.walk(SITE), models, None)
     found = trail(told, batch, stated.ended_ms)
     return found, running.site.state.totals()[f"batch:{batch}"]
@@ -108,4 +112,4 @@ def test_a_swapped_register_is_told_beside_its_total(tmp_path: Path) -> None:
 
 def test_a_journal_of_somebody_else_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is it the one"):
-        versions_in_force([], "a" * 64, 7)
+        versions_in_force([], "a" * 64, 7, METHOD)
