@@ -121,7 +121,5 @@ def _counted(site: Site, meter: Meter) -> int:
         return 0
     series = state.readings.totals(meter.id)
     at = int(np.searchsorted(series.times, state.frontier_ms, "right")) - 1
-    moved = (int(series.totals[max(at, 0)]) - int(series.totals[0])) * Fraction(
-        10
-    ) ** series.exponent
-    return round(moved * meter.scale)
+    moved = int(series.totals[max(at, 0)]) - int(series.totals[0])
+    return round(moved * Fraction(10) ** series.exponent * meter.scale)

@@ -84,11 +84,16 @@ class Ingestor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the page and the API are served, and to whom (`wire/callers.py`; None: to anybody)."""
+    """Where the page and the API are served, and to whom (`wire/callers.py`; None: to anybody).
+
+    Each key may make `requests_per_s` requests after `burst` at once.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8420
     keys_file: Path | None = None
+    requests_per_s: Annotated[float, msgspec.Meta(gt=0)] = 100
+    burst: Annotated[int, msgspec.Meta(ge=1)] = 200
 
 
 class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -252,11 +257,11 @@ def read_text(path: Path) -> str:
 
 
 def _doubts(model: SiteModel, factors: FactorSet, rules: Rules) -> list[str]:
-    """What can be computed, but not to kg CO2e, or not as the model has it."""
+    """What can be computed, but not to kg CO2e, or not as the method has it."""
     found = [f"{key}: {problem}" for key, problem in doubts(model, factors, rules.method)]
     for difference in rules.method.policy_for(model.policy)[1]:
         ours, wanted = difference.model, difference.method
-        found.append(f"policy.{difference.key}: is {ours!r}; {rules.method.id} counts {wanted!r}")
+        found.append(f"policy.{difference.key}: is {ours!r}; {rules.method.id} has {wanted!r}")
     return found
 
 

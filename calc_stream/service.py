@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -38,9 +39,12 @@ from calc_stream.web.view import View
 from calc_stream.web.watch import Watch
 from calc_stream.web.webhook import deliver
 from wire.callers import Callers
+from wire.limits import Limits
 from wire.signing import SigningKey
 
 log = logging.getLogger(__name__)
+
+_TRIES_PER_S, _TRIES = 1.0, 20  # of a wrong key, from one address
 
 
 async def run(plan: Plan, stop: asyncio.Event, now_ms: Callable[[], int]) -> None:
@@ -178,9 +182,11 @@ class Parts:
 
 def _guard(plan: Plan, now_ms: Callable[[], int]) -> Guard:
     """Raises ConfigError."""
-    keys_file = plan.config.web.keys_file
-    if keys_file is None:
+    web = plan.config.web
+    if web.keys_file is None:
         return Guard()
-    callers = Callers(keys_file)
+    callers = Callers(web.keys_file)
     key = SigningKey.load_or_create(plan.config.state / "web.key")
-    return Guard(callers, Tokens(key, callers, now_ms))
+    requests = Limits(web.requests_per_s, web.burst, time.monotonic)
+    tries = Limits(_TRIES_PER_S, _TRIES, time.monotonic)
+    return Guard(callers, Tokens(key, callers, now_ms), requests, tries)

@@ -49,7 +49,7 @@ from wire.errors import BadData, ConfigError, ProfileError
 from wire.mqtt import Broker
 from wire.quantities import QUANTITIES, register_id
 from wire.signing import PublicKey
-from wire.topics import is_id, is_meter
+from wire.topics import id_problem, is_meter
 
 # Read where the configuration names nothing: the counter accounts stand on, the first its model
 # has, and what a page shows beside it.
@@ -166,8 +166,8 @@ def _read(path: Path) -> tuple[Plan | None, list[ConfigError]]:
     except ConfigError as exc:
         return None, [exc]
     for key in ("site", "gateway"):
-        if not is_id(getattr(found, key)):
-            told.add(key, "is lower-case letters, digits, _ and -")
+        if problem := id_problem(getattr(found, key)):
+            told.add(key, problem)
     keys = _receipt_keys(found, told)
     if not found.meters:
         told.add("meters", "names no meter; add [meters.NAME]")

@@ -43,7 +43,7 @@ from wire.callers import CallersFile
 from wire.errors import BadData, ConfigError
 from wire.mqtt import Broker
 from wire.signing import PublicKey
-from wire.topics import is_id
+from wire.topics import id_problem
 
 
 class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,9 +162,8 @@ def problems(path: Path) -> list[ConfigError]:
         told.append(config.refuse(path, "gateways", cure))
     for at, gateway in enumerate(found.gateways):
         for key in ("site", "gateway"):
-            if not is_id(getattr(gateway, key)):
-                rule = "is lower-case letters, digits, _ and -"
-                told.append(config.refuse(path, f"gateways[{at}].{key}", rule))
+            if problem := id_problem(getattr(gateway, key)):
+                told.append(config.refuse(path, f"gateways[{at}].{key}", problem))
         told += _tried(_public_key, path, at, gateway)
     names = []
     for at, table in enumerate(found.sinks):

@@ -44,7 +44,7 @@ from wire.messages import MeterEvent, Sample, Value
 from wire.quantities import QUANTITIES
 from wire.segment import GENESIS, Place, open_segment, seal
 from wire.signing import SigningKey
-from wire.topics import is_id, is_meter
+from wire.topics import id_problem, is_meter
 from wire.units import UnitError, convert
 
 _KEY, _STATE, _PENDING = "gateway.key", "state.json", "pending"
@@ -132,8 +132,8 @@ def load(path: Path) -> Plan:
     """Raises ConfigError naming the key that is wrong."""
     plan = config.load(path, Plan)
     for key in ("site", "gateway"):
-        if not is_id(getattr(plan, key)):
-            raise config.refuse(path, key, "is lower-case letters, digits, _ and -")
+        if problem := id_problem(getattr(plan, key)):
+            raise config.refuse(path, key, problem)
     for at, series in enumerate(plan.series):
         quantity = QUANTITIES.get(series.quantity)
         if quantity is None:

@@ -26,7 +26,6 @@ from ingestor.api import (
     status,
 )
 from ingestor.api.guard import Guard
-from ingestor.api.limits import Limits
 from ingestor.authority import Authority
 from ingestor.config import Api, Plan
 from ingestor.days import Days
@@ -46,6 +45,7 @@ from ingestor.stored import Stored
 from wire.callers import Callers
 from wire.errors import BadData, ConfigError, TransientError
 from wire.journal import Entry, Writer, open_file, open_reader, open_writer
+from wire.limits import Limits
 
 log = logging.getLogger(__name__)
 

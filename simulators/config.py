@@ -75,8 +75,8 @@ class Begun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load(path: Path) -> tuple[Config, Plant]:
     """The configuration and the plant it names, both judged. Raises ConfigError."""
     found = config.load(path, Config)
-    if not topics.is_id(found.site):
-        raise config.refuse(path, "site", "is lower-case letters, digits, _ and -")
+    if problem := topics.id_problem(found.site):
+        raise config.refuse(path, "site", problem)
     scenario = plant.find(found.scenario)
     plant_ = plant.load(scenario)
     for line in set(found.lines) - {n for n, p in plant_.ports.items() if p.kind == "rtu"}:

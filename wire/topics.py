@@ -8,6 +8,11 @@ from wire.errors import BadData
 
 ROOT = "wp/v1"
 _ID = re.compile(r"[a-z0-9_-]{1,64}")
+# Words that stand where a name would.
+_TAKEN = {
+    "event": "which is a topic beside the gateways'",
+    "journal": "which is a place of the ingestor's API",
+}
 _METER = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # What a gateway's topic may end in: segments, receipts, health, requests to send again.
 KINDS = ("seg", "rcpt", "state", "req")
@@ -27,7 +32,14 @@ class GatewayTopic:
 
 def is_id(text: str) -> bool:
     """Whether `text` may name a site or a gateway."""
-    return _ID.fullmatch(text) is not None and text != "event"
+    return not id_problem(text)
+
+
+def id_problem(text: str) -> str:
+    """Why `text` names no site and no gateway; "" if it may."""
+    if text in _TAKEN:
+        return f"may not be `{text}`, {_TAKEN[text]}; take another name"
+    return "" if _ID.fullmatch(text) else "is lower-case letters, digits, _ and -"
 
 
 def client_id(site: str, gateway: str) -> str:

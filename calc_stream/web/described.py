@@ -23,6 +23,7 @@ _TITLES = {
     413: "too big",
     415: "a content type that is not taken here",
     422: "it will never be taken as it is",
+    429: "too many requests; Retry-After says when",
     502: "the ingestor refused what it should take",
     503: "not now; Retry-After says when",
 }
@@ -68,7 +69,7 @@ def describe(
     is_open: bool = False,
 ) -> dict[str, Any]:
     """What a route's decorator is told: its answers, the bodies it takes, how it may refuse."""
-    refusals = {*problems, 422} if is_open else {*problems, 401, 403, 422}
+    refusals = {*problems, 422} if is_open else {*problems, 401, 403, 422, 429}
     responses: dict[int | str, Any] = {each: _refusal(each) for each in sorted(refusals)}
     responses[status] = _answer(answers)
     for code, content in (also or {}).items():

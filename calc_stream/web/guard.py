@@ -1,7 +1,8 @@
 """Who may do what: `needs("viewer")` before a route lets in whoever has that role.
 
 A program sends its key, or a token it got for it, as `Authorization: Bearer`; a browser has a cookie
-it got for a key. Without a keys file the page is open: to look at for whoever reaches it, to change
+it got for a key. Each key has so many requests a second, each address so many tries of a wrong one.
+Without a keys file the page is open: to look at for whoever reaches it, to change
 something only for a browser on this very machine.
 """
 
@@ -13,9 +14,10 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
-from calc_stream.web.problems import Problem
+from calc_stream.web.problems import Problem, too_often
 from calc_stream.web.tokens import Tokens
 from wire.callers import Caller, Callers, Role
+from wire.limits import Limits
 
 COOKIE = "wattprint_session"
 _BEARER = HTTPBearer(
@@ -30,10 +32,12 @@ BESIDE = Caller("local", ("operator", "auditor"), "", "")
 
 @dataclass(frozen=True)
 class Guard:
-    """`callers` and `tokens`: None where no key is asked for."""
+    """All None where no key is asked for."""
 
     callers: Callers | None = None
     tokens: Tokens | None = None
+    requests: Limits | None = None
+    tries: Limits | None = None
 
     @property
     def is_open(self) -> bool:
@@ -43,9 +47,13 @@ class Guard:
         """Who it is. Raises Problem unless that gives `role`."""
         caller = self._who(request, bearer, cookie)
         if caller is None:
+            if bearer or cookie:
+                self.tried(request)
             what = "send a key that is known here: Authorization: Bearer <key>, or sign in"
             raise Problem(401, what, headers={"WWW-Authenticate": "Bearer"})
         request.state.caller = caller
+        if self.requests and (wait_s := self.requests.wait_s(caller.name)):
+            raise too_often(caller.name, wait_s)
         if not caller.may(role):
             cure = f"needs the role {role}; {caller.name} has {', '.join(caller.roles)}"
             raise Problem(403, cure)
@@ -54,6 +62,12 @@ class Guard:
         if changes and request.headers.get("x-requested-with") != "wattprint":
             raise Problem(403, "send X-Requested-With: wattprint, or a key")
         return caller
+
+    def tried(self, request: Request) -> None:
+        """A key that is not known came from there. Raises Problem where that happens too often."""
+        address = request.client.host if request.client else ""
+        if self.tries and (wait_s := self.tries.wait_s(address)):
+            raise too_often(address, wait_s)
 
     def _who(self, request: Request, bearer: str, cookie: str) -> Caller | None:
         if self.callers is None or self.tokens is None:

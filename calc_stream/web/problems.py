@@ -39,7 +39,17 @@ def bad_data(detail: str, faults: Sequence[Fault] = ()) -> Problem:
 
 def not_now(detail: str, seconds: float = 1) -> Problem:
     """The same request may be good later."""
-    return Problem(503, detail, headers={"Retry-After": str(max(1, round(seconds + 0.499)))})
+    return Problem(503, detail, headers=_after(seconds))
+
+
+def too_often(name: str, seconds: float) -> Problem:
+    """Somebody is in too much of a hurry."""
+    return Problem(429, f"{name} asks too often", headers=_after(seconds))
+
+
+def _after(seconds: float) -> dict[str, str]:
+    """Whole seconds, at least one."""
+    return {"Retry-After": str(max(1, round(seconds + 0.499)))}
 
 
 def install(app: FastAPI) -> None:

@@ -89,7 +89,7 @@ def doors(guard: Guard) -> APIRouter:
 
     @router.post(
         "/v1/session",
-        **describe(takes=(key,), status=204, problems=(401, 403, 413), is_open=True),
+        **describe(takes=(key,), status=204, problems=(401, 403, 413, 429), is_open=True),
     )
     async def sign_in(request: Request) -> Response:
         """A cookie for a key, for a browser, for twelve hours or until the key ends."""
@@ -103,6 +103,7 @@ def doors(guard: Guard) -> APIRouter:
             return Response(None, 204)
         caller = guard.callers.who(told.key)
         if caller is None:
+            guard.tried(request)
             raise Problem(401, "this key is not known here")
         request.state.caller = caller
         answer = Response(None, 204)
@@ -143,7 +144,7 @@ def token_door(guard: Guard) -> APIRouter:
             of(Token, Token("eyJ…", "Bearer", TOKEN_S, "viewer")),
             takes=(form,),
             also={400: refused, 401: refused},
-            problems=(413,),
+            problems=(413, 429),
             is_open=True,
         ),
     )
@@ -155,6 +156,7 @@ def token_door(guard: Guard) -> APIRouter:
         name, secret = _client(request, fields)
         caller = guard.callers.who(secret) if guard.callers and secret else None
         if caller is None or caller.name != name or guard.tokens is None:
+            guard.tried(request)
             return _no_token(401, "invalid_client", "client_id is a key's name, client_secret it")
         request.state.caller = caller
         made = Token(guard.tokens.made(caller, TOKEN_S), "Bearer", TOKEN_S, " ".join(caller.roles))

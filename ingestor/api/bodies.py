@@ -30,7 +30,7 @@ async def body_of(request: Request, most_bytes: int) -> bytes:
     async for piece in request.stream():
         body += piece
         if len(body) > most_bytes:
-            raise Problem(413, "too big", f"a body is at most {most_bytes} bytes")
+            raise Problem(413, f"a body is at most {most_bytes} bytes")
     return bytes(body)
 
 
@@ -50,7 +50,7 @@ def rows_of(
         elif kind in (JSON_LINES, "application/x-ndjson"):
             rows = tables.read_json_lines(body)
         elif kind.startswith("multipart/") or kind.endswith("xml"):
-            raise Problem(415, "not this type", f"send the file itself as {CSV} or {JSON}")
+            raise Problem(415, f"send the file itself as {CSV} or {JSON}")
         else:
             rows = tables.read_json(body)
     except BadData as exc:
@@ -67,11 +67,11 @@ async def submitted(submit: Submit, post: Post, rows: Sequence[str] = ("",)) -> 
     except Refused as exc:
         faults = [Fault(rows[each.at], each.problem) for each in exc.faults]
         if all(each.conflict for each in exc.faults):
-            raise Problem(409, "conflict", str(exc), faults) from exc
+            raise Problem(409, str(exc), faults) from exc
         raise bad_data(str(exc), faults) from exc
     except BadData as exc:
         if "is not configured here" in str(exc):
-            raise Problem(404, "no such site", str(exc)) from exc
+            raise Problem(404, str(exc)) from exc
         raise bad_data(str(exc)) from exc
     except TransientError as exc:
         raise not_now(exc) from exc

@@ -17,15 +17,15 @@ from fastapi import Request as HttpRequest
 
 from ingestor.api.bodies import OffLoop, Submit, body_of, submitted
 from ingestor.api.described import describe, of
-from ingestor.api.limits import Limits
 from ingestor.api.problems import Problem, bad_data, retry_after
 from ingestor.authority import CA, Authority
 from ingestor.intake import Post
 from ingestor.keys import KeyRecord, Keys
 from wire.enrolment import Code, Enrolled, Request, Trusted, read
 from wire.errors import BadData, ConfigError
+from wire.limits import Limits
 from wire.signing import PublicKey
-from wire.topics import client_id, is_id
+from wire.topics import client_id, id_problem
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +52,14 @@ def routes(
         address = http.client.host if http.client else ""
         if wait_s := limits.wait_s(address):
             headers = retry_after(wait_s)
-            raise Problem(429, "too many requests", f"{address} asks too often", headers=headers)
+            raise Problem(429, f"{address} asks too often", headers=headers)
         try:
             request = read(await body_of(http, _MOST_BYTES))
         except BadData as exc:
             raise bad_data(str(exc)) from exc
-        if not (is_id(request.site) and is_id(request.gateway)):
-            raise bad_data("site and gateway are lower-case letters, digits, _ and -")
+        for key, name in (("site", request.site), ("gateway", request.gateway)):
+            if problem := id_problem(name):
+                raise bad_data(f"{key}: {problem}")
         return request
 
     async def answered(request: Request) -> Response:
@@ -112,9 +113,9 @@ async def _allowed(work: Awaitable[Any]) -> Any:
     except ConfigError as exc:
         log.error("%s", exc)
         why = "the authority cannot be used now; the ingestor's log says more"
-        raise Problem(503, "not now", why, headers=retry_after(60)) from exc
+        raise Problem(503, why, headers=retry_after(60)) from exc
 
 
 def _not_allowed(exc: BadData) -> Problem:
     log.warning("refused a gateway: %s", exc)
-    return Problem(403, "not allowed", str(exc))
+    return Problem(403, str(exc))

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from ingestor.api.limits import Limits
 from ingestor.api.problems import Problem, retry_after
 from wire.callers import Caller, Callers, Role
+from wire.limits import Limits
 
 _BEARER = HTTPBearer(auto_error=False, description="A key made by `ingestor apikey new`.")
 
@@ -26,17 +26,17 @@ class Guard:
         if caller is None:
             self._count(self._tries, address)
             what = "send a key that is known here: Authorization: Bearer <key>"
-            raise Problem(401, "no access", what, headers={"WWW-Authenticate": "Bearer"})
+            raise Problem(401, what, headers={"WWW-Authenticate": "Bearer"})
         self._count(self._requests, caller.name)
         if not caller.may(role):
             has = ", ".join(caller.roles)
-            raise Problem(403, "not allowed", f"needs the role {role}; {caller.name} has {has}")
+            raise Problem(403, f"needs the role {role}; {caller.name} has {has}")
         return caller
 
     def _count(self, limits: Limits, name: str) -> None:
         if wait_s := limits.wait_s(name):
             headers = retry_after(wait_s)
-            raise Problem(429, "too many requests", f"{name} asks too often", headers=headers)
+            raise Problem(429, f"{name} asks too often", headers=headers)
 
 
 def needs(role: Role) -> Any:

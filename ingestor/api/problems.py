@@ -1,6 +1,7 @@
 """Answers that are errors: RFC 9457 problem documents, whatever went wrong."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -17,24 +18,23 @@ class Problem(Exception):
     def __init__(
         self,
         status: int,
-        title: str,
         detail: str,
         faults: Sequence[Fault] = (),
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        self.details = ProblemDetails(title, status, detail, faults)
+        self.details = ProblemDetails(HTTPStatus(status).phrase, status, detail, faults)
         self.headers = headers
 
 
 def bad_data(detail: str, faults: Sequence[Fault] = ()) -> Problem:
     """What was sent will never be taken."""
-    return Problem(422, "bad data", detail, faults)
+    return Problem(422, detail, faults)
 
 
 def not_now(exc: TransientError) -> Problem:
     """The same request may be good later."""
-    return Problem(503, "not now", str(exc), headers=retry_after(exc.retry_after_s or 5))
+    return Problem(503, str(exc), headers=retry_after(exc.retry_after_s or 5))
 
 
 def retry_after(seconds: float) -> dict[str, str]:
@@ -67,9 +67,9 @@ async def _wrong_parameters(_request: Request, exc: Exception) -> Response:
 
 async def _not_found(request: Request, exc: Exception) -> Response:
     status = getattr(exc, "status_code", 404)
-    where = f"{request.method} {request.url.path}"
+    where = f"{request.method} {request.url.path} is not to be had here"
     headers = {"Allow": ", ".join(_methods(request))} if status == 405 else None
-    return _answer(Problem(status, "no such place", where, headers=headers))
+    return _answer(Problem(status, where, headers=headers))
 
 
 def _methods(request: Request) -> list[str]:
@@ -86,7 +86,7 @@ def _methods(request: Request) -> list[str]:
 
 async def _broken(_request: Request, _exc: Exception) -> Response:
     """A bug: the log has its traceback, the caller an answer in the usual form."""
-    return _answer(Problem(500, "internal error", "the log says more"))
+    return _answer(Problem(500, "the log says more"))
 
 
 def _answer(problem: Problem) -> Response:

@@ -85,7 +85,7 @@ def routes(ask: Callable[[Question], Page], off_loop: OffLoop) -> APIRouter:
             raise bad_data(problem)
         write = forms.writer(accept)
         if write is None:
-            raise Problem(406, "not to be had", forms.REFUSAL)
+            raise Problem(406, forms.REFUSAL)
         try:
             found = await off_loop(ask, asked)
         except TransientError as exc:

@@ -166,8 +166,8 @@ def _list(authority: Authority) -> None:
 
 def _name(site: str, name: str) -> str:
     for text in (site, name):
-        if not topics.is_id(text):
-            raise ConfigError(f"{text}: is lower-case letters, digits, _ and -")
+        if problem := topics.id_problem(text):
+            raise ConfigError(f"{text}: {problem}")
     return topics.client_id(site, name)
 
 

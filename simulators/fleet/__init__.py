@@ -21,7 +21,7 @@ from wire import config
 from wire.errors import BadData, ConfigError
 from wire.mqtt import Broker
 from wire.signing import PublicKey, SigningKey
-from wire.topics import is_id
+from wire.topics import id_problem
 
 _TELL_S = 5.0
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def enrol(arguments: argparse.Namespace) -> list[tuple[str, SigningKey]]:
     """The gateways' names and keys, made where there are none, and the ingestor's tables of them."""
-    if not is_id(arguments.site):
-        raise ConfigError("--site: is lower-case letters, digits, _ and -")
+    if problem := id_problem(arguments.site):
+        raise ConfigError(f"--site: {problem}")
     keys, tables = [], []
     for number in range(1, arguments.gateways + 1):
         name = f"gw-{number:04d}"

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,23 @@ import msgspec
 import pytest
 
 from calc_stream.config import Ingestor as Address
+from calc_stream.footprints.shelf import open_shelf
 from calc_stream.web.forward import Forward
 from calc_stream.web.problems import Problem
 from tests.integration import servers
 from tests.integration.ingestor_process import Ingestor
 from tests.integration.servers import Process
 from tests.unit.calc_stream_live.door import Door, door
+from tests.unit.calc_stream_live.footprints_sample import sample
 from tests.unit.calc_stream_live.plant import SITE
 from wire.messages import ProductionEvent
 
+PUBLISHED = sample(site=SITE, product="wheel")
+_QUIET = "requests_per_s = 100000\nburst = 100000\n"
 # What no schema says: a span has an end behind its begin, a key is known here.
-_SCHEMATHESIS = """
+_SCHEMATHESIS = f"""
 [parameters]
+"path.footprint" = "{PUBLISHED.id}"
 "path.batch" = "P"
 "path.product" = "wheel"
 "query.meter" = "m"
@@ -38,12 +44,14 @@ def beside(tmp_path: Path) -> Iterator[Door]:
     ingestor = Ingestor(tmp_path, servers.free_port())
     ingestor.gateway("gw-9", site=SITE)
     callers = [("otto", "operator"), ("ada", "admin")]
-    with door(tmp_path, *callers, ingestor_port=ingestor.api_port) as made:  # type: ignore[arg-type]
+    with door(tmp_path, *callers, text=_QUIET, ingestor_port=ingestor.api_port) as made:  # type: ignore[arg-type]
         made.plant.example_4()
         made.plant.the_late_reading()
         ingestor.start()
         made.take()
         made.look()
+        with closing(open_shelf(made.parts.plan.config.state)) as shelf:
+            shelf.add(PUBLISHED)
         yield made
         ingestor.process.kill()
 

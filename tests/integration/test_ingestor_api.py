@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -158,6 +159,27 @@ def test_a_clerk_sends_a_file_without_curl(api: Ingestor, tmp_path: Path) -> Non
     journal = api.journal()
     assert [record.key for record in journal.of_kind("s1", "reading")] == ["b1", "b2"]
     journal.close()
+
+
+def test_a_problem_s_title_is_its_status_and_its_detail_says_what(api: Ingestor) -> None:
+    with api.client() as http, httpx.Client(base_url=api.url) as stranger:
+        answers = [
+            stranger.get("/v1/status"),
+            http.get("/nowhere"),
+            http.delete("/v1/status"),
+            http.post("/v1/s1/events", content=b"{"),
+            http.post("/v1/nobody/events", json=[{"id": "e", "t": "2026-11-21T08:00:00Z", "type": "void", "of": "x"}]),
+            http.post("/v1/s1/events", content=b"x", headers={"Content-Type": "multipart/mixed"}),
+        ]  # fmt: skip
+    assert [answer.status_code for answer in answers] == [401, 404, 405, 422, 404, 415]
+    for answer in answers:
+        told = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (told["title"], told["status"]) == (
+            HTTPStatus(answer.status_code).phrase,
+            answer.status_code,
+        )
+        assert told["detail"] not in ("", told["title"])
 
 
 def test_what_may_be_done_at_a_path_is_told_whichever_routes_it_has(api: Ingestor) -> None:

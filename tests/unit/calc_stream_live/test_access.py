@@ -208,3 +208,29 @@ def test_bodies_that_are_too_large_are_not_kept(keyed: Door) -> None:
     big = b'{"reason": "' + b"x" * 5000 + b'"}'
     answer: httpx.Response = client.post("/v1/alarms/none/acknowledge", content=big)
     assert answer.status_code == 413
+
+
+def test_who_asks_too_often_waits_and_others_do_not(tmp_path: Path) -> None:
+    with door(tmp_path, *KEYS, text="requests_per_s = 0.01\nburst = 3\n") as made:
+        made.plant.example_4()
+        made.take()
+        client = made.client("vera-vera")
+        assert [client.get("/v1/me").status_code for _ in range(4)] == [200, 200, 200, 429]
+        refused = client.get("/v1/me")
+        assert (refused.json()["title"], refused.json()["detail"]) == (
+            "Too Many Requests",
+            "vera asks too often",
+        )
+        assert 1 <= int(refused.headers["retry-after"]) <= 100
+        assert made.client("otto-otto").get("/v1/me").status_code == 200
+
+
+def test_keys_cannot_be_guessed_one_after_the_other(tmp_path: Path) -> None:
+    with door(tmp_path, *KEYS) as made:
+        client = made.client(**BY_HAND)
+        tried = [client.post("/v1/session", json={"key": f"guess-{n}"}) for n in range(40)]
+        assert tried[0].status_code == 401
+        assert {answer.status_code for answer in tried} == {401, 429}
+        assert made.client("guess").get("/v1/me").status_code == 429
+        assert made.client("vera-vera").get("/v1/me").status_code == 200
+        assert made.client().get("/v1/me").status_code == 401, "who sends none guesses none"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from ingestor.api.guard import Guard
-from ingestor.api.limits import Limits
 from ingestor.api.problems import Problem
 from wire.callers import Callers, CallersFile
 from wire.errors import ConfigError
+from wire.limits import Limits
 
 NOW_MS = 1_795_651_200_000
 

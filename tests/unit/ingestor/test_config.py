@@ -48,6 +48,7 @@ def test_every_problem_is_told_with_its_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
+        ('"cq-wheel"', '"journal"', "gateways[0].site: may not be `journal`, which is a place of"),
         ("port = 1883", "port = 0", "broker.port: Expected `int` >= 1"),
         ("port = 8421", "port = 65536", "api.port: Expected `int` <= 65535"),
         ('"embedded"', '"oracle"', "sinks[0].kind: there is no sink 'oracle'; known: archive, "),
