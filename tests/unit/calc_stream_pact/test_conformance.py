@@ -1,7 +1,8 @@
 """The cases of PACT's conformance service for V3.0, written anew from what its documentation says
 each of them sends and expects (wbcsd/pact-conformance-service, 41 cases, 39 of them mandatory; 18 and
-19 are not). Where the service looks at a document through the published schema, our own stricter judge
-looks at it here. The service itself is not run: see docs/pact.md.
+19 are not). Where the service looks at an answer through the published schema, so does this, through
+what `published_schema.py` has of it, and our own stricter judge besides. The service itself is not
+run: see docs/pact.md.
 """
 
 import secrets
@@ -18,6 +19,7 @@ import pytest
 
 from calc_stream.pact.validator import problems
 from tests.unit.calc_stream_live.footprints_sample import complete
+from tests.unit.calc_stream_pact import published_schema
 from tests.unit.calc_stream_pact.exchange import Listener, Server, delivering, listener, offered
 
 EVENTS = "org.wbcsd.pact.ProductFootprint."
@@ -87,6 +89,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 def good(answer: httpx.Response) -> list[dict[str, Any]]:
     """The list of an answer, every document judged."""
     assert answer.status_code == 200
+    published_schema.listed.validate(answer.json())
     found: list[dict[str, Any]] = answer.json()["data"]
     assert [problem for each in found for problem in problems(each)] == []
     return found
@@ -101,6 +104,7 @@ def some(answer: httpx.Response) -> list[dict[str, Any]]:
 
 def refused(answer: httpx.Response, *statuses: int) -> None:
     assert answer.status_code in statuses
+    published_schema.error.validate(answer.json())
     assert answer.json()["code"] == "BadRequest"
 
 
@@ -133,6 +137,7 @@ def case_2(run: Run) -> None:
 def case_3(run: Run) -> None:
     answer = run.get(f"/3/footprints/{first(run)['id']}")
     assert answer.status_code == 200
+    published_schema.one.validate(answer.json())
     assert answer.json()["data"] == first(run)
     assert problems(answer.json()["data"]) == []
 
@@ -199,6 +204,7 @@ def called_back(run: Run, id_: str) -> dict[str, Any]:
 
 def case_13(run: Run) -> None:
     event = called_back(run, f"{run.id}/13")
+    published_schema.fulfilled.validate(event)
     assert event["type"] == f"{EVENTS}RequestFulfilledEvent.3"
     assert (event["specversion"], event["source"]) == ("1.0", f"{run.server.url}/3/events")
     assert uuid.UUID(event["id"])
@@ -215,6 +221,7 @@ def case_14a(run: Run) -> None:
 
 def case_14b(run: Run) -> None:
     event = called_back(run, f"{run.id}/14.B")
+    published_schema.rejected.validate(event)
     assert event["type"] == f"{EVENTS}RequestRejectedEvent.3"
     error = event["data"]["error"]
     assert error["code"] == "NotFound"

@@ -10,6 +10,7 @@ import pytest
 from calc_stream.pact.delivery import announce_once
 from calc_stream.pact.outbox import GIVE_UP_MS, open_outbox
 from tests.unit.calc_stream_live.footprints_sample import complete, sample
+from tests.unit.calc_stream_pact import published_schema
 from tests.unit.calc_stream_pact.exchange import delivering, listener, offered
 from tests.unit.calc_stream_pact.test_door import asking
 
@@ -119,6 +120,7 @@ def test_who_wants_to_be_told_is_told_of_what_is_new_and_for_it(tmp_path: Path) 
             with delivering(server):
                 event = cars.wait(bool)
                 assert server.outbox.due("bikes", 2**62) is None
+    published_schema.published.validate(event)
     assert kinds([event]) == ["PublishedEvent"]
     assert event["data"] == {"pfIds": [new.id]}
     assert (len(cars.events), bikes.events) == (1, [])

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from calc_stream.__main__ import main
+from calc_stream.pact.shapes import CARBON, FOOTPRINT
 from calc_stream.pact.validator import parse, problems
+from tests.unit.calc_stream_pact import published_schema
 from tests.unit.calc_stream_pact.documents import EXAMPLES, good, top
 from wire.errors import BadData
 
@@ -195,3 +197,34 @@ def test_the_command_says_where_what_and_the_cure(
     assert main(["pact", "check", str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"file": str(file), "good": True, "problems": []}
     assert main(["pact", "check", str(tmp_path / "none")]) == 2
+
+
+def test_our_judge_knows_every_property_of_the_published_schema_and_no_other() -> None:
+    for shape, schema in (
+        (FOOTPRINT, published_schema.FOOTPRINT),
+        (CARBON, published_schema.CARBON),
+    ):
+        assert {*shape.must, *shape.may} == set(schema["properties"])
+        assert set(schema["required"]) <= set(shape.must)
+    # What the methodology says SHALL of, and the schema leaves open.
+    assert set(CARBON.must) - set(published_schema.CARBON["required"]) == {
+        *("primaryDataShare", "packagingEmissionsIncluded", "ccsTechnologicalCO2CaptureIncluded"),
+    }
+
+
+def test_what_our_judge_takes_the_published_schema_takes() -> None:
+    for document in (
+        good(),
+        good(**EXAMPLES[3]),
+        good(biogenicCO2Uptake="-2", pcfIncludingBiogenicUptake="12.3"),
+    ):
+        assert problems(document) == []
+        published_schema.footprint.validate(document)
+
+
+def test_what_the_schema_refuses_our_judge_refuses_and_much_more() -> None:
+    refused = [d for d, _ in LAX if not published_schema.footprint.is_valid(d)]
+    assert 0 < len(refused) < len(LAX)
+    assert all(problems(document) for document in refused)
+    assert published_schema.footprint.is_valid(good(declaredUnitAmount="5abc"))
+    assert problems(good(declaredUnitAmount="5abc"))
