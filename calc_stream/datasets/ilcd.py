@@ -9,6 +9,7 @@ reminder flows, for people to see and no tool to count again.
 from collections.abc import Iterable
 
 from calc_stream.core.decimals import instant, parse_fraction, significant
+from calc_stream.datasets.dates import day
 from calc_stream.datasets.ids import named
 from calc_stream.datasets.ilcd_parts import (
     FORMAT,
@@ -101,8 +102,8 @@ class _DataSets:
                 "referenceToReferenceFlow": "1",
             },
             "time": {
-                "common:referenceYear": int(instant(process.end_ms - 1)[:4]),
-                "common:dataSetValidUntil": int(instant(footprint.valid_until_ms)[:4]),
+                "common:referenceYear": int(day(process.end_ms - 1, process.timezone)[:4]),
+                "common:dataSetValidUntil": int(day(footprint.valid_until_ms, process.timezone)[:4]),
                 "common:timeRepresentativenessDescription": texts(said["time"]),
             },
             "geography": {"locationOfOperationSupplyOrProduction": {"@location": self._place}},

@@ -58,6 +58,7 @@ class Process:
     kg: Mapping[str, Fraction] = field(default_factory=dict)
     factors: Sequence[FactorUsed] = ()
     valid_until_ms: int | None = None
+    timezone: str = "UTC"
     declared: Product | None = None
 
 
@@ -81,6 +82,7 @@ def footprint_process(footprint: Footprint, declaration: Declaration | None) -> 
         quality=of_site(footprint.measured_share, footprint.traceable_share),
         factors=footprint.factors,
         valid_until_ms=footprint.valid_until_ms,
+        timezone=footprint.timezone,
         declared=declared,
     )
 
@@ -122,7 +124,7 @@ def batch_process(row: BatchRow, declaration: Declaration | None) -> Process | N
 def _energy(footprint: Footprint, source: SourceUsed, declaration: Declaration | None) -> Taken:
     company = None if declaration is None else declaration.company
     place = () if company is None else (company.country, company.subdivision)
-    factors = [one for one in footprint.factors if _fits(one, source)]
+    factors = factors_of(footprint, source)
     year = int(footprint.period[:4]) if footprint.period[:4].isdecimal() else 0
     amount_sd, rest_sd = _doubts(footprint)
     is_energy = source.unit in UNITS and kind(source.unit) == "energy"
@@ -141,8 +143,16 @@ def _energy(footprint: Footprint, source: SourceUsed, declaration: Declaration |
     )
 
 
+def factors_of(footprint: Footprint, source: SourceUsed) -> list[FactorUsed]:
+    """The rows a source was counted with; where it does not name them, those it can have been."""
+    return [
+        each
+        for each in footprint.factors
+        if each.id in source.factors or (not source.factors and _fits(each, source))
+    ]
+
+
 def _fits(factor: FactorUsed, source: SourceUsed) -> bool:
-    """Whether a source can have been counted by this row: a footprint tells no more than that."""
     per = factor.unit.partition("/")[2]
     same = per in UNITS and source.unit in UNITS and kind(per) == kind(source.unit)
     return same and any(column in source.columns for column in columns_of(factor.stage))

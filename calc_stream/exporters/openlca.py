@@ -22,6 +22,7 @@ import msgspec
 
 from calc_stream.core.decimals import instant, significant
 from calc_stream.datasets import pedigree
+from calc_stream.datasets.dates import day
 from calc_stream.datasets.ids import named
 from calc_stream.datasets.process import Process, Taken, batch_process, footprint_process
 from calc_stream.datasets.units import Measure, measure
@@ -147,12 +148,12 @@ class _Package:
             "inventoryMethodDescription": said["allocation"],
             "completenessDescription": "All metered carriers; nothing is cut off.",
             "dataSelectionDescription": f"Data quality by rule: {pedigree.RULE}",
-            "validFrom": instant(process.start_ms)[:10],
+            "validFrom": day(process.start_ms, process.timezone),
             "creationDate": instant(process.made_ms),
             "sources": [self._source(one) for one in process.factors],
         }
         if process.valid_until_ms is not None:
-            found["validUntil"] = instant(process.valid_until_ms)[:10]
+            found["validUntil"] = day(process.valid_until_ms, process.timezone)
         if self._owner:
             found |= {"dataSetOwner": self._owner, "dataGenerator": self._owner}
         return found

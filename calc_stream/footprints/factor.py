@@ -189,6 +189,7 @@ def _sources(weighed: Weighed, basis: Basis, rows: Sequence[BatchRow]) -> tuple[
             units[source],
             shortest(amount),
             masses[source],
+            tuple(sorted(weighed.used.get(source, ()))),
         )
         for source, amount in sorted(weighed.amounts.items())
     )
@@ -220,6 +221,7 @@ def _factors(weighed: Weighed, basis: Basis) -> tuple[FactorUsed, ...]:
             status=row.status,
             primary=row.primary,
             kg=kg,
+            parts=row.parts,
         )
         for row, kg in ((listed[id_], kg) for id_, kg in masses.items())
     )

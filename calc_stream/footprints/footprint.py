@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from calc_stream.factors.parts import Parts
+
 # period: its period is over · drift: the running figure moved too far from the published one
 # restated: a batch of its period was · upstream: purchased inputs became known · asked: by hand
 Cause = Literal["period", "drift", "restated", "upstream", "asked"]
@@ -26,18 +28,21 @@ class BatchUsed(msgspec.Struct, frozen=True):
     row: str
 
 
-class SourceUsed(msgspec.Struct, frozen=True):
-    """What one source gave to all good output: its amount, and kg by column of the method."""
+class SourceUsed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one source gave to all good output: its amount, and kg by column of the method. `factors`:
+    the ids of the rows the total counted it with."""
 
     source: str
     carrier: str
     unit: str
     amount: str
     columns: dict[str, str]
+    factors: tuple[str, ...] = ()
 
 
-class FactorUsed(msgspec.Struct, frozen=True):
-    """The row of the factor set a source was counted with; `kg`: what the total got by it."""
+class FactorUsed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The row of the factor set a source was counted with; `kg`: what the total got by it. `parts`: what
+    a fuel's value was made of, where the row tells."""
 
     id: str
     value: str
@@ -52,6 +57,7 @@ class FactorUsed(msgspec.Struct, frozen=True):
     status: str
     primary: bool
     kg: str
+    parts: Parts | None = None
 
 
 class Upstream(msgspec.Struct, frozen=True):

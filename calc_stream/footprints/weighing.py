@@ -28,7 +28,7 @@ class Weighed:
     divides (`sources` by column, `factors` and `stages` of what the total counts).
 
     `metered`, `primary`: of the total, by what was read and not interpolated; that, and by a factor
-    that is primary. `amounts`: by source.
+    that is primary. `amounts`, `used`: by source, the latter ids of rows that count.
     """
 
     total: Fraction = Fraction(0)
@@ -40,6 +40,7 @@ class Weighed:
     sources: dict[str, Sums] = field(default_factory=dict)
     factors: Sums = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
+    used: dict[str, set[str]] = field(default_factory=dict)
     stages: Sums = field(default_factory=lambda: dict.fromkeys(STAGES, Fraction(0)))
     metered: Fraction = Fraction(0)
     primary: Fraction = Fraction(0)
@@ -82,6 +83,7 @@ def _add_divided(found: Weighed, row: BatchRow, rates: Rates) -> None:
                 its += kg
                 found.counted.add(column)
                 found.rows[factor.id] = factor
+                found.used.setdefault(source, set()).add(factor.id)
                 _add(found.factors, {factor.id: kg})
                 found.primary += kg * measured if factor.primary else 0
         counted += its
