@@ -1,4 +1,4 @@
-"""Footprints of others, kept as they came: a file each, named by the SHA-256 of its bytes.
+"""Footprints of others, kept with sorted names: a file each, named by the SHA-256 of its bytes.
 
 A file is never changed; the same document fetched again is the same file.
 """

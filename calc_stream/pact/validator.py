@@ -5,6 +5,7 @@ hold, ranges and windows; nothing of that passes here (docs/pact.md lists the ru
 """
 
 import json
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -36,11 +37,14 @@ def parse(data: bytes, most_bytes: int = MOST_BYTES) -> Any:
     if len(data) > most_bytes:
         raise BadData(f"is longer than {most_bytes} bytes")
     try:
-        found = json.loads(data, object_pairs_hook=_once, parse_constant=_no_constant)
+        found = json.loads(
+            data.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite
+        )
+        if _is_deep(found):
+            raise BadData(f"is nested deeper than {_MOST_DEPTH}")
+        json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as exc:
         raise BadData(f"is no JSON: {exc}") from exc
-    if _is_deep(found):
-        raise BadData(f"is nested deeper than {_MOST_DEPTH}")
     return found
 
 
@@ -120,5 +124,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.20} is no number of JSON")
+    return number

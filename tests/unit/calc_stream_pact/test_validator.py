@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from calc_stream.__main__ import main
 from calc_stream.pact.shapes import CARBON, FOOTPRINT
@@ -170,6 +172,9 @@ def test_a_year_at_the_end_of_time_is_judged() -> None:
         (b"\xff", "is no JSON"),
         (b'{"id": "1", "id": "2"}', "'id' stands twice"),
         (b'{"id": NaN}', "NaN is no number"),
+        (b'{"id": 1e999}', "1e999 is no number"),
+        (b'{"id": "\\ud800"}', "is no JSON"),
+        ('{"id": 1}'.encode("utf-16"), "is no JSON"),
         (b"[" * 60 + b"]" * 60, "is nested deeper than 50"),
         (b"[" * 100_000, "is no JSON"),
         (b" " * 5_000_000, "is longer than"),
@@ -178,6 +183,26 @@ def test_a_year_at_the_end_of_time_is_judged() -> None:
 def test_what_is_no_single_json_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(BadData, match=why):
         parse(data)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+_PLACES = sorted([*FOOTPRINT.must, *FOOTPRINT.may, *CARBON.must, *CARBON.may])
+
+
+@given(st.lists(st.tuples(st.sampled_from(_PLACES), _VALUES), min_size=1, max_size=4))
+def test_whatever_stands_somewhere_is_judged_and_told(changes: list[tuple[str, Any]]) -> None:
+    document = good()
+    for name, value in changes:
+        inner = document["pcf"] if isinstance(document.get("pcf"), dict) else document
+        (document if name in FOOTPRINT.must | FOOTPRINT.may else inner)[name] = value
+    for problem in problems(document):
+        assert problem.pointer == "" or problem.pointer.startswith("/")
+        assert problem.problem
+        assert problem.cure
 
 
 def test_the_command_says_where_what_and_the_cure(
