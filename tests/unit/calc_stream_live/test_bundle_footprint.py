@@ -2,7 +2,7 @@
 named."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,13 +22,15 @@ from calc_stream.restated import grounds
 from calc_stream.verification import Verified, asks, verify
 from tests.time_stamps import Authority
 from tests.unit.calc_stream_live import forged
+from tests.unit.calc_stream_live.days import DAY_2, HOUR_S, MODEL
 from tests.unit.calc_stream_live.forged_footprint import KINDS
-from tests.unit.calc_stream_live.plant import SITE
+from tests.unit.calc_stream_live.plant import SITE, T0
 from tests.unit.calc_stream_live.proven_days import ProvenDays, bundled, figure, published
 from tests.unit.calc_stream_live.test_bundle_forged import unnoticed_by
 from wire.errors import BadData, ConfigError, TransientError
 from wire.journal import heads
 from wire.journal.cosigned import KIND, cosign
+from wire.messages import Sample
 from wire.signing import SigningKey
 
 MOST_BY_DEFAULT = 5
@@ -86,6 +88,75 @@ def test_each_batch_and_the_footprint_come_out_bit_for_bit(sound: Sound) -> None
     assert found.left_out > 5  # of the night between, and of what comes after
     assert found.footprint is not None
     assert found.footprint.u95.kg_co2e is not None
+
+
+BATTERY = (
+    MODEL.replace('from = "grid"\nto = "press"', 'from = "grid"\nto = "main"').replace(
+        "[nodes.press]",
+        '[buses.main]\ncarrier = "electricity"\n'
+        '[stores.battery]\ncarrier = "electricity"\nefficiency = "0.9"\n[nodes.press]',
+    )
+    + '[[meters]]\nid = "m-in"\nfrom = "main"\nto = "battery"\nunit = "kWh"\n'
+    + '[[meters]]\nid = "m-out"\nfrom = "battery"\nto = "main"\nunit = "kWh"\n'
+    + '[[meters]]\nid = "m-press"\nfrom = "main"\nto = "press"\nunit = "kWh"\n'
+)
+
+
+class _Battery(ProvenDays):
+    """What the battery takes it gives again at once, less what it loses."""
+
+    def meters(self, hour: float, wh: int = 0, litres: int = 0) -> None:
+        super().meters(hour, wh, litres)
+        t_ms = T0 + round(hour * HOUR_S * 1000)
+        through = {"active_energy_import": (9000 + round(hour * 100), -3)}
+        pressed = {"active_energy_import": (self._wh, -3)}
+        both = [Sample(meter, t_ms, through) for meter in ("m-in", "m-out")]
+        self.segment([*both, Sample("m-press", t_ms, pressed)])
+
+
+def _restated(plant: ProvenDays) -> None:
+    """A batch is counted anew after its footprint was published."""
+    published(plant)
+    plant.told("quantity", 11.5, batch="D", good="12", scrap="1", unit="piece")
+
+
+def _another_model(plant: ProvenDays) -> None:
+    """In force from an hour before the second day's first batch, as far back as set-up may reach."""
+    from_then = MODEL.replace(
+        'site = "cq-test"', 'site = "cq-test"\nvalid_from = 2026-11-21T18:00:00Z'
+    )
+    plant.model(from_then, "model-2")
+
+
+@pytest.mark.parametrize(
+    ("made", "model", "then", "left_out"),
+    [
+        (ProvenDays, MODEL + '[policy]\nspread = "machine_hours"\nwindow = "day"\n', None, True),
+        (_Battery, BATTERY, None, False),  # what is in a store goes back to the first reading
+        (ProvenDays, MODEL, _restated, True),
+        (ProvenDays, MODEL, _another_model, False),
+    ],
+)
+def test_pools_stores_restated_batches_and_models_come_out_too(
+    made: type[ProvenDays],
+    model: str,
+    then: Callable[[ProvenDays], None] | None,
+    left_out: bool,
+    tmp_path: Path,
+) -> None:
+    plant = made(tmp_path, model)
+    plant.two_days()
+    if then is not None:
+        then(plant)
+    footprint = published(plant)[-1]
+    assert (footprint.period, footprint.cause) == (
+        DAY_2,
+        "restated" if then is _restated else "period",
+    )
+    found = verify(bundled(plant, footprint))
+    assert found.footprint == footprint
+    assert (found.left_out > 0) is left_out
+    plant.writer.close()
 
 
 def test_what_batches_share_is_in_it_once(sound: Sound) -> None:
