@@ -87,9 +87,7 @@ def _of(footprint: Footprint, declaration: Declaration, settings: Settings) -> _
         problem = 'holds no business partner number, such as "urn:bpn:id:BPNL000000000DWF"'
         raise ConfigError(f"--declaration: company.ids: {problem}")
     try:
-        document = of_footprint(
-            footprint, declaration, f"https://{company.domain}", is_superseded=False
-        )
+        document = of_footprint(footprint, declaration, f"https://{company.domain}")
     except BadData as exc:
         raise ConfigError(str(exc)) from exc
     others = [id_ for id_ in document.company_ids if id_ != number.string]

@@ -37,14 +37,15 @@ _CAUSES = {
 _NSS = "-._~!$'()*+,;=@"  # besides letters and digits, what a URN takes unescaped
 
 
-def of_footprint(
-    footprint: Footprint, declaration: Declaration, base: str, *, is_superseded: bool
-) -> ProductFootprint:
-    """`base`: where others reach this server. Raises BadData where PACT has no way to say it."""
+def of_footprint(footprint: Footprint, declaration: Declaration, base: str) -> ProductFootprint:
+    """As long as none takes its place. `base`: where others reach this server.
+
+    Raises BadData where PACT has no way to say it.
+    """
     product = declaration.of(footprint.product)
     if product is None:
         raise BadData(f"product {footprint.product}: is not declared; add it as a [[product]]")
-    made = _document(footprint, product, declaration.company, base, is_superseded)
+    made = _document(footprint, product, declaration.company, base)
     found = problems(msgspec.to_builtins(made))
     if found:
         raise BadData(f"footprint {footprint.id}: {'; '.join(map(str, found))}")
@@ -60,7 +61,7 @@ def company_urn(company: Company) -> str:
 
 
 def _document(
-    footprint: Footprint, product: Product, company: Company, base: str, is_superseded: bool
+    footprint: Footprint, product: Product, company: Company, base: str
 ) -> ProductFootprint:
     classes = []
     if product.cpc:
@@ -72,7 +73,7 @@ def _document(
         spec_version=SPEC_VERSION,
         preceding_pf_ids=list(footprint.supersedes) or None,
         created=instant(footprint.published_ms),
-        status="Deprecated" if is_superseded else "Active",
+        status="Active",
         validity_period_start=instant(footprint.valid_from_ms),
         validity_period_end=instant(footprint.valid_until_ms),
         company_name=company.name,

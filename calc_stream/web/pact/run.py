@@ -25,6 +25,7 @@ from wire.signing import SigningKey
 
 log = logging.getLogger(__name__)
 
+OFFERED = "offered"  # of the state directory: our documents as they were first offered
 RECEIVED = "received"  # of the state directory: documents of others
 
 
@@ -38,7 +39,7 @@ async def run(
 ) -> None:
     """Until cancelled. Raises ConfigError."""
     with closing(open_shelf(state)) as shelf, closing(open_outbox(state)) as outbox:
-        catalogue = Catalogue(shelf, site, declaration, pact)
+        catalogue = Catalogue(shelf, site, declaration, pact, state / OFFERED)
         office = office_of(pact, state, catalogue, outbox, audit, now_ms)
         tls = {} if pact.cert_file is None else _files(pact)
         serving = server(app.build(office), pact.host, pact.port, **tls)

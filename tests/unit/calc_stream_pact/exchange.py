@@ -85,7 +85,9 @@ def offered(
         )
         for footprint in footprints:
             assert shelf.add(footprint)
-        catalogue = Catalogue(shelf, site, told or declaration(), pact)
+        catalogue = Catalogue(
+            shelf, site, told or declaration(), pact, folder / "state" / "offered"
+        )
         audit = Audit(folder / "state", clock)
         office = office_of(pact, folder / "state", catalogue, outbox, audit, clock)
         with serving(app.build(office), listening, cert, key):

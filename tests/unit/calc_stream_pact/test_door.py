@@ -101,6 +101,24 @@ def test_pages_say_what_the_first_one_said_whatever_is_published_meanwhile(tmp_p
         ]
 
 
+def test_a_document_stays_what_it_was_whatever_is_declared_later(tmp_path: Path) -> None:
+    old = complete()
+    new = complete(supersedes=(old.id,), cause="restated")
+    with asking(tmp_path, old) as cars:
+        before = cars.get(f"/3/footprints/{old.id}").json()["data"]
+    (tmp_path / "pact.keys").unlink()
+    told = declaration()
+    wheel = msgspec.structs.replace(told.product[0], name="Another name", mass_kg="12")
+    with asking(tmp_path, new, told=msgspec.structs.replace(told, product=(wheel,))) as cars:
+        assert cars.get(f"/3/footprints/{old.id}").json()["data"] == {
+            **before,
+            "status": "Deprecated",
+        }
+        after = cars.get(f"/3/footprints/{new.id}").json()["data"]
+    assert (after["productNameCompany"], after["status"]) == ("Another name", "Active")
+    assert after["pcf"]["productMassPerDeclaredUnit"] == "12"
+
+
 def test_a_link_names_the_host_it_was_asked_by(tmp_path: Path) -> None:
     with asking(tmp_path, *months(2)) as cars:
         answer = cars.get("/3/footprints?limit=1", host="wheels.example.com:8443")

@@ -18,11 +18,9 @@ from wire.errors import BadData
 BASE = "https://pact.wheels.example.com"
 
 
-def written(
-    footprint: Footprint, told: Declaration | None = None, superseded: bool = False
-) -> dict[str, Any]:
+def written(footprint: Footprint, told: Declaration | None = None) -> dict[str, Any]:
     """As others read it, judged once more from its bytes."""
-    made = of_footprint(footprint, told or declaration(), BASE, is_superseded=superseded)
+    made = of_footprint(footprint, told or declaration(), BASE)
     document: dict[str, Any] = parse(msgspec.json.encode(made))
     assert problems(document) == []
     return document
@@ -85,10 +83,9 @@ def test_a_code_with_signs_and_chinese_becomes_a_urn() -> None:
     assert document["productIds"][0] == urn
 
 
-def test_what_another_took_the_place_of_is_deprecated_and_named() -> None:
+def test_what_it_took_the_place_of_is_named() -> None:
     old = sample()
     new = sample(supersedes=(old.id,), cause="restated")
-    assert written(old, superseded=True)["status"] == "Deprecated"
     document = written(new)
     assert document["precedingPfIds"] == [old.id]
     assert "a batch of its period was restated" in document["comment"]
@@ -171,4 +168,4 @@ def test_the_extension_tells_what_was_metered_for_one_unit() -> None:
 )
 def test_what_pact_cannot_say_is_refused(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(BadData, match=why):
-        of_footprint(sample(**changes), declaration(), BASE, is_superseded=False)
+        of_footprint(sample(**changes), declaration(), BASE)

@@ -125,7 +125,7 @@ def test_what_a_supplier_measured_completes_the_buyers_footprint_exactly(
     assert Fraction(whole.kg_co2e) == Fraction(alone.kg_co2e)
     assert Fraction(whole.upstream_kg_co2e or "") == bought
 
-    made = of_footprint(whole, declaration, "https://w.example.com", is_superseded=False)
+    made = of_footprint(whole, declaration, "https://w.example.com")
     document = json.loads(msgspec.json.encode(made))
     assert problems(document) == []
     total = Fraction(alone.kg_co2e) + bought
