@@ -1,5 +1,6 @@
 """How a place shares out what it gathered, per interval, as whole numbers over one denominator."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,13 +10,27 @@ import numpy as np
 
 from calc_stream.core.known import Edge, Known, added, known_links
 from calc_stream.core.plant import Link, Meter, SiteModel
-from calc_stream.core.whole import Flags, Whole, add, mul, peak, stack, summed, total, whole
+from calc_stream.core.whole import (
+    Flags,
+    Matrix,
+    Rows,
+    Whole,
+    add,
+    mul,
+    peak,
+    stack,
+    summed,
+    total,
+    whole,
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """A bus or a utility with its edges. `mixes`: a bus; `spreads`: D is what flows out; `weights`:
-    what a quantum of each outflow weighs where they are shared out by what is metered."""
+    what a quantum of each outflow weighs where they are shared out by what is metered. `metered`: each
+    outflow's place among the model's meters (-1: a link); `fan`: which of them alone feed a node or an
+    export, `tips`, and so need not be looked at one by one; `others`: the rest."""
 
     name: str
     inflows: tuple[Edge, ...]
@@ -23,6 +38,10 @@ class Place:
     mixes: bool
     spreads: bool
     weights: tuple[int, ...]
+    metered: Rows
+    fan: Rows
+    tips: tuple[str, ...]
+    others: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -42,6 +61,9 @@ def places_of(model: SiteModel) -> dict[str, Place]:
     """Every bus and utility by name, in byte order."""
     edges: tuple[Edge, ...] = (*model.meters, *model.links)
     known = known_links(model)
+    numbers = {meter.id: at for at, meter in enumerate(model.meters)}
+    fed = Counter(edge.end for edge in edges)
+    tips = {end for end in (*model.nodes, *model.exports) if fed[end] == 1 and not model.stores}
     places = {}
     for name in sorted((*model.buses, *model.utilities)):
         inflows = tuple(edge for edge in edges if edge.end == name)
@@ -50,7 +72,14 @@ def places_of(model: SiteModel) -> dict[str, Place]:
         blind = any(isinstance(edge, Link) and edge not in known for edge in inflows)
         spreads = bus is not None and (bus.residual == "spread" or blind)
         weights = _weights(model, outflows)
-        places[name] = Place(name, inflows, outflows, bus is not None, spreads, weights)
+        fan = [at for at, edge in enumerate(outflows) if edge.end in tips]
+        places[name] = Place(
+            *(name, inflows, outflows, bus is not None, spreads, weights),
+            np.array([numbers[e.id] if isinstance(e, Meter) else -1 for e in outflows], np.int64),
+            np.array(fan, dtype=np.int64),
+            tuple(outflows[at].end for at in fan),
+            tuple(at for at, edge in enumerate(outflows) if edge.end not in tips),
+        )
     return places
 
 
@@ -68,7 +97,7 @@ def _mixed(
 ) -> Outlets:
     """A bus: each metered outflow f takes f / D of the content; links share what is left."""
     zero = np.zeros(rows, dtype=np.int64)
-    metered = stack([flows[e.id] if isinstance(e, Meter) else zero for e in place.outflows], rows)
+    metered = _flowing(place, flows, zero)
     drawn = divisor = summed(metered)
     if not place.spreads:
         arrived = added(place.inflows, flows, known, rows)
@@ -86,9 +115,9 @@ def _mixed(
         metered = np.where(empty, zero, metered)
         drawn = np.where(empty, zero, drawn)
     rest = add(divisor, -drawn)
-    links = [e for e in place.outflows if isinstance(e, Link)]
-    if not links:
+    if not (place.metered < 0).any():
         return Outlets(divisor, metered, rest, untraced)
+    links = [e for e in place.outflows if isinstance(e, Link)]
     shares = _whole_shares([e.share if e.share is not None else Fraction(1) for e in links])
     parts = whole(sum(shares))
     given = iter(shares)
@@ -99,6 +128,17 @@ def _mixed(
     ]
     stay = mul(np.where(empty, rest, zero), parts)
     return Outlets(mul(divisor, parts), stack(out, rows), stay, untraced)
+
+
+def _flowing(place: Place, flows: Mapping[str, Whole], zero: Whole) -> Whole:
+    """What its meters count, a row an outflow; nothing through links."""
+    if not isinstance(flows, Matrix):
+        outflows = place.outflows
+        return stack([flows[e.id] if isinstance(e, Meter) else zero for e in outflows], zero.size)
+    matrix: Whole = flows.whole[place.metered]
+    if (place.metered < 0).any():
+        matrix[place.metered < 0] = 0
+    return matrix
 
 
 def _passed_on(place: Place, flows: Mapping[str, Whole], rows: int) -> Outlets:

@@ -1,7 +1,10 @@
 """Pages: a version's time in runs of PAGE_SLOTS slots, each posted as one. Told by their start."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from calc_stream.core.ledger import joined
+from calc_stream.core.postings import Postings
+from calc_stream.core.stores import Stocks
 from calc_stream.core.versions import Reign, Span, Versions
 
 PAGE_SLOTS = 32
@@ -21,3 +24,61 @@ def pages_within(versions: Versions, first_ms: int, last_ms: int) -> Iterator[in
         _, (start, end) = page_at(versions, first_ms)
         yield start
         first_ms = end
+
+
+class Pages(Mapping[int, Postings]):
+    """What is posted, by page. Live a page grows interval by interval, and its last one is posted again
+    and again; so it is kept in parts, which are joined when somebody looks at it."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, list[tuple[int, Postings]]] = {}  # with their begins
+        self._joined: dict[int, Postings] = {}
+
+    def __getitem__(self, page: int) -> Postings:
+        if page not in self._joined:
+            parts = [part for _, part in self._parts[page]]
+            self._joined[page] = joined(parts, parts[-1].sources)
+        return self._joined[page]
+
+    def __contains__(self, page: object) -> bool:
+        return page in self._parts
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def cut(self, page: int, t_ms: int, intervals: int) -> list[Postings]:
+        """Takes out what begins at an edge or later, so many intervals being before it."""
+        gone = []
+        kept = self._parts.pop(page, [])
+        self._joined.pop(page, None)
+        while kept and kept[-1][0] >= t_ms:
+            gone.append(kept.pop()[1])
+        inside = intervals - sum(part.intervals for _, part in kept)
+        if inside < 0:
+            begin, part = kept.pop()
+            before, after = part.split(t_ms, inside + part.intervals)
+            kept.append((begin, before))
+            gone.append(after)
+        if kept:
+            self._parts[page] = kept
+        return gone
+
+    def put(self, page: int, t_ms: int, part: Postings) -> None:
+        """Behind what the page has."""
+        self._parts.setdefault(page, []).append((t_ms, part))
+        self._joined.pop(page, None)
+
+    def ended(self, page: int) -> Stocks:
+        """What is in the stores where it ends."""
+        return self._parts[page][-1][1].ended
+
+    def settled(self, page: int, begun: Stocks) -> bool:
+        """Whether it is there and its stores began so."""
+        return page in self._parts and self._parts[page][0][1].begun == begun
+
+    def untraced(self, page: int) -> bool:
+        """Whether it has flows nothing explains."""
+        return any(part.untraced for _, part in self._parts.get(page, ()))

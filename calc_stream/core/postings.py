@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from calc_stream.core.accounts import Account, Sums
 from calc_stream.core.components import components
-from calc_stream.core.content import Content, common_whole
 from calc_stream.core.known import known_links
+from calc_stream.core.line import Accounts, Bundle, Lines, quanta_along
 from calc_stream.core.outlets import places_of
 from calc_stream.core.periods import Periods
 from calc_stream.core.plant import SiteModel
-from calc_stream.core.receivers import Nodes, gaps_of, receivers
+from calc_stream.core.receivers import Nodes, at_tips, gaps_of, receivers
 from calc_stream.core.registers import flows_between
 from calc_stream.core.series import Readings
 from calc_stream.core.stored import Stored, store
@@ -33,13 +33,10 @@ from calc_stream.core.whole import (
     Whole,
     add,
     column,
-    floor_div,
-    mul,
     narrow,
     peak,
-    running,
-    stack,
-    total,
+    sum_of,
+    summed,
 )
 
 Column = tuple[Rows, Rows, Rows, Whole]  # row, account, source, quanta
@@ -93,18 +90,17 @@ class Postings:
             sums.setdefault(self.accounts[account], {})[key] = int(result[at])
         return sums
 
-    def split(self, t_ms: int) -> "tuple[Postings, Postings]":
-        """What ends at one of its edges or before, and the rest. Of a page without stores; how many
-        intervals each has is not known."""
+    def split(self, t_ms: int, intervals: int) -> "tuple[Postings, Postings]":
+        """What ends at one of its edges or before, in so many intervals, and the rest. Without
+        stores: all that entered was posted."""
         at = int(self.starts.searchsorted(t_ms, "left"))
         rest = self._rows(slice(at, None))
-        inflow = [0] * len(self.sources)  # of the rest: all that entered was posted
-        for source, quanta in zip(rest.source.tolist(), rest.quanta.tolist(), strict=True):
-            inflow[source] += quanta
+        numbers = range(len(self.sources))
+        inflow = tuple(sum_of(rest.quanta[rest.source == number]) for number in numbers)
         before = tuple(a - b for a, b in zip(self.inflow, inflow, strict=True))
         return (
-            replace(self._rows(slice(at)), inflow=before),
-            replace(rest, inflow=tuple(inflow)),
+            replace(self._rows(slice(at)), inflow=before, intervals=intervals),
+            replace(rest, inflow=inflow, intervals=self.intervals - intervals),
         )
 
     def _rows(self, rows: slice) -> "Postings":
@@ -116,13 +112,7 @@ class Postings:
             source=self.source[rows],
             quanta=self.quanta[rows],
             gapped=self.gapped[rows],
-            intervals=0,
         )
-
-    def negative(self) -> "Postings":
-        """What takes it back."""
-        inflow, opening = (tuple(-q for q in own) for own in (self.inflow, self.opening))
-        return replace(self, quanta=-self.quanta, inflow=inflow, opening=opening)
 
 
 def network_of(model: SiteModel) -> Network:
@@ -133,41 +123,37 @@ def network_of(model: SiteModel) -> Network:
         for name, place in places.items()
     }
     groups = tuple(tuple(places[name] for name in group) for group in components(feeds))
-    return Network(model, groups, known_links(model))
+    starts = [meter.start for meter in model.meters]
+    entering = {
+        source: np.array([at for at, start in enumerate(starts) if start == source], dtype=np.int64)
+        for source in (*model.sources, *model.stores)
+    }
+    return Network(model, groups, known_links(model), entering)
 
 
 def post(
     network: Network, nodes: Nodes, readings: Readings, edges: Rows, stocks: Stocks
 ) -> Postings:
     """The postings of the intervals between neighbouring edges; `stocks`: at the first of them."""
-    model = network.model
+    model, rows = network.model, edges.size - 1
     begins, ends = edges[:-1], edges[1:]
     flows = flows_between(edges, model.meters, readings, model.max_gap_ms)
-    quanta_of = {meter: flow.quanta for meter, flow in flows.items()}
-    traced = trace(network, quanta_of, begins.size)
-    accounts = receivers(model, traced, nodes, begins, ends)
-    gaps = gaps_of(model, flows, nodes, begins, ends)
-    inflow = {
-        source: total([quanta_of[m.id] for m in model.meters if m.start == source], begins)
-        for source in model.sources
-    }
-    stored = store(model, stocks, accounts, quanta_of, inflow, begins.size)
+    traced = trace(network, flows.quanta, rows)
+    bundles, arrived = at_tips(network, traced, nodes, begins)
+    accounts = receivers(model, traced.residuals, traced.arrived | arrived, nodes, begins, ends)
+    gaps = gaps_of(model, flows.gapped, nodes, begins, ends)
+    inflow = {s: summed(flows.quanta.whole[network.entering[s]]) for s in model.sources}
+    stored = store(model, stocks, accounts, flows.quanta, inflow, rows)
     sources = tuple(sorted({*inflow, *stored.sources()}))
-    names = tuple(sorted({*stored.accounts, *stored.opening}))
-    columns: list[Column] = []
-    for at, source in enumerate(sources):
-        contents = [stored.accounts.get(name, []) for name in names]
-        given = [stored.given.get((name, source)) for name in names]
-        columns += _floors(at, source, contents, given, begins.size)
-        columns += _opened(at, source, names, stored)
+    for name, contents in stored.accounts.items():
+        bundles += [network.lines.alone(name, content) for content in contents]
+    names, columns = _columns(network.lines, sources, bundles, stored, rows)
     row, account, source_at, quanta = _joined(columns)
-    used = np.unique(account)
-    names, account = tuple(names[at] for at in used.tolist()), np.searchsorted(used, account)
     gapped = np.zeros(row.size, dtype=np.bool_)
-    for at, name in enumerate(names):
-        if name in gaps:
-            mine = account == at
-            gapped[mine] = gaps[name][row[mine]]
+    for name, flags in gaps.items():
+        if name in names:
+            mine = account == names.index(name)
+            gapped[mine] = flags[row[mine]]
     return Postings(
         begins[row],
         ends[row],
@@ -177,8 +163,8 @@ def post(
         gapped,
         names,
         sources,
-        int(begins.size),
-        tuple(sum(inflow[source].tolist()) if source in inflow else 0 for source in sources),
+        rows,
+        tuple(sum_of(inflow[source]) if source in inflow else 0 for source in sources),
         frozenset(traced.untraced),
         tuple(sum(own.get(source, 0) for own in stored.opening.values()) for source in sources),
         stocks,
@@ -187,53 +173,35 @@ def post(
     )
 
 
-def _floors(
-    at: int,
-    source: str,
-    accounts: list[list[Content]],
-    given: list[Whole | None],
-    rows: int,
-) -> list[Column]:
-    """One source's postings, an entry an account; `given`: what an account gave away again."""
-    divisors = common_whole([c.whole for own in accounts for c in own if source in c.parts], rows)
-    factors: dict[int, Whole | None] = {id(divisors): None}
-    parts: list[Whole] = []
-    ends: list[int] = []  # of each account's own parts
-    backs: dict[int, Whole] = {}
-    for account, (own, back) in enumerate(zip(accounts, given, strict=True)):
-        for content in own:
-            part = content.parts.get(source)
-            if part is None:
-                continue
-            if id(content.whole) not in factors:
-                factors[id(content.whole)] = floor_div(divisors, content.whole)
-            factor = factors[id(content.whole)]
-            parts.append(part if factor is None else mul(part, factor))
-        ends.append(len(parts))
-        if back is not None:
-            backs[account] = back
-    floors = floor_div(running(stack(parts, rows)), divisors)
-    quanta = floors if len(ends) == len(parts) else _at_ends(floors, ends)
-    steps = np.diff(quanta, axis=0, prepend=np.zeros((1, rows), dtype=np.int64))
-    for account, back in backs.items():
-        steps = steps if back.dtype != object else steps.astype(object)
-        steps[account] = add(steps[account], -back)
-    hit, who = np.nonzero(steps.T)
-    return [(hit, who, np.full_like(hit, at), steps[who, hit])]
+def _columns(
+    lines: Lines, sources: tuple[str, ...], bundles: list[Bundle], stored: Stored, rows: int
+) -> tuple[Accounts, list[Column]]:
+    """The accounts, and each source's postings, with what stores held at first and gave again."""
+    more = tuple(sorted({account for account, _ in stored.given} | stored.opening.keys()))
+    by_source = [[b for b in bundles if source in b.parts] for source in sources]
+    found = [lines.of(mine, more) for mine in by_source]
+    names, places = lines.joined(found)
+    columns: list[Column] = []
+    for at, (source, mine, line) in enumerate(zip(sources, by_source, found, strict=True)):
+        steps = quanta_along(line, source, mine, rows)
+        for (account, of), back in stored.given.items():
+            if of == source:
+                steps = steps if back.dtype != object else steps.astype(object)
+                row = line.names.index(account)
+                steps[row] = add(steps[row], -back)
+        hit, who = np.nonzero(steps.T)
+        columns.append((hit, places[at][who], np.full_like(hit, at), steps[who, hit]))
+        columns += _opened(at, source, names, stored)
+    return names, columns
 
 
-def _at_ends(floors: Whole, ends: list[int]) -> Whole:
-    """What the running floor is where each account's parts end; zero before the first part."""
-    zero: Whole = np.zeros((1, floors.shape[1]), dtype=np.int64)
-    return np.concatenate([zero, floors])[ends]
-
-
-def _opened(at: int, source: str, names: tuple[Account, ...], stored: Stored) -> list[Column]:
+def _opened(at: int, source: str, names: Accounts, stored: Stored) -> list[Column]:
     """What stores held of a source when they first appeared, in the first interval."""
+    none: Rows = np.zeros(1, dtype=np.int64)
     return [
-        (np.zeros(1, dtype=np.int64), np.array([account]), np.array([at]), column([quanta]))
-        for account, name in enumerate(names)
-        if (quanta := stored.opening.get(name, {}).get(source, 0))
+        (none, none + names.index(name), none + at, column([quanta]))
+        for name, own in stored.opening.items()
+        if (quanta := own.get(source, 0))
     ]
 
 

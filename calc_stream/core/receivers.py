@@ -6,36 +6,75 @@ import numpy as np
 
 from calc_stream.core.accounts import Account
 from calc_stream.core.content import Content, together
+from calc_stream.core.line import Bundle
+from calc_stream.core.outlets import Place
 from calc_stream.core.plant import SiteModel
-from calc_stream.core.registers import Flow
-from calc_stream.core.timeline import NodeTimeline, Share
-from calc_stream.core.tracing import Traced, of_store
-from calc_stream.core.whole import Flags, Rows, mul
+from calc_stream.core.timeline import Ends, NodeTimeline, Share
+from calc_stream.core.tracing import Network, Traced, of_store
+from calc_stream.core.whole import LIMIT, Flags, Rows, mul
 
 Nodes = Mapping[str, NodeTimeline]
 
 
+def at_tips(
+    network: Network, traced: Traced, nodes: Nodes, begins: Rows
+) -> tuple[list[Bundle], dict[str, list[Content]]]:
+    """What arrived at tips where one account gets it all, and what arrived at the other ones."""
+    bundles: list[Bundle] = []
+    arrived: dict[str, list[Content]] = {}
+    for place, parts, whole in traced.fans:
+        ends = _ends(network, place, nodes, int(begins[0]), int(begins[-1]))
+        mine = parts if ends.at is None else {s: part[ends.at] for s, part in parts.items()}
+        if ends.accounts:
+            bundles.append(Bundle(ends.accounts, mine, whole))
+        for at in ends.others:
+            content = Content({source: part[at] for source, part in parts.items()}, whole)
+            arrived[place.tips[at]] = [content]
+    return bundles, arrived
+
+
+def _ends(network: Network, place: Place, nodes: Nodes, first_ms: int, last_ms: int) -> Ends:
+    """As they were last, while that holds."""
+    known = network.ends.get(place.name)
+    if known is not None and known.holds(nodes, first_ms, last_ms):
+        return known
+    model, from_ms, until_ms = network.model, -LIMIT, LIMIT
+    found: dict[int, Account] = {}
+    for at, end in enumerate(place.tips):
+        if end in model.exports:
+            found[at] = Account(f"export:{end}")
+        elif model.nodes[end].overhead:
+            found[at] = Account(f"pool:{end}", end)
+        else:
+            account, since, until = nodes[end].alone(first_ms, last_ms)
+            from_ms, until_ms = max(from_ms, since), min(until_ms, until)
+            if account is not None:
+                found[at] = account
+    others = tuple(at for at in range(len(place.tips)) if at not in found)
+    mine = np.array(list(found), dtype=np.int64) if others else None
+    ends = Ends(nodes, from_ms, until_ms, tuple(found.values()), mine, others)
+    network.ends[place.name] = ends
+    return ends
+
+
 def receivers(
-    model: SiteModel, traced: Traced, nodes: Nodes, begins: Rows, ends: Rows
+    model: SiteModel,
+    residuals: Mapping[str, Content],
+    arrived: Mapping[str, list[Content]],
+    nodes: Nodes,
+    begins: Rows,
+    ends: Rows,
 ) -> dict[Account, list[Content]]:
-    """Exact contents by account."""
-    rows = begins.size
-    first_ms, last_ms = (int(begins[0]), int(begins[-1])) if rows else (0, 0)
-    accounts = {
-        Account(f"residual:{place}"): [content] for place, content in traced.residuals.items()
-    }
-    for end, contents in traced.arrived.items():
+    """Exact contents by account, of what arrived and what places kept."""
+    accounts = {Account(f"residual:{place}"): [content] for place, content in residuals.items()}
+    for end, contents in arrived.items():
         if end in model.exports:
             accounts[Account(f"export:{end}")] = contents
             continue
         if end in model.stores:
             accounts[Account(of_store(end))] = contents
             continue
-        content = together(contents, rows)
-        alone = None if model.nodes[end].overhead else nodes[end].alone(first_ms, last_ms)
-        if alone is not None:
-            accounts[alone] = [content]
-            continue
+        content = together(contents, begins.size)
         shares = shares_at(model, nodes, end, begins, ends)
         for share in shares:
             part = content
@@ -56,15 +95,17 @@ def shares_at(model: SiteModel, nodes: Nodes, node: str, begins: Rows, ends: Row
 
 
 def gaps_of(
-    model: SiteModel, flows: Mapping[str, Flow], nodes: Nodes, begins: Rows, ends: Rows
+    model: SiteModel, gapped: Flags | None, nodes: Nodes, begins: Rows, ends: Rows
 ) -> dict[Account, Flags]:
-    """Rows in which an account is fed by a meter inside a long reading gap."""
+    """Rows in which an account is fed by a meter inside a long reading gap. `gapped`: a row a meter."""
     gaps: dict[Account, Flags] = {}
-    for meter in model.meters:
-        flags = flows[meter.id].gapped
-        if flags is None or not flags.any() or meter.end not in nodes:
+    if gapped is None:
+        return gaps
+    for at in np.flatnonzero(gapped.any(axis=1)).tolist():
+        flags, end = gapped[at], model.meters[at].end
+        if end not in model.nodes:
             continue
-        for share in shares_at(model, nodes, meter.end, begins, ends):
+        for share in shares_at(model, nodes, end, begins, ends):
             here = flags & (share.weights != 0)
             gaps[share.account] = gaps.get(share.account, np.zeros_like(flags)) | here
     return gaps

@@ -17,6 +17,7 @@ from calc_stream.core.plant import Meter
 from calc_stream.core.series import Places, Rates, Readings, Totals
 from calc_stream.core.whole import (
     Flags,
+    Matrix,
     Rows,
     Whole,
     add,
@@ -44,11 +45,11 @@ class Flows(Mapping[str, Flow]):
     """The flow of each meter by id; `quanta` and `gapped` (None: not asked) of all, a row a meter."""
 
     def __init__(self, quanta: Whole, gapped: Flags | None, rows: Mapping[str, int]) -> None:
-        self.quanta, self.gapped, self._rows = quanta, gapped, rows
+        self.quanta, self.gapped, self._rows = Matrix(quanta, rows), gapped, rows
 
     def __getitem__(self, meter: str) -> Flow:
         row = self._rows[meter]
-        return Flow(self.quanta[row], None if self.gapped is None else self.gapped[row])
+        return Flow(self.quanta.whole[row], None if self.gapped is None else self.gapped[row])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)

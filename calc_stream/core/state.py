@@ -22,12 +22,12 @@ from calc_stream.core.edges import edges_within, rising, span_of, steady_cuts
 from calc_stream.core.event_records import merge_events
 from calc_stream.core.events import Event, Problem, in_force, misplaced, swaps_told
 from calc_stream.core.frontier import Waiting, frontier_of
-from calc_stream.core.ledger import Ledger, joined
+from calc_stream.core.ledger import Ledger
 from calc_stream.core.model import SiteModel, parse_model
-from calc_stream.core.pages import page_at, pages_within
+from calc_stream.core.pages import Pages, page_at, pages_within
 from calc_stream.core.periods import Marks, Periods
 from calc_stream.core.plant import Accepted
-from calc_stream.core.postings import Postings, network_of, post
+from calc_stream.core.postings import network_of, post
 from calc_stream.core.series import Readings, Span, united
 from calc_stream.core.state_bytes import Stored, pack, unpack
 from calc_stream.core.stores import Stocks
@@ -54,7 +54,7 @@ class SiteState:
         self.accepted: Accepted = {}
         self.events: dict[str, Event] = {}
         self.readings = Readings()
-        self.pages: dict[int, Postings] = {}
+        self.pages = Pages()
         self.batches: dict[str, Batch] = {}
         self.lots: dict[str, Lot] = {}
         self.nodes: dict[str, NodeTimeline] = {}
@@ -160,7 +160,7 @@ class SiteState:
 
     def stocks(self) -> Stocks:
         """What is in the stores where the postings end."""
-        return self.pages[max(self.pages)].ended if self.pages else {}
+        return self.pages.ended(max(self.pages)) if self.pages else {}
 
     def nodes_at(self, t_ms: int) -> dict[str, Stretch]:
         """State and active batches of every node just after `t_ms`."""
@@ -176,7 +176,7 @@ class SiteState:
         reigns = self.versions.reigns if self.versions else ()
         models = tuple(reign.model.text for reign in reigns)
         told = (self.offset, self.silent, self.marks, self.events, self.readings)
-        return pack(Stored(models, *told, self.pages, self.held_ms, self.accepted))
+        return pack(Stored(models, *told, dict(self.pages), self.held_ms, self.accepted))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "SiteState":
@@ -195,7 +195,7 @@ class SiteState:
             site._follow(periods)
             site._reach(periods)
             for page, postings in stored.pages.items():
-                site.pages[page] = postings
+                site.pages.put(page, page, postings)
                 site._totals.take(postings, periods, 1)
             site._totals.moved()
         return site
@@ -227,16 +227,17 @@ class SiteState:
 
         All sums are taken anew, for periods may have changed.
         """
-        old, kept = self.periods, self.pages
+        old = self.periods
         if old is not None:
-            for page in kept.values():
-                self._totals.take(page, old, -1)
-            kept = {t: p for t, p in kept.items() if _same_page(old.versions, versions, t)}
-        self.marks, self.pages = marks, kept
+            for part in self.pages.values():
+                self._totals.take(part, old, -1)
+            for page in [t for t in self.pages if not _same_page(old.versions, versions, t)]:
+                self.pages.cut(page, -LIMIT, 0)
+        self.marks = marks
         self._networks = {r.from_ms: network_of(r.model) for r in versions.reigns}
         self.periods = Periods(versions, marks)
-        for page in kept.values():
-            self._totals.take(page, self.periods, 1)
+        for part in self.pages.values():
+            self._totals.take(part, self.periods, 1)
 
     def _follow(self, periods: Periods) -> list[Span]:
         """Events changed: new timelines; the spans in which a node gives to other accounts."""
@@ -314,34 +315,36 @@ class SiteState:
         if versions.stores and wanted:  # all pages behind may depend on these
             first = min(wanted)
             earlier = max((page for page in self.pages if page < first), default=None)
-            stocks = {} if earlier is None else self.pages[earlier].ended
+            stocks = {} if earlier is None else self.pages.ended(earlier)
             ahead = sorted(wanted | {page for page in self.pages if page > first})
         else:
             ahead = sorted(wanted)
         for page in ahead:
-            old = self.pages.get(page)
-            if page not in wanted and old is not None and old.begun == stocks:
-                stocks = old.ended
+            if page not in wanted and self.pages.settled(page, stocks):
+                stocks = self.pages.ended(page)
                 continue
             edges = self._page_edges(versions, page)
+            at = 0 if edges is None else self._settled(page, edges, touched)
+            begin_ms = -LIMIT if edges is None or not at else int(edges[at])
+            for gone in self.pages.cut(page, begin_ms, at):
+                self._totals.take(gone, periods, -1)
             if edges is None:
-                if self.pages.pop(page, None) is not None and old is not None:
-                    self._totals.take(old, periods, -1)
                 continue
             network = self._networks[versions.reign_at(page).from_ms]
-            # What no change reaches stays; behind a store, or with flows nothing explains, all is new.
-            at = 0 if versions.stores or old is None or old.untraced else _settled(edges, touched)
-            kept, gone = old.split(int(edges[at])) if old is not None and at else (None, old)
             new = post(network, self.nodes, self.readings, edges[at:], stocks)
-            stocks = new.ended
-            if gone is not None:
-                self._totals.take(gone, periods, -1)
             self._totals.take(new, periods, 1)
-            if kept is not None:
-                new = joined([replace(kept, intervals=at), new], new.sources)
-            self.pages[page] = new
+            self.pages.put(page, int(edges[at]), new)
+            stocks = new.ended
             spans.append((int(edges[at]), int(edges[-1])))
         return Changes(tuple(spans), (self._totals.moved(),), self.frontier_ms)
+
+    def _settled(self, page: int, edges: Rows, touched: list[Span]) -> int:
+        """The number of the edge of a page up to which no change reaches; behind a store, or with flows
+        nothing explains, all is new."""
+        if page not in self.pages or self._known().versions.stores or self.pages.untraced(page):
+            return 0
+        reaching = [first for first, last in touched if last >= edges[0] and first <= edges[-1]]
+        return max(int(edges.searchsorted(min(reaching, default=edges[-1]), "left")) - 1, 0)
 
     def _pages_in(self, versions: Versions, touched: Iterable[Span]) -> set[int]:
         """Pages that exist or may exist in the touched spans."""
@@ -392,12 +395,6 @@ def _united(spans: list[Span]) -> list[Span]:
     """The same time in as few spans, in order."""
     ends = np.array(spans, dtype=np.int64).reshape(-1, 2)
     return united(ends[:, 0], ends[:, 1])
-
-
-def _settled(edges: Rows, touched: list[Span]) -> int:
-    """The number of the last edge of a page that lies before anything touched in it."""
-    reaching = [first for first, last in touched if last >= edges[0] and first <= edges[-1]]
-    return max(int(edges.searchsorted(min(reaching, default=edges[-1]), "left")) - 1, 0)
 
 
 def _ordered(a: int, b: int) -> Span:

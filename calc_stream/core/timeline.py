@@ -59,6 +59,23 @@ class Share:
     whole: Whole
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Who gets all that arrives at the tips of a place in intervals that begin from `from_ms` up to
+    `until_ms`: the `accounts` of the tips in `at` (None: of all); at `others` it is not one account."""
+
+    nodes: object
+    from_ms: int
+    until_ms: int
+    accounts: tuple[Account, ...]
+    at: Rows | None
+    others: tuple[int, ...]
+
+    def holds(self, nodes: object, first_ms: int, last_ms: int) -> bool:
+        """Whether it is so of these timelines, for intervals that begin then."""
+        return self.nodes is nodes and self.from_ms <= first_ms and last_ms < self.until_ms
+
+
 @dataclass(slots=True)
 class NodeTimeline:
     """The stretches of one node; the first reaches back for ever."""
@@ -86,14 +103,18 @@ class NodeTimeline:
             if stretch is not None:
                 yield stretch, until - max(stretch.from_ms, first_ms)
 
-    def alone(self, first_ms: int, last_ms: int) -> Account | None:
+    def alone(self, first_ms: int, last_ms: int) -> tuple[Account | None, int, int]:
         """The account that gets all that arrives in intervals that begin from `first_ms` to `last_ms`,
-        where no batch and no campaign gets anything."""
+        if that is one, and from when up to when it is so."""
         lo = bisect_right(self._starts, first_ms)
         stretch = self.stretches[lo - 1]
-        if stretch.gets or bisect_right(self._starts, last_ms, lo) != lo:
-            return None
-        return Account(f"pool:{self.node}", self.node, stretch.state)
+        until_ms = self._starts[lo] if lo < len(self._starts) else LIMIT
+        if until_ms <= last_ms:
+            return None, LIMIT, -LIMIT
+        if stretch.ready_ms is not None or len(stretch.gets) > 1:
+            return None, stretch.from_ms, until_ms
+        name = stretch.gets[0][0] if stretch.gets else f"pool:{self.node}"
+        return Account(name, self.node, stretch.state), stretch.from_ms, until_ms
 
     def shares(self, begins: Rows, ends: Rows) -> list[Share]:
         """Who gets what arrives in the intervals (in order of time), sorted by account."""
@@ -286,4 +307,12 @@ def _put(values: Whole, rows: slice, number: int) -> Whole:
     return values
 
 
-__all__ = ["NodeTimeline", "Share", "Stretch", "build_timeline", "changed_span", "timelines"]
+__all__ = [
+    "Ends",
+    "NodeTimeline",
+    "Share",
+    "Stretch",
+    "build_timeline",
+    "changed_span",
+    "timelines",
+]

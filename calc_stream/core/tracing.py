@@ -7,23 +7,38 @@ What a store gives is traced as if the store were a source, `store:<name>`; what
 stock knows (`stores`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from calc_stream.core.content import Content, together
 from calc_stream.core.known import Edge, flows_of_links
+from calc_stream.core.line import Lines
 from calc_stream.core.loops import Stuck, solve_loop
 from calc_stream.core.outlets import Outlets, Place, outlets
 from calc_stream.core.plant import Link, Meter, SiteModel
-from calc_stream.core.whole import Whole, mul
+from calc_stream.core.timeline import Ends
+from calc_stream.core.whole import Matrix, Rows, Whole, mul
+
+
+class Fan(NamedTuple):
+    """What arrived at the tips of a place: a row of each part a tip, all over one denominator."""
+
+    place: Place
+    parts: dict[str, Whole]
+    whole: Whole
 
 
 @dataclass(slots=True)
 class Traced:
     """Where the content went in each interval, and meters whose flow nothing explains."""
 
-    arrived: dict[str, list[Content]] = field(default_factory=dict)  # by node, export or store
+    fans: list[Fan] = field(default_factory=list)
+    arrived: dict[str, list[Content]] = field(
+        default_factory=dict
+    )  # at other nodes, exports, stores
     residuals: dict[str, Content] = field(default_factory=dict)  # by bus or utility
     untraced: set[str] = field(default_factory=set)
 
@@ -32,25 +47,29 @@ class Traced:
 class Network:
     """The places in groups: each group after those that feed it; more than one place is a loop.
 
-    `known`: the links whose flow is known without a meter.
+    `known`: the links whose flow is known without a meter; `entering`: by source, its meters' places
+    among the model's; `ends`: who got what at tips, and `lines` of accounts, as they were last.
     """
 
     model: SiteModel
     groups: tuple[tuple[Place, ...], ...]
     known: tuple[Link, ...]
+    entering: Mapping[str, Rows]
+    ends: dict[str, Ends] = field(default_factory=dict, compare=False)
+    lines: Lines = field(default_factory=Lines, compare=False)
 
 
-def trace(network: Network, flows: dict[str, Whole], rows: int) -> Traced:
+def trace(network: Network, flows: Matrix, rows: int) -> Traced:
     """What arrived where. `flows`: quanta by meter id, one row an interval."""
     traced = Traced()
     inbox: dict[str, list[Content]] = {}
     ones = np.ones(rows, dtype=np.int64)
     model = network.model
-    for meter in model.meters:
-        if meter.start in model.sources or meter.start in model.stores:
-            source = meter.start if meter.start in model.sources else of_store(meter.start)
-            content = Content({source: flows[meter.id]}, ones)
-            inbox.setdefault(meter.end, []).append(content)
+    for start, meters in network.entering.items():
+        source = start if start in model.sources else of_store(start)
+        for at in meters.tolist():
+            content = Content({source: flows.whole[at]}, ones)
+            inbox.setdefault(model.meters[at].end, []).append(content)
     known = flows_of_links(model, network.known, flows, rows)
     for group in network.groups:
         ways = {place.name: outlets(place, flows, known, rows) for place in group}
@@ -76,7 +95,9 @@ def of_store(store: str) -> str:
 
 def is_loop(group: tuple[Place, ...]) -> bool:
     """Whether content can come back to a place of the group."""
-    return len(group) > 1 or any(edge.end == group[0].name for edge in group[0].outflows)
+    return len(group) > 1 or any(
+        group[0].outflows[at].end == group[0].name for at in group[0].others
+    )
 
 
 def _share_out(
@@ -90,14 +111,16 @@ def _share_out(
         traced.residuals[place.name] = unit.times(ways.stay)
     # A source at a time over all edges at once; each edge's content is a row of that.
     parts = {source: mul(part, ways.out) for source, part in unit.parts.items()}
-    rows = zip(*parts.values(), strict=True)
+    if place.tips:
+        mine = {s: part[place.fan] if place.others else part for s, part in parts.items()}
+        traced.fans.append(Fan(place, mine, unit.whole))
     return [
-        (edge.end, Content(dict(zip(parts, row, strict=True)), unit.whole))
-        for edge, row in zip(place.outflows, rows, strict=True)
+        (place.outflows[at].end, Content({s: part[at] for s, part in parts.items()}, unit.whole))
+        for at in place.others
     ]
 
 
-def _note_empty(traced: Traced, place: Place, flows: dict[str, Whole], ways: Outlets) -> None:
+def _note_empty(traced: Traced, place: Place, flows: Matrix, ways: Outlets) -> None:
     """Nothing flowed in, yet meters show an outflow."""
     if ways.untraced is None:
         return
@@ -107,7 +130,7 @@ def _note_empty(traced: Traced, place: Place, flows: dict[str, Whole], ways: Out
 
 
 def _note_stuck(
-    traced: Traced, group: tuple[Place, ...], flows: dict[str, Whole], stuck: list[Stuck]
+    traced: Traced, group: tuple[Place, ...], flows: Matrix, stuck: list[Stuck]
 ) -> None:
     """The meters of loops that could not be solved."""
     inner: list[Edge] = [edge for place in group for edge in place.outflows]

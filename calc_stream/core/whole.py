@@ -5,6 +5,7 @@ become object arrays of Python integers, so one piece of code serves the fast pa
 path, and both give the same numbers. No float takes part.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,22 @@ Rows = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 LIMIT = 1 << 62
+
+
+class Matrix(Mapping[str, Whole]):
+    """Columns by name, which are the rows of one matrix."""
+
+    def __init__(self, whole: Whole, rows: Mapping[str, int]) -> None:
+        self.whole, self._rows = whole, rows
+
+    def __getitem__(self, name: str) -> Whole:
+        return np.asarray(self.whole[self._rows[name]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 def peak(column: Whole) -> int:
@@ -84,6 +101,13 @@ def running(matrix: Whole) -> Whole:
 def total(parts: list[Whole], like: Whole) -> Whole:
     """The sum of columns; zeros shaped like `like` when there are none."""
     return summed(stack(parts, like.size)) if parts else np.zeros(like.shape, dtype=np.int64)
+
+
+def sum_of(column: Whole) -> int:
+    """The sum of a column's numbers."""
+    if column.dtype == object or peak(column) * column.size >= LIMIT:
+        return sum(column.tolist())
+    return int(np.add.reduce(column))
 
 
 def floor_div(a: Whole, b: Whole) -> Whole:

@@ -23,10 +23,10 @@ FAULTS = [
     Fault("a store begins anew on every page", "stores", "if name not in stocks}", "}"),
     Fault("a store begins empty", "stores", "Stock(Fraction(store.level), _content(dict(store.content)))", "Stock()"),
     Fault("stores mix into one", "stores", "others = [mul(content.parts[s], mix.whole) for s in stores[at + 1 :]]", "others = [content.parts[s] for s in stores[at + 1 :]]"),
-    Fault("what a store gave stays on it", "postings", "steps[account] = add(steps[account], -back)", "pass"),
+    Fault("what a store gave stays on it", "postings", "steps[row] = add(steps[row], -back)", "pass"),
     Fault("what a store held at first is nobody's", "postings", "columns += _opened(at, source, names, stored)", "pass"),
-    Fault("pages behind a changed one stay", "state", "old is not None and old.begun == stocks:", "old is not None:"),
-    Fault("a page begins with empty stores", "state", "stocks = {} if earlier is None else self.pages[earlier].ended", "stocks = {}"),
+    Fault("pages behind a changed one stay", "state", "page not in wanted and self.pages.settled(page, stocks):", "page not in wanted:"),
+    Fault("a page begins with empty stores", "state", "stocks = {} if earlier is None else self.pages.ended(earlier)", "stocks = {}"),
     Fault("a part alone begins with empty stores", "definition", "stocks = post(network, nodes, readings, before, stocks).ended", "pass"),
     # known flows, outlets, loops
     Fault("a transformer loses nothing", "known", "left = arrived.times(1 - (model.utilities[start].loss or Fraction(0)))", "left = arrived", True),
@@ -42,7 +42,7 @@ FAULTS = [
     Fault("a loop without an end is solved all the same", "linear", "if left[name].get(name, 0) <= 0:", "if left[name].get(name, 0) == 0:"),
     Fault("a stuck loop passes on", "loops", "out[:, rows] = 0", "pass"),
     # integers, registers, edges
-    Fault("accounts in the wrong order", "postings", "names = tuple(sorted({*stored.accounts, *stored.opening}))", "names = tuple(sorted({*stored.accounts, *stored.opening}, reverse=True))", True),
+    Fault("accounts in the wrong order", "line", "names = tuple(sorted({*every, *more}))", "names = tuple(sorted({*every, *more}, reverse=True))", True),
     Fault("an edge counts by the later reading", "registers", 'low[row], high[row] = totals[before], totals[at]', 'low[row], high[row] = totals[at], totals[at]'),
     Fault("swaps cut nothing", "edges", "cuts += (swap.t_ms for meter in mine for swap in readings.swaps[meter])", "pass"),
     Fault("readings' ends cut nothing", "edges", "firsts[firsts < LIMIT]", "firsts[:0]"),
