@@ -33,7 +33,7 @@ class WrongMeter(BadData):
 @dataclass(frozen=True)
 class Wanted:
     """What is wanted of one meter: `address` is the driver's `Address`, `ct` and `pt` the ratios of
-    the transformers before it, for registers on the secondary side."""
+    the transformers before it, for registers on the secondary side; `model`: its profile's name."""
 
     name: str
     profile: Profile
@@ -41,6 +41,7 @@ class Wanted:
     quantities: tuple[str, ...]
     ct: Fraction = Fraction(1)
     pt: Fraction = Fraction(1)
+    model: str = ""
 
 
 @dataclass(frozen=True)

@@ -265,7 +265,8 @@ def _metered(
     if len(told.list) > before:
         raise told.list.pop()
     flow = Fraction(meter.rated_flow_per_h) if meter.rated_flow_per_h else None
-    wanted = Wanted(name, profile, address, asked, Fraction(meter.ct), Fraction(meter.pt))
+    ratios = Fraction(meter.ct), Fraction(meter.pt)
+    wanted = Wanted(name, profile, address, asked, *ratios, meter.profile)
     for quantity in asked:
         if (
             -scaling(quantity, profile.meanings[quantity], wanted.ct, wanted.pt).exponent

@@ -43,7 +43,7 @@ class Polled(NamedTuple):
 
 class Device:
     """The meter `name` behind `meter`. `bounds`: what its registers can honestly do; `memory`: what
-    it remembered last time; `origins`: see `edge_agent/origins.py`."""
+    it remembered last time; `origins`: see `edge_agent/origins.py`; `profile`: the name of its own."""
 
     def __init__(
         self,
@@ -53,11 +53,13 @@ class Device:
         bounds: Mapping[str, counters.Register],
         memory: Memory = _BLANK,
         origins: Mapping[str, str] = {},
+        profile: str = "",
     ) -> None:
         self.name, self.meter = name, meter
         self._remembers = meter if isinstance(meter, Remembers) else None
         self._now_ms = now_ms
         self._bounds = bounds
+        self._profile = {"profile": profile} if profile else {}
         self._memory = _read_anew(memory, origins)
         self._identified_ms: int | None = None
         self._answered_ms: int | None = None
@@ -175,14 +177,17 @@ class Device:
         return found
 
     def _recognise(self, memory: Memory, found: dict[str, str]) -> tuple[Memory, list[MeterEvent]]:
-        """An `identity` event if the meter is new or another; then its counters were exchanged."""
-        known = memory.identity
-        if all(known.get(key) == text for key, text in found.items()):
-            return _with(memory, counters.confirmed(memory.seen) if found else memory.seen), []
+        """An `identity` event if the meter is new or another; then its counters were exchanged. So
+        it is told by which profile it is read, which is no word of the meter's own."""
+        known, told = memory.identity, {**found, **self._profile}
+        if found and all(known.get(key) == text for key, text in found.items()):
+            memory = _with(memory, counters.confirmed(memory.seen))
+        if all(known.get(key) == text for key, text in told.items()):
+            return memory, []
         exchanged = any(known.get(key, text) != text for key, text in found.items())
         memory = _with(memory, counters.replaced(memory.seen)) if exchanged else memory
-        identity = found if exchanged else {**known, **found}
-        event = MeterEvent(self.name, self._now_ms(), "identity", found)
+        identity = told if exchanged else {**known, **told}
+        event = MeterEvent(self.name, self._now_ms(), "identity", told)
         return msgspec.structs.replace(memory, identity=identity), [event]
 
 

@@ -152,9 +152,9 @@ class Rounds:
         self._meters[name] = metered
         if was is None or (was.wanted, was.bounds) != (metered.wanted, metered.bounds):
             meter, memory = bus.meter(metered.wanted), self._hears.memory(name)
-            self.devices[name] = Device(
-                name, meter, self._now_ms, metered.bounds, memory, origins(metered.wanted)
-            )
+            wanted = metered.wanted
+            known = (metered.bounds, memory, origins(wanted), wanted.model)
+            self.devices[name] = Device(name, meter, self._now_ms, *known)
         if name in self.slots:
             self.slots[name].retime(metered.interval_ms, self._boundary_ms, now_ms)
         else:

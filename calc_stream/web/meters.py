@@ -27,11 +27,12 @@ _MOST_SLOTS = 31 * 96
 class MeterKnown(MeterNow, frozen=True, kw_only=True, rename={"from_": "from", "class_": "class"}):
     """With what the model tells of it, and its gateway of its make; None where nobody told.
 
-    `typical_s`: what usually lies between two of its answers; `reset_events`: resets that nobody has
+    `profile`: by which its gateway reads it; `typical_s`: what usually lies between two of its answers; `reset_events`: resets that nobody has
     confirmed by a swap event.
     """
 
     gateway: str | None = None
+    profile: str | None = None
     model: str | None = None
     serial: str | None = None
     class_: str | None = None
@@ -69,6 +70,7 @@ _METER = MeterKnown(
     power_w=41_200,
     quality="good",
     gateway="gw-1",
+    profile="eastron_sdm630",
     class_="1",
     certificate_due="2027-03-01",
     due_days=95,
@@ -115,6 +117,7 @@ def _known(site: Site, behind: Behind, now_ms: int) -> list[MeterKnown]:
             MeterKnown(
                 **msgspec.structs.asdict(now),
                 gateway=seen.gateway if seen else None,
+                profile=_told(site, now.meter, "profile"),
                 model=_told(site, now.meter, "model"),
                 serial=_told(site, now.meter, "serial"),
                 class_=_text(facts[now.meter].get("class")),

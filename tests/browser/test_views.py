@@ -104,6 +104,7 @@ def test_registers_stand_in_their_own_units(open_page, demo: System, locale: str
     shown = gas.locator("td").nth(3).locator("data")
     assert 0 < Decimal(shown.get_attribute("value") or "0") <= Decimal(told["register"])
     expect(gas).to_contain_text("gas → gas-main")
+    expect(gas).to_contain_text(told["profile"])
     page.get_by_role("searchbox").fill("compressor")
     expect(page.locator("#meters tr")).to_have_count(3)
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.unit.calc_stream_live.door import Door, door
 from tests.unit.calc_stream_live.plant import MODEL, SITE, T0
+from wire.messages import MeterEvent
 
 
 @pytest.fixture(scope="module")
@@ -186,12 +187,19 @@ def test_meters_say_what_the_model_and_their_gateway_know(tmp_path: Path) -> Non
     with door(tmp_path) as made:
         made.plant.model(MODEL.replace('id = "m"', facts))
         made.plant.read(*((at, 1000 + at) for at in range(0, 900, 5)), (1800, 2800))
+        said = {"serial": "7", "profile": "eastron_sdm630"}
+        made.plant.segment([], [MeterEvent("m", T0, "identity", said)])
         made.take()
         made.clock[0] = T0 + 1_800_000
         meters = got(made.client(), "/v1/meters")["meters"]
         first, second = meters
         assert (first["class"], first["certificate"], first["due_days"]) == ("1", "C-1", 10)
         assert (first["gateway"], first["typical_s"], second["class"]) == ("gw-1", "5", None)
+        assert (first["profile"], first["serial"], second["profile"]) == (
+            "eastron_sdm630",
+            "7",
+            None,
+        )
         assert (first["from"], first["to"], first["register"]) == ("grid", "main", "2.800000")
         asked = f"/v1/meters/completeness?from_ms={T0 - 900_000}&to_ms={T0 + 1_800_000}"
         shares = got(made.client(), asked)

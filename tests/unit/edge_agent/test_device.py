@@ -53,12 +53,17 @@ def em24(export: bool) -> Registers:
 
 
 def device(
-    bus: Registers, profile: str, *quantities: str, memory: Memory = BLANK, unit: int = 1
+    bus: Registers,
+    profile: str,
+    *quantities: str,
+    memory: Memory = BLANK,
+    unit: int = 1,
+    told: str = "",
 ) -> Device:
     wanted = Wanted("m", profiles.load(profile), Address(unit_id=unit), quantities)
     meter = ModbusMeter(bus.read, wanted, lambda: bus.now_ms)
     limits = bounds(wanted, 48_000)
-    return Device("m", meter, lambda: bus.now_ms, limits, memory, origins(wanted))
+    return Device("m", meter, lambda: bus.now_ms, limits, memory, origins(wanted), told)
 
 
 async def test_each_request_is_a_sample_at_the_time_of_its_own_answer() -> None:
@@ -324,6 +329,21 @@ async def test_another_model_than_the_profile_describes_is_refused() -> None:
     bus = Registers(words)
     with pytest.raises(WrongMeter, match="model reads '132'; the Eastron SDM120-Modbus says 32"):
         await device(bus, "eastron_sdm120", "voltage_l1").poll()
+
+
+async def test_by_which_profile_a_meter_is_read_is_told_and_another_is_no_other_meter() -> None:
+    bus = Registers(pair(*SERIAL, 0, 7) | pair(4, 72, 0x3F80, 0))
+    first = device(bus, "eastron_sdm630", "active_energy_import", told="eastron_sdm630")
+    (event,) = (await first.poll()).events
+    assert event.detail == {"serial": "7", "profile": "eastron_sdm630"}
+    again = device(
+        bus, "eastron_sdm630", "active_energy_import", memory=first.memory, told="eastron_sdm630"
+    )
+    assert (await again.poll()).events == []
+    other = device(bus, "eastron_sdm630", "active_energy_import", memory=again.memory, told="own")
+    polled = await other.poll()
+    assert [(e.event, e.detail["profile"]) for e in polled.events] == [("identity", "own")]
+    assert [s.quality for s in polled.samples] == ["good"]
 
 
 async def test_a_meter_without_identity_registers_is_read_all_the_same() -> None:

@@ -89,6 +89,7 @@ export interface Meter {
 /** A meter with what is known of it and does not move. */
 export interface MeterKnown extends Meter {
   gateway: string | null;
+  profile: string | null;
   model: string | null;
   serial: string | null;
   class: string | null;
