@@ -1,6 +1,6 @@
 """Columns of exact decimals as lines of text, without a Python object for each number.
 
-The lines lie below each other as rows of one byte matrix: what is the same in all of them is written
+A thousand lines of the same length lie behind each other. What is the same in all of them is written
 once, and digits are copied in, four at a time, out of a table of all ten thousand. A number shorter
 than others of its column leaves NULs; they are taken out at the end.
 """
@@ -19,21 +19,30 @@ Cell = bytes | Texts  # bytes: the same in every line
 # From here on the double nearest to a number may be its neighbour's, too: `scaled` says which it is.
 _INEXACT = 10**15
 _GROUP = 10_000
+_AT_ONCE = 1000  # lines; more do not stay in the processor's cache
 
 
 def woven(lines: int, cells: Sequence[Cell]) -> bytes:
     """The text of so many lines, each made of these cells."""
-    blank = [cell if isinstance(cell, bytes) else bytes(cell.itemsize) for cell in cells]
-    width, at = sum(map(len, blank)), 0
-    matrix = np.empty((lines, width), np.uint8)
-    matrix[:] = np.frombuffer(b"".join(blank), np.uint8)
+    blank = b"".join(cell if isinstance(cell, bytes) else bytes(cell.itemsize) for cell in cells)
+    width, most = len(blank), min(lines, _AT_ONCE)
+    text = bytearray(blank * most)
+    places, at = [], 0
     for cell in cells:
         if isinstance(cell, bytes):
             at += len(cell)
         else:
-            np.ndarray((lines,), cell.dtype, matrix.data, at, (width,))[:] = cell
+            place = np.ndarray((most,), cell.dtype, memoryview(text), at, (width,))
+            places.append((place, cell))
             at += cell.itemsize
-    return matrix.tobytes().replace(b"\0", b"")
+    parts = []
+    for begin in range(0, lines, most):
+        count = min(lines - begin, most)
+        for place, cell in places:
+            place[:count] = cell[begin : begin + count]
+        part = text[: count * width] if count < most else text
+        parts.append(part.replace(b"\0", b""))
+    return b"".join(parts)
 
 
 def decimals(mantissas: Ints, exponent: int) -> list[Cell]:
@@ -82,7 +91,7 @@ def _split(numbers: Ints, base: int) -> tuple[Ints, Ints]:
 def _padded(count: int, before: bytes = b"") -> Texts:
     """The numbers below `count`, a power of ten, with zeros at their front."""
     width = len(str(count - 1))
-    return np.array([before + b"%0*d" % (width, n) for n in range(count)])
+    return np.array([before + (b"%d" % n).rjust(width, b"0") for n in range(count)])
 
 
 @functools.cache

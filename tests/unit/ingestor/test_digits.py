@@ -56,3 +56,9 @@ def test_cells_of_several_columns_stand_in_their_lines() -> None:
     columns = [np.array(column, np.int64) for column in ([5, -12_345, 0], [7, 70_000, 123_456])]
     cells = [heads, b" x=", *decimals(columns[0], -1), b",y=", *decimals(columns[1], 0), b"\n"]
     assert woven(3, cells) == b"first x=0.5,y=7\nb x=-1234.5,y=70000\nthird x=0.0,y=123456\n"
+
+
+@pytest.mark.parametrize("lines", [999, 1000, 1001, 2500])
+def test_however_many_lines_there_are_each_has_its_own_number(lines: int) -> None:
+    column = [7 * n - 3000 for n in range(lines)]
+    assert text(column, -1) == [f"a={Decimal(number).scaleb(-1):f}" for number in column]
