@@ -103,7 +103,7 @@ class _DataSets:
             },
             "time": {
                 "common:referenceYear": int(day(process.end_ms - 1, process.timezone)[:4]),
-                "common:dataSetValidUntil": int(day(footprint.valid_until_ms, process.timezone)[:4]),
+                "common:dataSetValidUntil": int(day(footprint.valid_until_ms - 1, process.timezone)[:4]),
                 "common:timeRepresentativenessDescription": texts(said["time"]),
             },
             "geography": {"locationOfOperationSupplyOrProduction": {"@location": self._place}},

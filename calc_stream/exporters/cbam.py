@@ -76,8 +76,13 @@ def write(export: Export, settings: Settings) -> bytes:
 
 
 def _chosen(footprints: Iterable[Footprint], settings: Settings) -> list[Footprint]:
-    """One period of the method; none at all is an empty communication."""
-    found = [each for each in footprints if each.method == _METHOD]
+    """One period of the method."""
+    known = list(footprints)
+    found = [each for each in known if each.method == _METHOD]
+    if known and not found:
+        raise ConfigError(
+            'no footprint in force is by the method cbam; let a calculator publish with method = "cbam"'
+        )
     periods = sorted({each.period for each in found})
     if settings.period:
         found = [each for each in found if each.period == settings.period]

@@ -153,7 +153,7 @@ class _Package:
             "sources": [self._source(one) for one in process.factors],
         }
         if process.valid_until_ms is not None:
-            found["validUntil"] = day(process.valid_until_ms, process.timezone)
+            found["validUntil"] = day(process.valid_until_ms - 1, process.timezone)
         if self._owner:
             found |= {"dataSetOwner": self._owner, "dataGenerator": self._owner}
         return found

@@ -27,7 +27,7 @@ def test_format_lint_types_and_contracts():
 
 def test_lock_files_hold_hashes_and_no_host():
     locks = tracked("locks/*.txt")
-    assert len(locks) == 6
+    assert len(locks) == 7
     for lock in locks:
         text = lock.read_text()
         assert "://" not in text

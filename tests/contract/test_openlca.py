@@ -18,6 +18,7 @@ from calc_stream.footprints.footprint import Doubted
 from tests import peers
 from tests.contract.test_exporters import EXPORTS, FIRST, PUBLISHED, ROWS, SECOND
 from tests.unit.calc_stream_live import footprints_sample
+from tests.unit.calc_stream_live.days import Days, Office
 
 # All footprints in force, the second with purchased inputs.
 BOTH = replace(PUBLISHED, superseded=frozenset())
@@ -40,11 +41,17 @@ def process(export: Export, id_: str) -> Any:
 
 
 def test_brightway_imports_it_and_its_scores_are_our_figures(tmp_path: Path) -> None:
-    folders = unpacked(BOTH, tmp_path / "footprints"), unpacked(EXPORTS[0], tmp_path / "batches")
+    plant = Days(tmp_path)
+    plant.first_day()
+    real = replace(BOTH, rows=Office(plant).look())
+    folders = [
+        unpacked(export, tmp_path / str(at)) for at, export in enumerate((BOTH, real, EXPORTS[0]))
+    ]
     (tmp_path / "bw").mkdir()
     home = {"BRIGHTWAY2_DIR": str(tmp_path / "bw")}
-    footprints, batches = peers.told("brightway", *folders, environment=home)
-    for footprint in (FIRST, SECOND):
+    samples, published, batches = peers.told("brightway", *folders, environment=home)
+    footprints = {**samples, **published}
+    for footprint in (FIRST, SECOND, *real.footprints):
         ours = float(Fraction(footprint.kg_co2e) + Fraction(footprint.upstream_kg_co2e or "0"))
         score = footprints[footprint.id]
         assert math.isclose(score["exact"], ours, rel_tol=1e-9)
@@ -139,7 +146,7 @@ def test_documentation_says_boundary_period_sample_and_rules() -> None:
     assert "Gate to gate" in documentation["technologyDescription"]
     assert "2 batches, 210 piece" in documentation["samplingDescription"]
     assert FIRST.allocation in documentation["inventoryMethodDescription"]
-    assert (documentation["validFrom"], documentation["validUntil"]) == ("2026-09-30", "2027-10-31")
+    assert (documentation["validFrom"], documentation["validUntil"]) == ("2026-10-01", "2027-10-31")
     assert FIRST.evidence.basis in told["description"]
     assert len(documentation["sources"]) == len(FIRST.factors)
 
