@@ -121,27 +121,27 @@ def _line(each: Footprint, gone: bool) -> str:
 
 def _card(each: Footprint) -> Iterator[str]:
     yield _line(each, gone=False)
-    yield f"  {'published':12}{instant(each.published_ms)}"
-    yield f"  {'period':12}{instant(each.start_ms)} to {instant(each.end_ms)}, {each.timezone}"
-    yield f"  {'valid':12}{instant(each.valid_from_ms)} to {instant(each.valid_until_ms)}"
-    yield f"  {'batches':12}{len(each.batches)}, good {each.good} {each.unit}, scrap {each.scrap}"
-    yield f"  {'energy':12}{each.energy_kwh} kWh, {each.kwh_per_unit} kWh/{each.unit}"
+    yield f"  {'published':14}{instant(each.published_ms)}"
+    yield f"  {'period':14}{instant(each.start_ms)} to {instant(each.end_ms)}, {each.timezone}"
+    yield f"  {'valid':14}{instant(each.valid_from_ms)} to {instant(each.valid_until_ms)}"
+    yield f"  {'batches':14}{len(each.batches)}, good {each.good} {each.unit}, scrap {each.scrap}"
+    yield f"  {'energy':14}{each.energy_kwh} kWh, {each.kwh_per_unit} kWh/{each.unit}"
     for column, kg in each.columns.items():
-        yield f"  {column:12}{kg} kg"
+        yield f"  {column:14}{kg} kg"
     for stage, kg in each.stages.items():
-        yield f"  {stage:12}{kg} kg" if kg != "0" else f"  {stage:12}0"
+        yield f"  {stage:14}{kg} kg" if kg != "0" else f"  {stage:14}0"
     for factor in each.factors:
-        yield f"  {'factor':12}{factor.id} {factor.value} {factor.unit} ({factor.status}): {factor.kg} kg"
+        yield f"  {'factor':14}{factor.id} {factor.value} {factor.unit} ({factor.status}): {factor.kg} kg"
     for bought in each.upstream:
-        yield f"  {'bought':12}{bought.amount} {bought.unit} {bought.name}: {bought.kg_co2e} kg"
+        yield f"  {'bought':14}{bought.amount} {bought.unit} {bought.name}: {bought.kg_co2e} kg"
     if each.upstream_kg_co2e is not None:
-        yield f"  {'upstream':12}{each.upstream_kg_co2e} kg"
-    yield f"  {'spread':12}{each.spread.least} to {each.spread.most}, sd {each.spread.sd or '-'}"
+        yield f"  {'upstream':14}{each.upstream_kg_co2e} kg"
+    yield f"  {'spread':14}{each.spread.least} to {each.spread.most}, sd {each.spread.sd or '-'}"
     unknown = ", ".join(each.u95.unknown_meters)
-    yield f"  {'U95':12}{each.u95.kg_co2e or 'not known'}" + (
+    yield f"  {'U95':14}{each.u95.kg_co2e or 'not known'}" + (
         f"; of no class: {unknown}" if unknown else ""
     )
-    yield f"  {'primary':12}{each.primary_data_share}; metered {each.measured_activity_share}"
-    yield f"  {'allocation':12}{each.allocation}"
+    yield f"  {'primary':14}{each.primary_data_share}; metered {each.measured_activity_share}"
+    yield f"  {'allocation':14}{each.allocation}"
     if each.supersedes:
-        yield f"  {'supersedes':12}{', '.join(each.supersedes)}"
+        yield f"  {'supersedes':14}{', '.join(each.supersedes)}"

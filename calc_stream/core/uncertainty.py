@@ -84,32 +84,65 @@ def bias_of(meter: Meter) -> Bias | None:
     return Bias(meter.id, u, ", ".join(f"{key} {facts[key]}" for key in limits))
 
 
+class Tally:
+    """Adds up what parts of a time leave open, in order: a month need not be in memory at once."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+        self._value = 0.0
+        self._whole: dict[str, float] = {}  # J by meter
+        self._known: dict[str, float] = {}  # J u
+        self._unknown: dict[
+            str, float
+        ] = {}  # J of the parts in which nothing is known of the meter
+        self._gaps: dict[str, _Gaps] = {}
+        self._until_ms = 0
+
+    def add(self, found: Sensitivity, biases: Mapping[str, Bias]) -> None:
+        """The next part, by the biases that hold in it."""
+        if found.edges.size < 2:
+            return
+        first = int(found.edges[0])
+        slopes = {slope.meter.id: slope for slope in found.slopes()}
+        for name, gaps in self._gaps.items():
+            if first != self._until_ms or name not in slopes:
+                gaps.end(self._until_ms)
+        for name, slope in slopes.items():
+            by_bias = float(np.add.reduce(slope.slope * slope.flow))
+            self._whole[name] = self._whole.get(name, 0.0) + by_bias
+            bias = biases.get(name)
+            to, weight = (self._unknown, 1.0) if bias is None else (self._known, bias.u)
+            to[name] = to.get(name, 0.0) + by_bias * weight
+            gaps = self._gaps.setdefault(name, _Gaps(self._readings.totals(name)))
+            gaps.go_on(slope, found.edges)
+        self._value += found.value()
+        self._until_ms = int(found.edges[-1])
+
+    def result(self, factors: float = 0.0) -> Uncertainty:
+        """`factors`: standard uncertainty that comes with emission factors, in the figure's unit."""
+        for gaps in self._gaps.values():
+            gaps.end(self._until_ms)
+        squares = math.fsum(gaps.squares for gaps in self._gaps.values())
+        # What cancels leaves only the floats' own errors.
+        least = _ROUNDING * abs(self._value)
+        counts = [name for name, by_bias in self._whole.items() if abs(by_bias) > least]
+        return Uncertainty(
+            self._value,
+            {name: self._known[name] for name in counts if name in self._known},
+            math.sqrt(squares) / math.sqrt(3),
+            math.fsum(gaps.total for gaps in self._gaps.values()),
+            factors,
+            tuple(name for name, by_bias in self._unknown.items() if abs(by_bias) > least),
+        )
+
+
 def uncertainty_of(
     found: Sensitivity, biases: Mapping[str, Bias], readings: Readings, factors: float = 0.0
 ) -> Uncertainty:
-    """`factors`: standard uncertainty that comes with emission factors, in the figure's unit."""
-    by_meter: dict[str, float] = {}
-    unknown: list[str] = []
-    gaps: list[float] = []
-    value = found.value()
-    for slope in found.slopes():
-        by_bias = float(np.add.reduce(slope.slope * slope.flow))
-        bias = biases.get(slope.meter.id)
-        gaps += _split(slope, readings.totals(slope.meter.id), found.edges)
-        if abs(by_bias) <= _ROUNDING * abs(value):
-            continue  # it cancels: what is left are the floats' own errors
-        if bias is None:
-            unknown.append(slope.meter.id)
-        else:
-            by_meter[slope.meter.id] = by_bias * bias.u
-    return Uncertainty(
-        value,
-        by_meter,
-        _root_of_squares(gaps) / math.sqrt(3),
-        sum(gaps),
-        factors,
-        tuple(unknown),
-    )
+    """Of one part alone."""
+    tally = Tally(readings)
+    tally.add(found, biases)
+    return tally.result(factors)
 
 
 def covariance(one: Uncertainty, other: Uncertainty) -> float:
@@ -135,6 +168,11 @@ def residual_of(
 def traceable_share(found: Sensitivity, model: SiteModel) -> float | None:
     """The part of the measure that passed only meters whose certificate was valid then."""
     whole = found.value()
+    return traceable(found, model) / whole if whole else None
+
+
+def traceable(found: Sensitivity, model: SiteModel) -> float:
+    """So much of the measure."""
     ends = found.edges[1:]
     valid = {
         meter.id: (ends <= due).astype(np.float64)
@@ -142,8 +180,7 @@ def traceable_share(found: Sensitivity, model: SiteModel) -> float | None:
         if (due := certified_until(meter)) is not None
     }
     none: Floats = np.zeros(ends.size)
-    through = {meter.id: valid.get(meter.id, none) for meter in model.meters}
-    return found.value(through) / whole if whole else None
+    return found.value({meter.id: valid.get(meter.id, none) for meter in model.meters})
 
 
 def certified_until(meter: Meter) -> int | None:
@@ -174,34 +211,69 @@ def _positive(value: object) -> bool:
     return number is not None and float(number[1]) > 0
 
 
-def _split(slope: Slope, series: Totals, edges: Rows) -> list[float]:
-    """For each reading gap, what the edges inside it could move of the measure at most.
+@dataclass
+class _Gaps:
+    """For each reading gap of a meter, what the edges inside it could move of the measure at most.
 
     Where exactly the meter stood at such an edge is not known: between nothing and all of the gap's
     energy before it, and no more than its rated power allows. Moving a quantum over an edge moves the
-    measure by the difference of the slopes on both sides.
+    measure by the difference of the slopes on both sides. `total` and `squares`: over all gaps.
     """
-    times = series.times
-    if times.size < 2 or edges.size < 2:
-        return []
-    at = np.searchsorted(times, edges, "right") - 1
-    inside = (at >= 0) & (at < times.size - 1)
-    inside[inside] = times[at[inside]] != edges[inside]
-    steps = np.diff(np.concatenate([[0.0], slope.slope, [0.0]]))
-    inside &= steps != 0
-    if not inside.any():
-        return []
-    gap, step, t_ms = at[inside], np.abs(steps[inside]), edges[inside]
-    rate = float(slope.meter.scale) * 10.0**series.exponent
-    rise = (series.totals[gap + 1] - series.totals[gap]).astype(np.float64) * rate
-    before = (t_ms - times[gap]).astype(np.float64)
-    after = (times[gap + 1] - t_ms).astype(np.float64)
-    most = _most_quanta_per_ms(slope.meter, slope.carrier)
-    high = np.minimum(rise, most * before)
-    low = np.maximum(0.0, rise - most * after)
-    there = rise * before / (before + after)
-    moved = step * np.maximum(np.maximum(high - there, there - low), 0.0)
-    return [float(np.add.reduce(moved[gap == one])) for one in np.unique(gap).tolist()]
+
+    series: Totals
+    total: float = 0.0
+    squares: float = 0.0
+    _last: Slope | None = None
+    _gap: int = -1  # that may go on in the next part
+    _moved: float = 0.0
+
+    def go_on(self, slope: Slope, edges: Rows) -> None:
+        """Up to, not with, the last edge: what comes after it is not known yet."""
+        before = self._last.slope[-1] if self._last is not None else 0.0
+        self._take(slope, edges[:-1], np.diff(np.concatenate([[before], slope.slope])))
+        self._last = slope
+
+    def end(self, t_ms: int) -> None:
+        """Nothing counts after this edge."""
+        if self._last is not None:
+            edge = np.array([t_ms], dtype=np.int64)
+            self._take(self._last, edge, -self._last.slope[-1:])
+        self._note(-1, 0.0)
+        self._last = None
+
+    def _take(self, slope: Slope, edges: Rows, steps: Floats) -> None:
+        times = self.series.times
+        if times.size < 2:
+            return
+        at = np.searchsorted(times, edges, "right") - 1
+        inside = (at >= 0) & (at < times.size - 1) & (steps != 0)
+        inside[inside] = times[at[inside]] != edges[inside]
+        if not inside.any():
+            return
+        moved = self._most(slope, at[inside], np.abs(steps[inside]), edges[inside])
+        found, starts = np.unique(at[inside], return_index=True)
+        for gap, most in zip(found.tolist(), np.add.reduceat(moved, starts).tolist(), strict=True):
+            self._note(gap, most)
+
+    def _most(self, slope: Slope, gap: Rows, step: Floats, t_ms: Rows) -> Floats:
+        times, totals = self.series.times, self.series.totals
+        rate = float(slope.meter.scale) * 10.0**self.series.exponent
+        rise = (totals[gap + 1] - totals[gap]).astype(np.float64) * rate
+        before = (t_ms - times[gap]).astype(np.float64)
+        after = (times[gap + 1] - t_ms).astype(np.float64)
+        most = _most_quanta_per_ms(slope.meter, slope.carrier)
+        high = np.minimum(rise, most * before)
+        low = np.maximum(0.0, rise - most * after)
+        there = rise * before / (before + after)
+        moved: Floats = step * np.maximum(np.maximum(high - there, there - low), 0.0)
+        return moved
+
+    def _note(self, gap: int, moved: float) -> None:
+        if gap != self._gap:
+            self.total += self._moved
+            self.squares += self._moved * self._moved
+            self._gap, self._moved = gap, 0.0
+        self._moved += moved
 
 
 def _most_quanta_per_ms(meter: Meter, carrier: Carrier) -> float:

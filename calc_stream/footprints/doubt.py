@@ -14,7 +14,7 @@ from calc_stream.core.events import in_force
 from calc_stream.core.receivers import Nodes
 from calc_stream.core.series import Span
 from calc_stream.core.whole import LIMIT
-from calc_stream.evidence.budget import Budget, accounts_of, budget_of, grounds
+from calc_stream.evidence.budget import Budget, accounts_of, budget_of, grounds_over
 from calc_stream.evidence.pooled import pooled
 from calc_stream.factors import Rates
 from calc_stream.ledger.rows import BatchRow
@@ -41,7 +41,7 @@ class Known(Protocol):
 
 def joint_budget(state: Known, rows: Sequence[BatchRow], rates: Rates) -> Budget | None:
     """Of the batches together, not for one unit. None where it cannot be told yet: with a part of pools
-    that are spread by energy, and over several versions of the model."""
+    that are spread by energy, and of stores over several versions of the model."""
     if state.periods is None or state.posted is None:
         return None
     counts = accounts_of(state.batches, *(row.batch for row in rows))
@@ -57,10 +57,10 @@ def joint_budget(state: Known, rows: Sequence[BatchRow], rates: Rates) -> Budget
         min(max(span[1], windows[1]), state.posted[1]),
     )
     standing, _ = in_force(state.events.values())
-    ground = grounds(state.periods, standing, state.nodes, state.batches, state.readings, whole)
-    if ground is None:
+    parts = grounds_over(state.periods, standing, state.nodes, state.batches, state.readings, whole)
+    if len(parts) > 1 and any(part.model.stores for part in parts):
         return None
-    found = budget_of(ground, counts, rates, rates.mass(_quanta(state, rows)), its)
+    found = budget_of(parts, counts, rates, rates.mass(_quanta(state, rows)), its)
     return found if _adds_up(found, rows) else None
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from calc_stream.core import Readings, parse_events, parse_model
 from calc_stream.core.sensitivity import Sensitivity
-from calc_stream.core.uncertainty import covariance
+from calc_stream.core.uncertainty import Bias, Tally, bias_of, covariance
 from tests.unit.calc_stream.metered import KG, LOOP, SIMPLE, T0, Case, case
 
 
@@ -175,6 +175,36 @@ def test_an_edge_inside_a_reading_gap_is_bounded_by_the_gaps_energy_and_the_rate
 def test_both_batches_together_are_split_only_at_their_outer_edges() -> None:
     plant = one_meter({0: 1000, 60: 1100, 180: 1130})
     assert plant.uncertainty("batch:P", "batch:Q").split_bound == pytest.approx(0.050)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 5])
+@pytest.mark.parametrize("account", ["batch:A", "batch:B", "residual:main"])
+def test_a_time_in_pieces_leaves_open_what_it_does_whole(account: str, step: int) -> None:
+    """The edges of batches lie inside reading gaps, and gaps go on over the pieces' borders."""
+    plant = case(LOOP)
+    biases = {m.id: bias for m in plant.model.meters if (bias := bias_of(m)) is not None}
+    tally = Tally(plant.readings)
+    for begin in range(0, plant.edges.size - 1, step):
+        edges = plant.edges[begin : begin + step + 1]
+        tally.add(plant.sensitivity(account, edges=edges), biases)
+    found, whole = tally.result(), plant.uncertainty(account)
+    assert found.by_meter == pytest.approx(whole.by_meter, rel=1e-9)
+    assert (whole.split_bound > 0) == account.startswith("batch")
+    for key in ("value", "split", "split_bound"):
+        assert getattr(found, key) == pytest.approx(getattr(whole, key), rel=1e-9)
+
+
+def test_a_gap_between_two_pieces_ends_what_was_counted_before_it() -> None:
+    """Left out is the middle of one reading gap of P's time: both its ends are edges in that gap."""
+    plant = one_meter({0: 1000, 60: 1100, 180: 1130})
+    edges = T0 + np.array([60_000, 80_000, 100_000, 120_000])
+    tally, biases = Tally(plant.readings), {"m": Bias("m", 0.01, "")}
+    tally.add(plant.sensitivity("batch:Q", edges=edges[:1]), biases)  # no time at all
+    for part in (edges[:2], edges[2:]):
+        wanted = plant.sensitivity("batch:P", "batch:Q", edges=part)
+        tally.add(wanted, biases)
+    # Edges at 80, 100 and 120 s in the gap from 60 s to 180 s: of 30 Wh, 5, 10 and 15 stood before.
+    assert tally.result().split_bound == pytest.approx(0.025 + 0.020 + 0.015)
 
 
 @settings(max_examples=60, deadline=None)

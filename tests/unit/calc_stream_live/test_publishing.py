@@ -191,6 +191,20 @@ def test_the_set_up_a_campaign_shares_is_in_the_doubt(tmp_path: Path) -> None:
     assert float(found.u95.kwh) == pytest.approx(2 * 0.01 / math.sqrt(3) * 100 / 20, rel=1e-5)
 
 
+def test_a_model_that_changes_within_a_period_leaves_the_doubt_known(tmp_path: Path) -> None:
+    """The electricity meter is of class 1 for A and B, and of class 0.5 for C; it is the same one."""
+    plant = Days(tmp_path)
+    since = "valid_from = 2026-11-21T10:30:00Z\n"
+    better = MODEL.replace('class = "1"\n', 'class = "0.5"\n')
+    plant.model(better.replace("slot_s = 60\n", f"slot_s = 60\n{since}"), "model-2")
+    plant.first_day()
+    found = one(Office(plant).look())
+    assert len(found.models) == 2
+    assert found.u95.kwh is not None
+    doubt = 2 / math.sqrt(3) * (0.01 * (57.3 + 81.001) + 0.005 * 9.999)
+    assert float(found.u95.kwh) == pytest.approx(doubt / 23, rel=1e-5)
+
+
 def test_of_pools_that_are_spread_by_energy_no_doubt_is_claimed(tmp_path: Path) -> None:
     plant = with_office(tmp_path, 'spread = "direct_energy"')
     for found in Office(plant).look():
