@@ -44,6 +44,12 @@ key_file = "pact.key.pem"
 [[webhooks]]                    # optional: alarms to another system, signed
 url = "https://alarms.example.com/wattprint"
 secret_file = "webhook.secret"
+
+[influxdb]                      # optional: closed batches beside the readings, for charts
+url = "http://127.0.0.1:8086"   # 1.x, 2.x, 3 Core, VictoriaMetrics: what knows /write
+database = "wattprint"          # it has to be there; the ingestor's sink makes it
+username = "wattprint"          # 2.x and 3: any
+password_file = "influxdb.pw"   # 2.x and 3: the token
 ~~~
 """
 
@@ -69,7 +75,7 @@ from calc_stream.silence import Patience
 from calc_stream.site import Rules
 from wire import config
 from wire.callers import CallersFile
-from wire.config import Port, read_secret, refuse
+from wire.config import Port, read_secret, readable, refuse
 from wire.errors import ConfigError
 from wire.journal import Remote
 from wire.mqtt import Broker
@@ -133,6 +139,21 @@ class Footprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class InfluxDB(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where closed batches go as they are stated (`feed.py`)."""
+
+    url: str
+    database: str = "wattprint"
+    retention_policy: str = ""
+    username: str = ""
+    password_file: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """Another database begins anew."""
+        return f"influxdb {self.url.rstrip('/')} {self.database} {self.retention_policy}".strip()
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file. Relative paths count from the working directory."""
 
@@ -150,6 +171,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: dict[str, Any] = {}
     broker: Broker | None = None
     webhooks: list[Webhook] = []
+    influxdb: InfluxDB | None = None
     footprints: Footprints | None = None
     pact: Pact | None = None
 
@@ -231,6 +253,10 @@ def _check_doors(path: Path, found: Config) -> None:
         if not known:
             cure = "holds no key; make one: wattprint apikey new NAME --role viewer"
             raise refuse(path, "web.keys_file", f"{keys}: {cure}")
+    if found.influxdb is not None:
+        if not found.influxdb.url.startswith(("http://", "https://")):
+            raise refuse(path, "influxdb.url", "must start with http:// or https://")
+        readable(found.influxdb, path, "influxdb")
     for at, hook in enumerate(found.webhooks):
         if not hook.url.startswith(("http://", "https://")):
             raise refuse(path, f"webhooks[{at}].url", "must start with http:// or https://")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 from calc_stream.config import Plan
 from calc_stream.disclosing import Log
 from calc_stream.engines.embedded import Engine
+from calc_stream.feed import feed
 from calc_stream.footprints.series import key_of
 from calc_stream.footprints.shelf import Shelf, open_shelf
 from calc_stream.handover import hand_over
@@ -129,6 +131,9 @@ class Parts:
             running.append(("pact", offering))
         for hook in config.webhooks:
             running.append(("webhook", deliver(hook, self.book, config.site, self.now_ms)))
+        if config.influxdb:
+            feeding = feed(config.influxdb, config.state, config.site, random.Random())
+            running.append(("influxdb", feeding))
         if self.messages:
             self.messages.told(self.book.standing())
             running.append(("broker", self.messages.run()))

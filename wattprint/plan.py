@@ -165,13 +165,16 @@ def _ingestor(place: Place) -> str:
 
 
 def _calc(place: Place) -> str:
-    return (
+    text = (
         f'journal = "{place.path("journal.db")}"\nstate = "{place.path("calc")}"\nsite = "{SITE}"\n'
         f'model = "{place.path("model.toml")}"\nmethod = "gbt24067"\nlateness_s = 5\n\n'
         f'[ingestor]\nurl = "http://127.0.0.1:{place.ports.api}"\n'
         f'token_file = "{place.path("api.token")}"\n\n'
         f'[web]\nhost = "127.0.0.1"\nport = {place.ports.web}\n\n{place.broker_table}'
     )
+    if url := os.environ.get("WATTPRINT_INFLUXDB_URL"):
+        text += f'\n[influxdb]\nurl = "{url}"\n'
+    return text
 
 
 def _mosquitto(place: Place) -> str:

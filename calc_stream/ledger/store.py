@@ -50,6 +50,12 @@ _NEWEST = (
     "revision r WHERE site = ? AND revision = (SELECT MAX(revision) FROM revision"
     " WHERE site = r.site AND batch = r.batch) ORDER BY batch"
 )
+# Who else reads what is stated, and how far; the one thing here that follows from no journal.
+_CURSOR = """
+CREATE TABLE IF NOT EXISTS cursor (
+    reader TEXT NOT NULL, site TEXT NOT NULL, upto INTEGER NOT NULL, PRIMARY KEY (reader, site)
+)
+"""
 FILE = "ledger.db"
 
 
@@ -111,6 +117,33 @@ class Store:
             yield
         finally:
             self._db.execute("COMMIT")
+
+    def stated(self, site: str, after: int, most: int) -> list[tuple[int, BatchRow]]:
+        """Revisions behind a place in the order they were committed, each with its own place."""
+        # Numbered by SQLite as they come: none is ever changed or deleted.
+        query = (
+            "SELECT rowid, row FROM revision WHERE site = ? AND rowid > ? ORDER BY rowid LIMIT ?"
+        )
+        found = self._db.execute(query, (site, after, most))
+        return [(place, msgspec.json.decode(row, type=BatchRow)) for place, row in found]
+
+    def cursor(self, reader: str, site: str) -> int:
+        """How far somebody has come with what is stated. Raises TransientError."""
+        query = "SELECT upto FROM cursor WHERE reader = ? AND site = ?"
+        try:
+            self._db.execute(_CURSOR)
+            row = self._db.execute(query, (reader, site)).fetchone()
+        except sqlite3.OperationalError as exc:
+            raise TransientError(f"ledger cannot be written: {exc}") from exc
+        return int(row[0]) if row else 0
+
+    def advance(self, reader: str, site: str, upto: int) -> None:
+        """Raises TransientError."""
+        try:
+            statement = "INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)"
+            self._db.execute(statement, (reader, site, upto))
+        except sqlite3.OperationalError as exc:
+            raise TransientError(f"ledger cannot be written: {exc}") from exc
 
     def accounts(self, site: str) -> dict[str, dict[str, int]]:
         """Posted quanta by account and source."""

@@ -28,10 +28,11 @@ import msgspec
 
 from ingestor.sinks import Column, Rejected
 from ingestor.sinks.influxdb import databases, reading, requests
-from ingestor.sinks.influxdb.server import BadLines, Server, TooBig
+from ingestor.sinks.influxdb.server import Server
 from ingestor.sinks.influxdb.v2 import Client, refuse_without_org
 from wire.config import read_secret
 from wire.errors import ConfigError, TransientError
+from wire.influxdb import refused
 from wire.segment import Segment
 
 _LANES = 2  # where influxd is fastest
@@ -89,18 +90,7 @@ class InfluxDB:
 
     def write_lines(self, lines: bytes) -> list[Rejected]:
         """Write; halve what is refused until the line to blame stands alone."""
-        if not lines:
-            return []
-        try:
-            self._send(lines)
-        except (BadLines, TooBig) as exc:
-            single = lines.splitlines(keepends=True)
-            if len(single) == 1 or (isinstance(exc, BadLines) and exc.dropped == len(single)):
-                return [Rejected(lines, str(exc))]
-            middle = len(single) // 2
-            left = self.write_lines(b"".join(single[:middle]))
-            return left + self.write_lines(b"".join(single[middle:]))
-        return []
+        return [Rejected(data, reason) for data, reason in refused(self._send, lines)]
 
     def columns(
         self, site: str, meter: str, from_ms: int, to_ms: int, quantities: Sequence[str] = ()

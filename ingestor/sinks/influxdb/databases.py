@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ingestor.sinks.influxdb.server import BadLines, Server
+from ingestor.sinks.influxdb.server import Server
 from ingestor.sinks.influxdb.v2 import Client
 from wire.errors import TransientError
+from wire.influxdb import BadLines
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import urllib3
 
-from ingestor.sinks.influxdb.server import judge, short
+from ingestor.sinks.influxdb.server import short
 from wire.errors import ConfigError, TransientError
+from wire.influxdb import judge
 
 
 def refuse_without_org(api: str, org: str) -> None:

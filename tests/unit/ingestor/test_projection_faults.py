@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
+import wire.influxdb
 from ingestor import projector as following
 from ingestor.line_protocol import lines_of
 from ingestor.projector import Cursors, Projector
-from ingestor.sinks import influxdb
 from tests.contract.foreign import Foreign, serving, sink_for
 from tests.integration import servers
 from tests.unit.ingestor.conftest import Cloud
@@ -30,7 +30,7 @@ def test_whatever_a_server_answers_good_lines_arrive_and_bad_ones_are_kept(
     with serving(is_hasty=True) as url:
         dice = random.Random(seed)
         # No waiting for a person here, and none that grows.
-        monkeypatch.setattr(influxdb.server, "_OPERATOR_PAUSE_S", 0.01)
+        monkeypatch.setattr(wire.influxdb, "_OPERATOR_PAUSE_S", 0.01)
         monkeypatch.setattr(following, "_BACKOFF_S", (0.01, 0.01))
         Foreign.version = ""
         Foreign.moods[:] = [dice.choice(MOODS) for _ in range(15)]
