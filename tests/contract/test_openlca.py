@@ -3,7 +3,7 @@
 import json
 import math
 import zipfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -13,12 +13,15 @@ import msgspec
 import pytest
 
 from calc_stream.datasets.ids import named
+from calc_stream.datasets.units import measure
 from calc_stream.exporters import Export, openlca
-from calc_stream.footprints.footprint import Doubted
+from calc_stream.footprints.footprint import Doubted, Footprint
 from tests import peers
+from tests.contract import textbook
 from tests.contract.test_exporters import EXPORTS, FIRST, PUBLISHED, ROWS, SECOND
 from tests.unit.calc_stream_live import footprints_sample
 from tests.unit.calc_stream_live.days import Days, Office
+from wire.units import UNITS
 
 # All footprints in force, the second with purchased inputs.
 BOTH = replace(PUBLISHED, superseded=frozenset())
@@ -40,26 +43,60 @@ def process(export: Export, id_: str) -> Any:
     return objects(export)[f"processes/{id_}.json"]
 
 
-def test_brightway_imports_it_and_its_scores_are_our_figures(tmp_path: Path) -> None:
-    plant = Days(tmp_path)
+@dataclass
+class Scores:
+    """By Brightway, for one unit of each process, a table a package: samples, those a calculator
+    `published`, batches, and two published examples."""
+
+    published: list[Footprint]
+    of: list[dict[str, dict[str, float]]]
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> Scores:
+    folder = tmp_path_factory.mktemp("packages")
+    plant = Days(folder)
     plant.first_day()
-    real = replace(BOTH, rows=Office(plant).look())
-    folders = [
-        unpacked(export, tmp_path / str(at)) for at, export in enumerate((BOTH, real, EXPORTS[0]))
-    ]
-    (tmp_path / "bw").mkdir()
-    home = {"BRIGHTWAY2_DIR": str(tmp_path / "bw")}
-    samples, published, batches = peers.told("brightway", *folders, environment=home)
-    footprints = {**samples, **published}
-    for footprint in (FIRST, SECOND, *real.footprints):
+    published = Office(plant).look()
+    exports = BOTH, replace(BOTH, rows=published), EXPORTS[0]
+    folders = [unpacked(export, folder / str(at)) for at, export in enumerate(exports)]
+    folders.append(textbook.heijungs_and_suh(folder / "book"))
+    folders.append(textbook.olca_allocation(folder / "allocation"))
+    (folder / "brightway").mkdir()
+    home = {"BRIGHTWAY2_DIR": str(folder / "brightway")}
+    return Scores(published, peers.told("brightway", *folders, environment=home))
+
+
+def test_the_judge_gets_published_examples_right(scores: Scores) -> None:
+    book, allocation = scores.of[3:]
+    for kind in ("stored", "exact"):
+        assert book["generation"][kind] * 1000 == pytest.approx(120, rel=1e-6)
+        assert allocation["joint"][kind] == pytest.approx(0.5, rel=1e-6)
+    assert book["refinery"]["exact"] == pytest.approx(0.1, rel=1e-12)
+
+
+def test_brightway_s_scores_of_footprints_are_our_figures(scores: Scores) -> None:
+    found = {**scores.of[0], **scores.of[1]}
+    assert scores.published
+    for footprint in (FIRST, SECOND, *scores.published):
         ours = float(Fraction(footprint.kg_co2e) + Fraction(footprint.upstream_kg_co2e or "0"))
-        score = footprints[footprint.id]
-        assert math.isclose(score["exact"], ours, rel_tol=1e-9)
-        assert math.isclose(score["stored"], ours, rel_tol=1e-6)
+        assert math.isclose(found[footprint.id]["exact"], ours, rel_tol=1e-9)
+        assert math.isclose(found[footprint.id]["stored"], ours, rel_tol=1e-6)
+
+
+def test_brightway_s_scores_of_batches_are_our_figures(scores: Scores) -> None:
     for row in ROWS:
         ours = float(Fraction(row.kg_co2e or "0") / Fraction(row.good))
-        score = batches[named("batch", row.site, row.batch, str(row.revision))]
+        score = scores.of[2][named("batch", row.site, row.batch, str(row.revision))]
         assert math.isclose(score["exact"], ours, rel_tol=1e-9)
+
+
+def test_units_and_quantities_are_those_of_the_reference_data() -> None:
+    listed = peers.told("units")
+    for unit in (*UNITS, "piece"):
+        ours = measure(unit)
+        theirs = listed[{"L": "l", "piece": "Item(s)"}.get(unit, unit)]
+        assert [ours.unit.id, ours.group.id, ours.id] == theirs
 
 
 @pytest.mark.parametrize("export", [BOTH, EXPORTS[0]], ids=lambda export: export.what)
