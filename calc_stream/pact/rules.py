@@ -69,7 +69,7 @@ def _parts(document: dict[str, Any]) -> Iterator[Breach]:
 
 def _mass(document: dict[str, Any]) -> Iterator[Breach]:
     pcf = _pcf(document)
-    unit = pcf.get("declaredUnitOfMeasurement")
+    unit = str(pcf.get("declaredUnitOfMeasurement"))
     mass, amount = _numbers(pcf, "productMassPerDeclaredUnit", "declaredUnitAmount")
     at = "/pcf/productMassPerDeclaredUnit"
     if mass is None:

@@ -91,6 +91,7 @@ LAX: list[tuple[dict[str, Any], str]] = [
     (good(geographyCountrySubdivision="CN-ZZ"), "/pcf/geographyCountrySubdivision"),
     (good(geographyRegionOrSubregion="Far East"), "/pcf/geographyRegionOrSubregion"),
     (good(declaredUnitOfMeasurement="pieces"), "/pcf/declaredUnitOfMeasurement"),
+    (good(declaredUnitOfMeasurement=["kilogram"]), "/pcf/declaredUnitOfMeasurement"),
     (good(productMassPerDeclaredUnit="2"), "/pcf/productMassPerDeclaredUnit"),
     (good(declaredUnitOfMeasurement="megajoule"), "/pcf/productMassPerDeclaredUnit"),
     (good(declaredUnitOfMeasurement="piece", productMassPerDeclaredUnit="0"),
