@@ -8,7 +8,8 @@ one after the other, each into a database of its own:
 - `wattprint`: segments of ten meters and sixty seconds are published, as an agent does, through a real
   Mosquitto to the real ingestor, which checks, journals and projects them. The time ends when its
   cursor stands at the end of the journal.
-- `text`: the same lines, written beforehand, posted as the sink posts them: the database's own speed.
+- `text`: the same lines, written beforehand, posted as the sink posts them, in the same requests: the
+  database's own speed.
 - `json`: a message for each meter and second, a subscriber that makes influxdb-client `Point`s of it
   and posts them by 500.
 
@@ -37,13 +38,12 @@ import urllib3
 
 from bench import pipeline_ends
 from bench.registers import noisy
-from ingestor.line_protocol import lines_of
+from ingestor.sinks.influxdb import requests
 from wire.messages import Sample
 from wire.segment import GENESIS, Place, open_segment, seal
 from wire.signing import SigningKey
 
 METERS, SECONDS = 10, 60
-_LINES = 20_000
 _PATIENCE_S = 600.0
 _LEAST = {"readings_per_s": 1e6, "of_text": 0.95, "times_json": 20.0}
 _WANTED = {**_LEAST, "own_us": 0.20, "own_share": 0.15, "bytes": 1.2}
@@ -140,19 +140,20 @@ class Bench:
                 sum(open_segment(data).header.readings for data in segments),
             )
 
-    def text(self, texts: list[bytes], readings: int) -> dict[str, float]:
+    def text(self, shares: list[list[bytes]], readings: int) -> dict[str, float]:
         pool = urllib3.PoolManager(maxsize=2)
         url = f"http://127.0.0.1:{self.http}"
         pool.request("POST", f"{url}/query", fields={"q": "CREATE DATABASE text"})
 
-        def post(body: bytes) -> None:
-            answer = pool.request("POST", f"{url}/write?db=text&precision=ms", body=body)
-            assert answer.status == 204, answer.data
+        def post(share: list[bytes]) -> None:
+            for body in share:
+                answer = pool.request("POST", f"{url}/write?db=text&precision=ms", body=body)
+                assert answer.status == 204, answer.data
 
         def send() -> float:
             began = time.process_time()
             with ThreadPoolExecutor(2) as threads:
-                list(threads.map(post, texts))
+                list(threads.map(post, shares))
             return time.process_time() - began
 
         return self._measured({}, send, lambda: True, readings)
@@ -206,8 +207,8 @@ def measure(segments: int, messages: int) -> dict[str, dict[str, float]]:
     key = SigningKey(bytes(range(32)))
     made = list(sealed(segments, key))
     opened = [open_segment(data) for data in made]
-    lines = [line for segment in opened for line in lines_of(segment).splitlines(keepends=True)]
-    texts = [b"".join(lines[at : at + _LINES]) for at in range(0, len(lines), _LINES)]
+    shares = requests.shared_out(list(enumerate(opened, 1)), 2)
+    texts = [list(requests.of_tables(share)) for share in shares]
     readings = sum(segment.header.readings for segment in opened)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

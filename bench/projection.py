@@ -2,9 +2,9 @@
 
 `python -m bench.projection [--meters 100] [--minutes 30] [--runs 3] [--json]`
 
-Ours: opened segments become line protocol and are written, as the projector does it, in requests of
-20,000 lines, two at a time. Theirs: nothing but the requests, from bytes that lie ready. Both take turns,
-each run into a database of its own; the share is the median of the runs. What is missing to 1 is all that
+Ours: opened segments become line protocol and are written, as the projector does it, two requests at a
+time. Theirs: nothing but the same requests, from bytes that lie ready. Both take turns, each run into a
+database of its own; the share is the median of the runs. What is missing to 1 is all that
 we cost: influxd is what binds. `cpu`: our processor time for a value. Aim: a share of 0.95.
 """
 
@@ -19,12 +19,11 @@ from pathlib import Path
 
 from bench.history import Pairs, minutes
 from ingestor.columns import matrix
-from ingestor.line_protocol import lines_of
 from ingestor.sinks import influxdb
+from ingestor.sinks.influxdb import requests
 from tests.integration import servers
 
 _AIM = 0.95
-_LINES = 20_000
 
 
 def ours(url: str, directory: Path, name: str, pairs: Pairs, group: int) -> tuple[float, float]:
@@ -40,13 +39,13 @@ def ours(url: str, directory: Path, name: str, pairs: Pairs, group: int) -> tupl
     return took
 
 
-def ready(url: str, directory: Path, name: str, texts: list[bytes]) -> float:
+def ready(url: str, directory: Path, name: str, shares: list[list[bytes]]) -> float:
     """Seconds for text that lies ready, two requests at a time."""
     sink = influxdb.open_sink(influxdb.Settings(url, name, timeout_s=60), directory)
     sink.prepare()
     began = time.perf_counter()
     with ThreadPoolExecutor(2) as threads:
-        assert not any(threads.map(sink.write_lines, texts))
+        assert not any(threads.map(lambda share: any(map(sink.write_lines, share)), shares))
     took = time.perf_counter() - began
     sink.close()
     return took
@@ -62,8 +61,7 @@ def main() -> int:
     arguments = parser.parse_args()
     hours = -(-arguments.minutes // 60)
     pairs = list(enumerate(minutes(arguments.meters, hours), 1))[: arguments.minutes]
-    lines = b"".join(lines_of(segment) for _, segment in pairs).splitlines(keepends=True)
-    texts = [b"".join(lines[at : at + _LINES]) for at in range(0, len(lines), _LINES)]
+    texts = [list(requests.of_tables(share)) for share in requests.shared_out(pairs, 2)]
     values = sum(matrix(t).size - t.rows for _, segment in pairs for t in segment.tables)
     shares, rates, cpus = [], [], []
     with tempfile.TemporaryDirectory() as place:
