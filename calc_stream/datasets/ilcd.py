@@ -11,27 +11,26 @@ from collections.abc import Iterable
 from calc_stream.core.decimals import instant, parse_fraction, significant
 from calc_stream.datasets.dates import day
 from calc_stream.datasets.ids import named
+from calc_stream.datasets.ilcd_around import Around
 from calc_stream.datasets.ilcd_parts import (
     FORMAT,
     VERSION,
     Table,
     chinese,
-    classed,
     compliance,
     exchange,
     joined,
-    own,
     reference,
     root,
     texts,
 )
 from calc_stream.datasets.process import Process, Taken, footprint_process
-from calc_stream.datasets.units import Measure, measure
+from calc_stream.datasets.units import measure
 from calc_stream.datasets.words import Said
 from calc_stream.factors import load_method
 from calc_stream.factors.rates import counted
 from calc_stream.footprints.declaration import Declaration
-from calc_stream.footprints.footprint import FactorUsed, Footprint
+from calc_stream.footprints.footprint import Footprint
 from wire.errors import ConfigError
 
 _CPC = {
@@ -47,7 +46,6 @@ _APPLICATIONS = Said(
     "下游产品碳足迹核算、外购货物排放清单、碳足迹因子数据库。",
 )
 _ACCESS = Said("As agreed with the owner of the data set.", "按与数据集所有者的约定使用。")
-_WHOSE = Said("of this data set", "本数据集专用")
 _NOT_CUT = Said(
     "All metered carriers; nothing metered is cut off.", "包含全部计量能源，计量范围内无取舍。"
 )
@@ -58,16 +56,13 @@ class _DataSets:
 
     def __init__(self, declaration: Declaration) -> None:
         self._declaration = declaration
-        company = declaration.company
-        self._place = company.subdivision or company.country
-        self._made = ""
-        self._owner_id = named("contact", company.domain)
-        self.found: dict[str, Table] = {}
+        self._around = Around(declaration)
+        self.found = self._around.found
 
     def add(self, footprint: Footprint) -> None:
         """The process and whatever it refers to."""
         process = footprint_process(footprint, self._declaration)
-        self._made = instant(process.made_ms)
+        self._around.made = instant(process.made_ms)
         method = load_method(footprint.method)
         kg = {name: footprint.columns[name] for name in counted(footprint.columns, method)}
         if footprint.upstream_kg_co2e is not None:
@@ -78,13 +73,21 @@ class _DataSets:
         for taken in process.taken:
             exchanges.append(self._reminder(process, taken, len(exchanges) + 1))
         self.found[f"processes/{footprint.id}"] = self._process(footprint, process, exchanges)
-        self._contact()
+        self._around.contact()
 
     def _process(self, footprint: Footprint, process: Process, exchanges: list[Table]) -> Table:
-        said = process.said
+        return root("Process", "process", {"@locations": "../ILCDLocations.xml"}, {
+            "processInformation": self._information(footprint, process),
+            "modellingAndValidation": self._modelling(footprint, process),
+            "administrativeInformation": self._administration(footprint),
+            "exchanges": {"exchange": exchanges},
+        })  # fmt: skip
+
+    def _information(self, footprint: Footprint, process: Process) -> Table:
+        said, company = process.said, self._declaration.company
         complete = footprint.boundary == "cradle_to_gate"
         about = ("boundary", "method", "uncertainty", "evidence")
-        information = {
+        return {
             "dataSetInformation": {
                 "common:UUID": footprint.id,
                 "name": {
@@ -106,11 +109,15 @@ class _DataSets:
                 "common:dataSetValidUntil": int(day(footprint.valid_until_ms - 1, process.timezone)[:4]),
                 "common:timeRepresentativenessDescription": texts(said["time"]),
             },
-            "geography": {"locationOfOperationSupplyOrProduction": {"@location": self._place}},
+            "geography": {"locationOfOperationSupplyOrProduction": {"@location": company.subdivision or company.country}},
             "technology": {"technologyDescriptionAndIncludedProcesses": texts(said["boundary"])},
         }  # fmt: skip
-        sources = [self._source(factor) for factor in footprint.factors]
-        modelling = {
+
+    def _modelling(self, footprint: Footprint, process: Process) -> Table:
+        said = process.said
+        complete = footprint.boundary == "cradle_to_gate"
+        sources = [self._around.source(factor) for factor in footprint.factors]
+        return {
             "LCIMethodAndAllocation": {
                 "typeOfDataSet": "LCI result" if complete else "Partly terminated system",
                 "LCIMethodPrinciple": "Attributional",
@@ -130,35 +137,32 @@ class _DataSets:
             "validation": {"review": {"@type": "Not reviewed"}},
             "complianceDeclarations": compliance(),
         }
-        administration = {
+
+    def _administration(self, footprint: Footprint) -> Table:
+        owner = self._around.owner()
+        return {
             "common:commissionerAndGoal": {
-                "common:referenceToCommissioner": self._owner(),
+                "common:referenceToCommissioner": owner,
                 "common:intendedApplications": texts(_APPLICATIONS),
             },
-            "dataGenerator": {"common:referenceToPersonOrEntityGeneratingTheDataSet": self._owner()},
-            "dataEntryBy": self._entry(self._owner()),
+            "dataGenerator": {"common:referenceToPersonOrEntityGeneratingTheDataSet": owner},
+            "dataEntryBy": self._around.entry(owner),
             "publicationAndOwnership": {
-                "common:dateOfLastRevision": self._made,
+                "common:dateOfLastRevision": self._around.made,
                 "common:dataSetVersion": VERSION,
                 "common:permanentDataSetURI": f"urn:uuid:{footprint.id}",
                 "common:workflowAndPublicationStatus":
                     "Working draft" if footprint.draft else "Data set finalised; entirely published",
-                "common:referenceToOwnershipOfDataSet": self._owner(),
+                "common:referenceToOwnershipOfDataSet": owner,
                 "common:copyright": "true",
                 "common:licenseType": "Other",
                 "common:accessRestrictions": texts(_ACCESS),
             },
         }  # fmt: skip
-        return root("Process", "process", {"@locations": "../ILCDLocations.xml"}, {
-            "processInformation": information,
-            "modellingAndValidation": modelling,
-            "administrativeInformation": administration,
-            "exchanges": {"exchange": exchanges},
-        })  # fmt: skip
 
     def _product(self, process: Process) -> Table:
         of = measure(process.unit)
-        flow = self._flow(named("flow", process.id), process.name, of, _cpc(process))
+        flow = self._around.flow(named("flow", process.id), process.name, of, _cpc(process))
         amount = significant(of.unit.factor, 15)
         return exchange(1, flow, "Output", amount) | {"dataDerivationTypeStatus": "Measured"}
 
@@ -175,7 +179,7 @@ class _DataSets:
         ]
         category = {"common:elementaryFlowCategorization": {"common:category": classes}}
         id_ = named("emission", column, footprint.gwp)
-        flow = self._flow(id_, name, measure("kg"), category, "Elementary flow")
+        flow = self._around.flow(id_, name, measure("kg"), category, "Elementary flow")
         found = exchange(number, flow, "Output", kg)
         if column != "bought" and (relative := _relative_u95(footprint)) is not None:
             found |= {
@@ -196,145 +200,13 @@ class _DataSets:
             "common:class": [{"@level": "0", "@classId": "taken", "#text": "Taken"}],
         }]}  # fmt: skip
         of = measure(taken.unit)
-        flow = self._flow(named("flow", process.id, taken.key), name, of, category)
+        flow = self._around.flow(named("flow", process.id, taken.key), name, of, category)
         amount = significant(taken.amount / process.output * of.unit.factor, 15)
         metered = taken.key.startswith("source/")
         found = exchange(number, flow, "Input", amount, "General reminder flow")
         return found | {
             "dataSourceType": "Primary" if metered else "Secondary",
             "dataDerivationTypeStatus": "Measured" if metered else "Calculated",
-        }
-
-    def _flow(
-        self, id_: str, name: Said, of: Measure, category: Table, kind: str = "Product flow"
-    ) -> Table:
-        self._property(of)
-        self.found[f"flows/{id_}"] = root(
-            "Flow",
-            "flow",
-            {
-                "@xmlns:ecn": "http://eplca.jrc.ec.europa.eu/ILCD/Extensions/2018/ECNumber",
-                "@locations": "../ILCDLocations.xml",
-            },
-            {
-                "flowInformation": {
-                    "dataSetInformation": {
-                        "common:UUID": id_,
-                        "name": {
-                            "baseName": texts(name),
-                            "treatmentStandardsRoutes": texts(_WHOSE),
-                            "mixAndLocationTypes": texts(_WHOSE),
-                        },
-                        "classificationInformation": category,
-                    },
-                    "quantitativeReference": {"referenceToReferenceFlowProperty": "0"},
-                },
-                "modellingAndValidation": {
-                    "LCIMethod": {"typeOfDataSet": kind},
-                    "complianceDeclarations": compliance(short=True),
-                },
-                "administrativeInformation": self._administration(id_),
-                "flowProperties": {"flowProperty": {
-                    "@dataSetInternalID": "0",
-                    "referenceToFlowPropertyDataSet": own("flow property", of.id, of.name),
-                    "meanValue": "1",
-                }},
-            },
-        )  # fmt: skip
-        return reference("flow", id_, VERSION, name)
-
-    def _property(self, of: Measure) -> None:
-        name = _by_script(of.name)
-        self.found[f"flowproperties/{of.id}"] = root("FlowProperty", "flowProperty", {}, {
-            "flowPropertiesInformation": {
-                "dataSetInformation": {
-                    "common:UUID": of.id,
-                    "common:name": texts(name),
-                    "classificationInformation": classed("1", "Technical flow properties"),
-                },
-                "quantitativeReference": {
-                    "referenceToReferenceUnitGroup": own("unit group", of.group.id, of.group.name),
-                },
-            },
-            "modellingAndValidation": {"complianceDeclarations": compliance(short=True)},
-            "administrativeInformation": self._administration(of.id),
-        })  # fmt: skip
-        units = [
-            {"@dataSetInternalID": str(at), "name": unit.name,
-             "meanValue": significant(unit.factor, 15)}
-            for at, unit in enumerate(of.group.units)
-        ]  # fmt: skip
-        self.found[f"unitgroups/{of.group.id}"] = root("UnitGroup", "unitGroup", {}, {
-            "unitGroupInformation": {
-                "dataSetInformation": {
-                    "common:UUID": of.group.id,
-                    "common:name": texts(_by_script(of.group.name)),
-                    "classificationInformation": classed("1", "Technical unit groups"),
-                },
-                "quantitativeReference": {"referenceToReferenceUnit": "0"},
-            },
-            "modellingAndValidation": {"complianceDeclarations": compliance(short=True)},
-            "administrativeInformation": self._administration(of.group.id),
-            "units": {"unit": units},
-        })  # fmt: skip
-
-    def _source(self, factor: FactorUsed) -> Table:
-        id_ = named("source", factor.id, factor.document)
-        said = f"{factor.publisher}: {factor.document} ({factor.value} {factor.unit})"
-        information: Table = {
-            "common:UUID": id_,
-            "common:shortName": texts(_by_script(factor.id)),
-            "classificationInformation": classed("5", "Publications and communications"),
-            "sourceCitation": said,
-            "publicationType": "Undefined",
-            "sourceDescriptionOrComment": texts(Said(f"Status: {factor.status}", "")),
-        }
-        if factor.url:
-            information["referenceToDigitalFile"] = {"@uri": factor.url}
-        self.found[f"sources/{id_}"] = root("Source", "source", {}, {
-            "sourceInformation": {"dataSetInformation": information},
-            "administrativeInformation": self._administration(id_),
-        })  # fmt: skip
-        return reference("source", id_, VERSION, factor.id)
-
-    def _contact(self) -> None:
-        company, id_ = self._declaration.company, self._owner_id
-        name = _by_script(company.name)
-        information: Table = {
-            "common:UUID": id_,
-            "common:shortName": texts(name),
-            "common:name": texts(name),
-            "classificationInformation": classed("2", "Organisations"),
-        }
-        if company.contact:
-            information["email"] = company.contact
-        information["WWWAddress"] = company.domain
-        self.found[f"contacts/{id_}"] = root("Contact", "contact", {}, {
-            "contactInformation": {"dataSetInformation": information},
-            "administrativeInformation": self._administration(id_),
-        })  # fmt: skip
-
-    def _owner(self) -> Table:
-        name = _by_script(self._declaration.company.name)
-        return reference("contact", self._owner_id, VERSION, name)
-
-    def _entry(self, whose: Table | None = None) -> Table:
-        found = {
-            "common:timeStamp": self._made,
-            "common:referenceToDataSetFormat": reference("source", *FORMAT),
-        }
-        if whose is not None:
-            found["common:referenceToPersonOrEntityEnteringTheData"] = whose
-        return found
-
-    def _administration(self, id_: str) -> Table:
-        return {
-            "dataEntryBy": self._entry(),
-            "publicationAndOwnership": {
-                "common:dataSetVersion": VERSION,
-                "common:permanentDataSetURI": f"urn:uuid:{id_}",
-                "common:referenceToOwnershipOfDataSet": self._owner(),
-            },
         }
 
 
@@ -366,10 +238,6 @@ def _cpc(process: Process) -> Table:
         return {"common:classification": {"common:class": [section]}}
     product = {"@level": "0", "@classId": "product", "#text": process.product}
     return {"common:classification": [{"@name": "wattprint", "common:class": [product]}]}
-
-
-def _by_script(text: str) -> Said:
-    return Said("", text) if chinese(text) else Said(text, "")
 
 
 def _relative_u95(footprint: Footprint) -> str | None:

@@ -20,6 +20,11 @@ def chinese(text: str) -> bool:
     return _CHINESE.search(text) is not None
 
 
+def by_script(text: str) -> Said:
+    """In the language it is written in."""
+    return Said("", text) if chinese(text) else Said(text, "")
+
+
 def texts(said: Said, most: int | None = None) -> list[Table]:
     """Both languages, as far as they are there; no longer than `most`."""
     found = []
