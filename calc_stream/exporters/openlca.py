@@ -56,7 +56,7 @@ def write(export: Export, settings: Settings) -> bytes:  # noqa: ARG001  nothing
 
 
 class _Package:
-    """Objects by folder and id. Every amount is the exact decimal, or of 15 digits."""
+    """Objects by folder and id. Every amount is the exact decimal, or of 17 digits."""
 
     def __init__(self, site: str, declaration: Declaration | None) -> None:
         self._files: dict[tuple[str, str], _Object] = {}
