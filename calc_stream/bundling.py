@@ -5,23 +5,21 @@ What is chosen is tried at once, by `verify`. Where the figure does not come out
 was exchanged in a way that needs readings left out, say), everything up to its offset goes in.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from calc_stream.core.series import Span
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.bundle import Bundle, Earlier, Outline, Profile, kept, pretty, used
 from calc_stream.evidence.bundle_file import pack
 from calc_stream.evidence.passports import passports
 from calc_stream.factors import Method, load_method
 from calc_stream.footprints.footprint import Footprint
-from calc_stream.ledger.figures import Basis
 from calc_stream.ledger.rows import BatchRow
-from calc_stream.restated import Ground, grounds
+from calc_stream.restated import Ground, ground
 from calc_stream.statements import Statements
 from calc_stream.survey import Survey
-from calc_stream.verification import asks, named, verify
+from calc_stream.verification import asked, named, verify
 from wire.errors import BadData, ConfigError, TransientError
 from wire.journal import Reader, Record, cosigned, heads, merkle
 from wire.journal.heads import TreeHead
@@ -81,25 +79,13 @@ def make(reader: Reader, site: str, figure: BatchRow | Figure, whole: bool = Fal
     return data
 
 
-@dataclass(frozen=True)
-class _Need:
-    """Of one ground. `basis`: as it was there; `turned`: which models and corrections count there."""
-
-    spans: list[Span]
-    offset: int
-    events: frozenset[str]
-    basis: Basis
-    units: dict[str, str]
-    turned: tuple[int, ...]
-
-
 class _Making:
     """What is known of the journal up to the figure's offset."""
 
     def __init__(self, reader: Reader, site: str, figure: Figure) -> None:
         self._reader, self._site, self._figure = reader, site, figure
-        asked = asks(figure.rows, figure.footprint)
-        self._upto = max(ask.offset for ask in asked)
+        ask = asked(figure.rows, figure.footprint)
+        self._upto = ask.offset
         self._heads = [heads.read_head(record) for record in reader.of_kind(site, heads.KIND)]
         end = next((head for head in self._heads if head.size >= self._upto), None)
         if end is None:
@@ -112,17 +98,16 @@ class _Making:
         told = [record for record in told if record.offset <= self._upto]
         self._told = sorted(told, key=lambda record: record.offset)
         self._method: Method = load_method(figure.rows[0].method)
-        self._needs = [
-            _need(ground, self._told) for _, ground in grounds(self._told, self._method, asked)
-        ]
-        self._surveys = _surveys(self._needs, self._told)
+        self._ground = ground(self._told, self._method, ask)
+        corrections = [record for record in self._told if record.kind == "correction"]
+        units = self._ground.told.units
+        self._survey = Survey(self._ground.spans, units, Statements(corrections))
         for record in takewhile(lambda record: record.offset <= self._upto, reader.walk(site)):
             if record.kind == "segment":
-                for survey in self._surveys:
-                    survey.take(record)
+                self._survey.take(record)
 
     def bundle(self, whole: bool, everything: bool = False) -> bytes:
-        chosen = self._all(Survey.everything if everything else Survey.chosen)
+        chosen = self._survey.everything() if everything else self._survey.chosen()
         begin = None if whole else self._begin()
         size = begin.size if begin else 0
         earlier = sorted(self._earlier(size, chosen), key=lambda record: record.offset)
@@ -135,14 +120,14 @@ class _Making:
             if _is_shown(record, chosen, self._upto):
                 data[record.offset] = record.data
         events = [event for offset in sorted(chosen) for event in open_segment(data[offset]).events]
-        basis, figure, profile = self._needs[-1].basis, self._figure, self._profile()
+        basis, figure = self._ground.basis, self._figure
         shown = {head.size: head for head in self._heads if head.size in (size, self._end.size)}
         files = Bundle(
             *(self._site, *self._names(), size, self._end.size),
             pretty(figure.footprint) if figure.footprint else None,
             figure.disclosed,
             tuple(map(kept, figure.rows)),
-            profile,
+            Profile(self._method, self._method.gwp_set),
             passports(basis.versions, events),
             used(basis.factors, named(figure.rows)),
             shown,
@@ -161,15 +146,9 @@ class _Making:
         (row,) = self._figure.rows
         return "", row.batch, row.revision
 
-    def _profile(self) -> Profile:
-        return Profile(self._method, self._method.gwp_set)
-
-    def _all(self, of: Callable[[Survey], set[int]]) -> set[int]:
-        return set[int]().union(*map(of, self._surveys))
-
     def _begin(self) -> TreeHead | None:
         """The newest head that was signed before anything needed could come, or be told."""
-        since_ms = min(survey.since_ms() for survey in self._surveys)
+        since_ms = self._survey.since_ms()
         if self._figure.footprint is not None:
             since_ms = min(since_ms, self._figure.footprint.start_ms)
         first = min(row.offset for row in self._figure.rows)
@@ -187,16 +166,15 @@ class _Making:
         yield from (record for record in keys if record.offset <= size)
         yield from (record for record in told if record.kind not in ("event", "factor"))
         yield from self._factors(record for record in told if record.kind == "factor")
-        needed = frozenset[str]().union(*(need.events for need in self._needs))
+        needed = _needed_events(self._ground)
         yield from (record for record in told if record.key in needed and record.kind == "event")
         for offset in chosen:
             if offset <= size:
                 yield from self._reader.read(self._site, offset - 1, 1)
 
     def _factors(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The sets in force, and those the rows name."""
-        wanted = [need.basis.factor_hash for need in self._needs]
-        wanted += [row.factor_set for row in self._figure.rows]
+        """The set in force, and those the rows name."""
+        wanted = [self._ground.basis.factor_hash, *(row.factor_set for row in self._figure.rows)]
         last: dict[str, Record] = {record.hash: record for record in records}
         for hash_ in dict.fromkeys(wanted):
             if hash_ in last:
@@ -227,26 +205,6 @@ class _Making:
             told = cosigned.read_cosignature(record.data)
             if told.size in sizes:
                 yield told
-
-
-def _need(its: Ground, told: Iterable[Record]) -> _Need:
-    turning = ("model", "correction")
-    turned = (r.offset for r in told if r.kind in turning and r.offset <= its.offset)
-    events = frozenset(_needed_events(its))
-    return _Need(its.spans, its.offset, events, its.basis, its.told.units, tuple(turned))
-
-
-def _surveys(needs: Iterable[_Need], told: Sequence[Record]) -> list[Survey]:
-    """One for each state of models and corrections that figures were stated in."""
-    groups: dict[tuple[int, ...], list[_Need]] = {}
-    for need in needs:
-        groups.setdefault(need.turned, []).append(need)
-    found = []
-    for turned, group in groups.items():
-        corrections = [r for r in told if r.kind == "correction" and r.offset in turned]
-        spans = [(span, need.offset) for need in group for span in need.spans]
-        found.append(Survey(spans, group[0].units, Statements(corrections)))
-    return found
 
 
 def _is_shown(record: Record, chosen: Iterable[int], upto: int) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from calc_stream.core import Burden, Periods, Spreading, Transfer, Versions, burdens, recompute
 from calc_stream.core.accounts import Sums
 from calc_stream.core.batches import Batch
@@ -17,18 +19,14 @@ from calc_stream.core.model import parse_model
 from calc_stream.core.series import Readings, Span
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.production import Production, production, spans_of, united
-from calc_stream.evidence.told import Told, gather, more
+from calc_stream.evidence.told import Told, gather
 from calc_stream.factors import FactorSet, Method, Rates
 from calc_stream.ledger.figures import Basis, figures
 from calc_stream.ledger.figures import Told as Stated
 from calc_stream.ledger.rows import BatchRow
-from calc_stream.statements import NONE, Statements
+from calc_stream.statements import Statements
 from wire.errors import BadData, ConfigError
 from wire.journal import Record
-
-_TURNING = frozenset(
-    {"model", "factor", "correction"}
-)  # after these, what was told before counts anew
 
 
 @dataclass(frozen=True)
@@ -55,29 +53,14 @@ class Ask(NamedTuple):
     offset: int
 
 
-def grounds(
-    records: Sequence[Record], method: Method, asked: Iterable[Ask]
-) -> Iterator[tuple[int, Ground]]:
-    """(which of `asked`, its ground), by offset; `records` are in order, up to the last offset at
-    least. Each ground is good until the next one is asked for. Raises BadData when there is no model.
-
-    Of records that many of them share, each is read once.
-    """
-    basis: Basis | None = None
-    told, statements, at = None, NONE, 0
-    for number, ask in sorted(enumerate(asked), key=lambda each: each[1].offset):
-        fresh = [r for r in records[at:] if r.offset <= ask.offset]
-        at += len(fresh)
-        if basis is None or told is None or any(record.kind in _TURNING for record in fresh):
-            basis, factors, statements = _basis(records[:at], method)
-            told = gather(records[:at], basis.versions, factors, statements)
-        else:
-            for record in fresh:
-                more(told, record, statements)
-        made = production(basis.versions, told.events.values())
-        told.readings.tell(swaps_told(made.standing))
-        spans = united(s for name in ask.batches for s in spans_of(told.periods, made, name))
-        yield number, Ground(ask.batches, ask.offset, basis, told, made, spans)
+def ground(records: Sequence[Record], method: Method, ask: Ask) -> Ground:
+    """Of the records up to what is asked for, in order. Raises BadData when there is no model."""
+    basis, factors, statements = _basis(records, method)
+    told = gather(records, basis.versions, factors, statements)
+    made = production(basis.versions, told.events.values())
+    told.readings.tell(swaps_told(made.standing))
+    spans = united(s for name in ask.batches for s in spans_of(told.periods, made, name))
+    return Ground(ask.batches, ask.offset, basis, told, made, spans)
 
 
 def _basis(records: Sequence[Record], method: Method) -> tuple[Basis, Record | None, Statements]:
@@ -89,25 +72,26 @@ def _basis(records: Sequence[Record], method: Method) -> tuple[Basis, Record | N
     return Basis(method, versions, hashes, factors, hash_, rates), factor_set, statements
 
 
-def restate(its: Ground) -> BatchRow:
-    """The row of its one batch, whose direct energy is final, as a live one of no revision."""
-    made, readings, (name,) = its.made, its.told.readings, its.batches
-    batch = made.batches.get(name) or Batch(name)
-    sums, gapped = _posted(its, f"batch:{name}")
-    ended_ms = batch.last_stop_ms
+def restate(its: Ground) -> Iterator[BatchRow]:
+    """The rows of its batches, whose direct energy is final, as live ones of no revision."""
+    made, readings = its.made, its.told.readings
+    sums, gapped = _posted(its)
     borne, _ = burdens(made.batches, sums, _transfers(its, sums))
-    stated = Stated(
-        batch,
-        borne.get(name, Burden()),
-        made.lots,
-        gapped,
-        made.where(name),
-        ended_ms if ended_ms is not None else batch.first_start_ms or 0,
-        False,
-        _incomplete(its.basis.versions, readings, batch.first_start_ms, ended_ms),
-        True,
-    )
-    return figures(its.basis, stated, its.offset)
+    for name in its.batches:
+        batch = made.batches.get(name) or Batch(name)
+        ended_ms = batch.last_stop_ms
+        stated = Stated(
+            batch,
+            borne.get(name, Burden()),
+            made.lots,
+            gapped.get(f"batch:{name}", 0),
+            made.where(name),
+            ended_ms if ended_ms is not None else batch.first_start_ms or 0,
+            False,
+            _incomplete(its.basis.versions, readings, batch.first_start_ms, ended_ms),
+            True,
+        )
+        yield figures(its.basis, stated, its.offset)
 
 
 def _versions(records: Sequence[Record], method: Method) -> tuple[Versions, dict[int, str]]:
@@ -139,11 +123,11 @@ def _factors(records: Sequence[Record]) -> tuple[FactorSet | None, Record | None
     return None, None
 
 
-def _posted(its: Ground, account: str) -> tuple[Sums, int]:
-    """What every account received over the spans, and how much of one lies in long gaps."""
+def _posted(its: Ground) -> tuple[Sums, dict[str, int]]:
+    """What every account received over the spans, and how much of each lies in long gaps."""
     told = its.told
     sums: Sums = {}
-    gapped = 0
+    gapped: dict[str, int] = {}
     for first, last in its.spans:
         marks, events = told.periods.marks, told.events.values()
         ledger = recompute(told.versions, events, told.readings, first, last, marks)
@@ -152,9 +136,10 @@ def _posted(its: Ground, account: str) -> tuple[Sums, int]:
             for cell, quanta in cells.items():
                 own[cell] = own.get(cell, 0) + quanta
         postings = ledger.postings
-        mine = [at for at, one in enumerate(postings.accounts) if one.name == account]
-        for at in mine:
-            gapped += sum(postings.quanta[(postings.account == at) & postings.gapped].tolist())
+        rows = np.flatnonzero(postings.gapped)
+        for at, quanta in zip(postings.account[rows].tolist(), postings.quanta[rows].tolist()):
+            name = postings.accounts[at].name
+            gapped[name] = gapped.get(name, 0) + quanta
     return sums, gapped
 
 

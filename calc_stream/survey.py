@@ -1,6 +1,6 @@
 """Looks through the segments of a journal for those that figures need, without keeping what they hold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,18 +31,16 @@ class _Nearest:
 class Survey:
     """`take` every segment in order, then ask.
 
-    `spans`: the times needed, each with the offset up to which records count for it; `units` of the
-    meters and `statements`: as they were at all of these offsets.
+    `spans`: the times needed; `units` of the meters by register.
     """
 
     def __init__(
-        self, spans: Sequence[tuple[Span, int]], units: dict[str, str], statements: Statements
+        self, spans: Sequence[Span], units: Mapping[str, str], statements: Statements
     ) -> None:
         self._spans = spans
-        self._first = np.array([first for (first, _), _ in spans], np.int64)
-        self._last = np.array([last for (_, last), _ in spans], np.int64)
-        self._upto = np.array([upto for _, upto in spans], np.int64)
-        self._until_ms = max((last for (_, last), _ in spans), default=0)
+        self._first = np.array([first for first, _ in spans], np.int64)
+        self._last = np.array([last for _, last in spans], np.int64)
+        self._until_ms = max((last for _, last in spans), default=0)
         self._units, self._statements = units, statements
         self._times: dict[int, tuple[int, int]] = {}  # first and last by offset
         self._nearest: dict[str, _Nearest] = {}
@@ -50,8 +48,6 @@ class Survey:
         self._swaps: set[int] = set()
 
     def take(self, record: Record) -> None:
-        if record.offset > self._upto.max(initial=0):
-            return
         try:
             decoded = decode(record, self._units, self._statements)
         except BadData:
@@ -75,12 +71,12 @@ class Survey:
         for its in self._nearest.values():
             found.update(its.before_at[its.before > -_NEVER].tolist())
             found.update(its.after_at[its.after < _NEVER].tolist())
-        offsets = np.array(list(self._times), np.int64)
+        offsets = list(self._times)
         begins = np.array([first for first, _ in self._times.values()], np.int64)
         ends = np.array([last for _, last in self._times.values()], np.int64)
-        for (first, last), (_, upto) in zip(self._widened(), self._spans, strict=True):
-            meets = (begins <= last) & (ends >= first) & (offsets <= upto)
-            found.update(offsets[meets].tolist())
+        for first, last in self._widened():
+            meets = np.flatnonzero((begins <= last) & (ends >= first))
+            found.update(offsets[at] for at in meets.tolist())
         return found
 
     def everything(self) -> set[int]:
@@ -99,18 +95,17 @@ class Survey:
             never = np.full(size, _NEVER, np.int64)
             zeros = np.zeros(size, np.int64)
             its = self._nearest[block.meter] = _Nearest(-never, zeros, never, zeros.copy())
-        counts = self._upto >= offset
         at = np.searchsorted(times, self._first, "right") - 1
         found = times[np.maximum(at, 0)]
-        nearer = counts & (at >= 0) & (found > its.before)
+        nearer = (at >= 0) & (found > its.before)
         its.before[nearer], its.before_at[nearer] = found[nearer], offset
         at = np.searchsorted(times, self._last, "left")
         found = times[np.minimum(at, times.size - 1)]
-        nearer = counts & (at < times.size) & (found < its.after)
+        nearer = (at < times.size) & (found < its.after)
         its.after[nearer], its.after_at[nearer] = found[nearer], offset
 
     def _widened(self) -> Iterator[Span]:
-        for at, (span, _) in enumerate(self._spans):
+        for at, span in enumerate(self._spans):
             near = [
                 (
                     int(its.before[at]) if its.before[at] > -_NEVER else None,

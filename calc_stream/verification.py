@@ -31,11 +31,11 @@ from calc_stream.evidence.disclosure import (
 from calc_stream.evidence.nearby import far, neighbours, widened
 from calc_stream.evidence.passports import passports
 from calc_stream.evidence.proof import Shown, Trust, proved
-from calc_stream.factors import load_method
+from calc_stream.factors import Method, load_method
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.ledger.rows import STATED, BatchRow
 from calc_stream.redrawn import check_footprint, others
-from calc_stream.restated import Ask, Ground, differences, grounds, restate
+from calc_stream.restated import Ask, Ground, differences, ground, restate
 from wire.errors import BadData, ConfigError
 from wire.journal import Record
 from wire.segment import open_segment
@@ -96,13 +96,13 @@ def verify(
     bundle = read_bundle(files)
     footprint = _footprint(bundle)
     rows = _rows(bundle, footprint)
-    profile = _profile(bundle, rows)
+    _check_profile(bundle, rows)
     shown = proved(bundle, Trust(tuple(keys), authority, tuple(cosigners)))
-    upto = max(ask.offset for ask in asks(rows, footprint))
+    upto = asked(rows, footprint).offset
     if upto > bundle.end:
         raise BadData(f"footprint.json: was drawn up at {upto}, after the last head")
     records = _records(shown, upto)
-    remarks = dict.fromkeys(_judged(bundle, footprint, rows, profile, shown, records))
+    remarks = dict.fromkeys(_judged(bundle, footprint, rows, shown, records))
     stamp = shown.stamped.get(bundle.end)
     return Verified(
         footprint,
@@ -124,40 +124,38 @@ def verify(
     )
 
 
-def asks(rows: Sequence[BatchRow], footprint: Footprint | None) -> list[Ask]:
-    """What has to be known: each batch as it was stated; of a footprint all of them at last."""
-    each = [Ask((row.batch,), row.offset) for row in rows]
-    if footprint is None:
-        return each
-    upto = max(footprint.upto, *(ask.offset for ask in each))
-    return [*each, Ask(tuple(row.batch for row in rows), upto)]
+def asked(rows: Sequence[BatchRow], footprint: Footprint | None) -> Ask:
+    """What has to be known: a batch as it was stated; of a footprint all batches as they stood when it
+    was drawn up, for until then nothing gave them another figure."""
+    upto = max(row.offset for row in rows)
+    if footprint is not None:
+        upto = max(upto, footprint.upto)
+    return Ask(tuple(row.batch for row in rows), upto)
 
 
 def _judged(
     bundle: Bundle,
     footprint: Footprint | None,
     rows: tuple[BatchRow, ...],
-    profile: Profile,
     shown: Shown,
     records: Sequence[Record],
 ) -> Iterator[str]:
     """What cannot be shown. Raises BadData for the first figure that does not follow."""
-    asked = asks(rows, footprint)
-    for number, its in grounds(records, profile.method, asked):
-        yield from _judge_left_out(shown, its)
-        if number < len(rows):
-            _check_row(result_name(number + 1, bundle.footprint), rows[number], its, records)
-        if number == len(asked) - 1:
-            _check_tables(bundle, rows, its, records)
-        if number == len(rows) and footprint is not None:
-            yield from _judge_footprint(footprint, rows, its, profile, shown)
+    method = bundle.profile.method
+    its = ground(records, method, asked(rows, footprint))
+    yield from _judge_left_out(shown, its)
+    _check_tables(bundle, rows, its, records)
+    for number, (row, found) in enumerate(zip(rows, restate(its), strict=True), 1):
+        _check_row(result_name(number, bundle.footprint), row, found, records)
+    if footprint is not None:
+        yield from _judge_footprint(footprint, rows, its, method, shown)
 
 
 def _judge_footprint(
     footprint: Footprint,
     rows: tuple[BatchRow, ...],
     its: Ground,
-    profile: Profile,
+    method: Method,
     shown: Shown,
 ) -> Iterator[str]:
     begin, told = shown.begin, footprint.evidence
@@ -170,7 +168,7 @@ def _judge_footprint(
             f"from {_instant(footprint.start_ms)} on is not shown"
         )
     try:
-        check_footprint(footprint, rows, its, profile.method)
+        check_footprint(footprint, rows, its, method)
         yield from others(footprint, its)
     except BadData as exc:
         raise BadData(f"footprint.json: {exc}") from exc
@@ -255,18 +253,15 @@ def _decoded(name: str, data: bytes, type_: type[T], written: Callable[[T], byte
     return found
 
 
-def _profile(bundle: Bundle, rows: Iterable[BatchRow]) -> Profile:
-    """This program's own, which the bundle must have, too."""
-    profile = bundle.profile
+def _check_profile(bundle: Bundle, rows: Iterable[BatchRow]) -> None:
+    """Raises BadData unless it is this program's own."""
     for number, row in enumerate(rows, 1):
         try:
             method = load_method(row.method)
         except ConfigError as exc:
             raise BadData(f"{result_name(number, bundle.footprint)}: {exc}") from exc
-        profile = Profile(method, method.gwp_set)
-        if profile != bundle.profile:
+        if Profile(method, method.gwp_set) != bundle.profile:
             raise BadData(f"method.json: is not the profile {row.method} as this program knows it")
-    return profile
 
 
 def _records(shown: Shown, upto: int) -> list[Record]:
@@ -355,9 +350,9 @@ def named(rows: Iterable[BatchRow]) -> frozenset[str]:
     return frozenset(name for row in rows for name in row.factors)
 
 
-def _check_row(name: str, row: BatchRow, its: Ground, records: Sequence[Record]) -> None:
+def _check_row(name: str, row: BatchRow, found: BatchRow, records: Sequence[Record]) -> None:
     """Raises BadData naming the first figure that is another one."""
-    for difference in differences(row, restate(its), STATED):
+    for difference in differences(row, found, STATED):
         raise BadData(f"{name}: {difference}")
     for key, kind in (("model", "model"), ("factor_set", "factor")):
         hash_: str | None = getattr(row, key)

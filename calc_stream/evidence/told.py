@@ -56,17 +56,12 @@ def gather(
     known = FactorSet.decode(factors.data) if factors else None
     told = Told(Periods(versions, marks_of(versions, known)), known)
     for record in records:
-        more(told, record, statements)
+        if record.kind in ("segment", "event", "reading"):
+            try:
+                _take(told, record, decode(record, told.units, statements))
+            except BadData:
+                continue  # the engine passed it over, too, and lists it as a problem
     return told
-
-
-def more(told: Told, record: Record, statements: Statements = NONE) -> None:
-    """The record after those that were gathered; no model, factors or correction."""
-    if record.kind in ("segment", "event", "reading"):
-        try:
-            _take(told, record, decode(record, told.units, statements))
-        except BadData:
-            return  # the engine passed it over, too, and lists it as a problem
 
 
 def in_force(records: Iterable[Record], hash_: str | None, upto: int) -> Record | None:

@@ -18,8 +18,8 @@ from calc_stream.evidence.stamps import authority
 from calc_stream.factors import load_method
 from calc_stream.footprints.footprint import Footprint, Upstream
 from calc_stream.footprints.identity import identified
-from calc_stream.restated import grounds
-from calc_stream.verification import Verified, asks, verify
+from calc_stream.restated import ground
+from calc_stream.verification import Verified, asked, verify
 from tests.time_stamps import Authority
 from tests.unit.calc_stream_live import forged
 from tests.unit.calc_stream_live.days import DAY_2, HOUR_S, MODEL
@@ -134,7 +134,7 @@ def _another_model(plant: ProvenDays) -> None:
         (ProvenDays, MODEL + '[policy]\nspread = "machine_hours"\nwindow = "day"\n', None, True),
         (_Battery, BATTERY, None, False),  # what is in a store goes back to the first reading
         (ProvenDays, MODEL, _restated, True),
-        (ProvenDays, MODEL, _another_model, False),
+        (ProvenDays, MODEL, _another_model, True),
     ],
 )
 def test_pools_stores_restated_batches_and_models_come_out_too(
@@ -180,9 +180,8 @@ def test_a_batch_that_is_kept_out_of_a_period_that_is_over_is_named(sound: Sound
     fewer = msgspec.structs.replace(sound.second, batches=sound.second.batches[1:])
     records = list(sound.plant.writer.walk(SITE))
     method = load_method(sound.second.method)
-    asked = asks(its.rows[1:], fewer)
-    *_, (_, ground) = grounds(records, method, asked)
-    without = redrawn._redrawn(fewer, its.rows[1:], ground, method)
+    basis = ground(records, method, asked(its.rows[1:], fewer))
+    without = redrawn._redrawn(fewer, its.rows[1:], basis, method)
     without = msgspec.structs.replace(without, upto=fewer.upto)
     with pytest.raises(
         ConfigError, match="footprint.json: batches: of wheel were made in its time"
@@ -203,8 +202,8 @@ def test_what_was_declared_is_taken_and_said_so(sound: Sound) -> None:
     )
     method = load_method(told.method)
     records = list(sound.plant.writer.walk(SITE))
-    *_, (_, ground) = grounds(records, method, asks(its.rows, told))
-    drawn = redrawn._redrawn(told, its.rows, ground, method)
+    basis = ground(records, method, asked(its.rows, told))
+    drawn = redrawn._redrawn(told, its.rows, basis, method)
     assert (drawn.draft, drawn.upstream_kg_co2e) == (False, "20")
     drawn = msgspec.structs.replace(drawn, upto=told.upto)
     found = verify(bundling.make(sound.plant.writer, SITE, Figure(its.rows, drawn)))
