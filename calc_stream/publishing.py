@@ -5,7 +5,7 @@ and from what is declared, and no kill makes it another or makes it twice.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -19,6 +19,7 @@ from calc_stream.footprints.factor import Basis, Occasion, draw_up
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.period import Period
 from calc_stream.footprints.shelf import Shelf
+from calc_stream.ledger.rows import BatchRow
 from calc_stream.ledger.store import Store
 from wire.errors import BadData, ConfigError
 from wire.journal import Reader, heads
@@ -122,19 +123,11 @@ class Publisher:
         with self.store.still():
             data = self.store.state(site)[1]
             state = SiteState.from_bytes(data)
-            if state.versions is None:
-                return None
             rows, latest = self.store.rows(site), self.store.latest(site)
             hashes = self.store.hashes(site)
-        standing = Standing(
-            zone=state.versions.reigns[-1].model.timezone,
-            method=self.terms.method.id,
-            told_ms=(state.frontier_ms or 0) - self.terms.lateness_ms,
-            rows=rows,
-            latest=latest,
-            lots=state.lots,
-            declaration=self.terms.declaration,
-        )
+        standing = standing_of(self.terms, state, rows, latest)
+        if standing is None:
+            return None
         return _Look(state, standing, self.shelf.in_force(site), hashes)
 
     def _draw_up(self, look: _Look, each: Due) -> Footprint:
@@ -179,6 +172,23 @@ class Publisher:
                 its = msgspec.structs.replace(footprint.evidence, size=head.size, root=head.root)
                 return msgspec.structs.replace(footprint, evidence=its)
         return footprint
+
+
+def standing_of(
+    terms: Terms, state: SiteState, rows: Sequence[BatchRow], latest: Sequence[BatchRow]
+) -> Standing | None:
+    """The site as its state and batches say; None before there is a model."""
+    if state.versions is None:
+        return None
+    return Standing(
+        zone=state.versions.reigns[-1].model.timezone,
+        method=terms.method.id,
+        told_ms=(state.frontier_ms or 0) - terms.lateness_ms,
+        rows=rows,
+        latest=latest,
+        lots=dict(state.lots),
+        declaration=terms.declaration,
+    )
 
 
 def _wanted(standing: Standing, rules: Rules, product: str, period: Period) -> Lines:

@@ -5,6 +5,7 @@ in force is a line, not a tree: a footprint takes the place of all that stood fo
 method and period, or it is not taken.
 """
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -121,7 +122,8 @@ class Shelf:
 
 
 def open_shelf(directory: Path) -> Shelf:
-    """The shelf of a state directory; an empty one is made where there is none. Raises ConfigError."""
+    """The shelf of a state directory; an empty one is made where there is none, and is its folder's
+    owner's, so that root may publish for a service. Raises ConfigError."""
     path = directory / FILE
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -132,6 +134,9 @@ def open_shelf(directory: Path) -> Shelf:
         if not _version(db):  # two processes may be the first ones
             script = f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
             db.executescript(script)
+        if os.geteuid() == 0:
+            owner = directory.stat()
+            os.chown(path, owner.st_uid, owner.st_gid)
         found = _version(db)
     except (OSError, sqlite3.Error) as exc:
         raise ConfigError(f"{path}: footprints cannot be opened: {exc}") from exc

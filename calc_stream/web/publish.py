@@ -11,10 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 from calc_stream.engines.embedded import Engine
+from calc_stream.footprints.due import due
 from calc_stream.footprints.period import period_at
-from calc_stream.footprints.shelf import open_shelf
+from calc_stream.footprints.shelf import Shelf, open_shelf
 from calc_stream.ledger.store import open_store
-from calc_stream.publishing import Publisher, Terms
+from calc_stream.publishing import Publisher, Terms, standing_of
 from calc_stream.site import Site, Step
 from wire.errors import TransientError
 from wire.journal import Remote, open_reader
@@ -22,7 +23,7 @@ from wire.journal import Remote, open_reader
 log = logging.getLogger(__name__)
 
 _PAUSE_S = 0.5
-_SHARE = 20  # a look that took 1 s is followed by 20 s without one
+_SHARE = 5  # a look that took 1 s is followed by 5 s without one
 _AGAIN_S = 5.0
 
 
@@ -56,7 +57,7 @@ class Publishing:
             if self._is_committed(engine):
                 stirred, began_s = self._stirred, time.monotonic()
                 try:
-                    await asyncio.to_thread(self._look)
+                    await asyncio.to_thread(self._look, engine)
                     pause_s = max(_PAUSE_S, _SHARE * (time.monotonic() - began_s))
                     failing = False
                     if self._stirred == stirred:
@@ -72,11 +73,25 @@ class Publishing:
         site = engine.site
         return self._stirred is not None and site is not None and site.committed >= self._stirred
 
-    def _look(self) -> None:
-        with (
-            closing(open_store(self._state)) as store,
-            closing(open_shelf(self._state)) as shelf,
-            closing(open_reader(self._journal)) as reader,
-        ):
-            its = Publisher(store, shelf, reader, self._terms, self._now_ms, self._refused)
-            its.look()
+    def _look(self, engine: Engine) -> None:
+        with closing(open_shelf(self._state)) as shelf:
+            if not self._may_be_due(engine, shelf):
+                return
+            with (
+                closing(open_store(self._state)) as store,
+                closing(open_reader(self._journal)) as reader,
+            ):
+                its = Publisher(store, shelf, reader, self._terms, self._now_ms, self._refused)
+                its.look()
+
+    def _may_be_due(self, engine: Engine, shelf: Shelf) -> bool:
+        """By what is in memory: the state on disk is long to read."""
+        with engine.lock:
+            site = engine.site
+            if site is None:
+                return False
+            book = site.book
+            rows, latest = list(book.rows.values()), list(book.latest.values())
+            standing = standing_of(self._terms, site.state, rows, latest)
+        in_force = shelf.in_force(self._terms.site)
+        return standing is not None and bool(due(standing, in_force, self._terms.rules))

@@ -56,7 +56,7 @@ def calculator_in(folder: Path) -> Calculator:
 def published(calculator: Calculator, at_least: int) -> list[dict[str, Any]]:
     """Of the wheel, over the API, once there are so many."""
     found: list[dict[str, Any]] = []
-    for _ in range(400):
+    for _ in range(1200):
         found = calculator.get("/v1/products/wheel/footprints")["footprints"]
         if len(found) >= at_least:
             return found

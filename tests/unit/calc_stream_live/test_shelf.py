@@ -1,5 +1,6 @@
 """The shelf of published footprints: what is on it stays, and what stands is a line."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -100,6 +101,13 @@ def test_the_file_itself_refuses_change(tmp_path: Path, shelf: Shelf, statement:
         pytest.raises(sqlite3.IntegrityError, match="never|one successor"),
     ):
         db.execute(statement)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for others")
+def test_root_leaves_the_file_to_the_folders_owner(tmp_path: Path) -> None:
+    os.chown(tmp_path, 1234, 1234)
+    open_shelf(tmp_path).close()
+    assert ((tmp_path / FILE).stat().st_uid, (tmp_path / FILE).stat().st_gid) == (1234, 1234)
 
 
 def test_a_file_of_a_later_program_is_refused(tmp_path: Path) -> None:
