@@ -34,8 +34,9 @@ def table_lines(site: str, tables: Sequence[Table]) -> bytes:
     """One line for each row of tables with the same quantities, exponents and quality."""
     first = tables[0]
     rows = [table.rows for table in tables]
-    numbers = matrix(first) if len(tables) == 1 else np.hstack([matrix(t) for t in tables])
-    heads = {table.meter: _head(site, table).encode() for table in tables}
+    numbers = np.concatenate([matrix(table) for table in tables], axis=1)
+    of_meter = {table.meter: table for table in tables}
+    heads = {meter: _head(site, table).encode() for meter, table in of_meter.items()}
     cells: list[Cell] = list(heads.values())
     if len(heads) > 1:
         cells = [np.repeat(np.array([heads[table.meter] for table in tables]), rows)]
