@@ -108,7 +108,11 @@ def _runs(series: Series) -> Iterator[str]:
         if run_.breaks:
             yield f"-- break: {', '.join(run_.breaks)} changed; what follows is not comparable --"
         yield f"{its.method} ({its.standard}, {its.gwp}), kg CO2e/{its.unit}, {its.allocation}"
+        before: tuple[str, ...] | None = None
         for point in run_.points:
+            if before not in (None, point.factors):
+                yield f"  {'':10}  from here on with the factors {', '.join(point.factors)}"
+            before = point.factors
             yield from _point(point)
 
 

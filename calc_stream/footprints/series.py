@@ -35,7 +35,8 @@ class Restated(msgspec.Struct, frozen=True):
 class PeriodFigure(msgspec.Struct, frozen=True):
     """kg CO2e for a unit, own energy, as it stands; what it superseded, the oldest first.
 
-    `change_percent`: against the point before in the same run. `running`: its period is not over.
+    `factors`: those it was counted with. `change_percent`: against the point before in the same run.
+    `running`: its period is not over.
     """
 
     period: str
@@ -47,6 +48,7 @@ class PeriodFigure(msgspec.Struct, frozen=True):
     good: str
     kg_co2e: str
     u95: str | None
+    factors: tuple[str, ...]
     factor_status: str
     running: bool
     superseded: tuple[Restated, ...]
@@ -159,6 +161,7 @@ def _points(footprints: Sequence[Footprint], known: dict[str, Footprint]) -> Ite
             good=each.good,
             kg_co2e=each.kg_co2e,
             u95=each.u95.kg_co2e,
+            factors=tuple(factor.id for factor in each.factors),
             factor_status=each.factor_status,
             running=_is_running(each),
             superseded=tuple(reversed(list(_history(each, known)))),

@@ -127,10 +127,20 @@ _LINE = Published(
     successor=None,
 )
 _POINT = PeriodFigure(
-    *("2026-11", 1_793_462_400_000, 1_796_054_400_000, _ID, 1_796_054_700_000, "restated"),
-    *("200", "0.369728", "0.0042", "verified", False),
-    (Restated("0b7c…", 1_796_054_700_000, "period", "0.37", "-0.000272"),),
-    None,
+    period="2026-11",
+    start_ms=1_793_462_400_000,
+    end_ms=1_796_054_400_000,
+    id=_ID,
+    published_ms=1_796_054_700_000,
+    cause="restated",
+    good="200",
+    kg_co2e="0.369728",
+    u95="0.0042",
+    factors=("cn-grid-footprint-2024",),
+    factor_status="verified",
+    running=False,
+    superseded=(Restated("0b7c…", 1_796_054_700_000, "period", "0.37", "-0.000272"),),
+    change_percent=None,
 )
 _CONSTANT = Constant(
     *("gbt24067", "GB/T 24067-2024", "AR6", "piece"),

@@ -37,6 +37,13 @@ def test_months_that_were_counted_alike_are_one_run() -> None:
     assert (run.constant.every, run.constant.unit, run.breaks) == ("month", "piece", ())
 
 
+def test_a_point_says_with_which_factors_it_was_counted() -> None:
+    months = [month("2026-09", "7"), month("2026-10", "6", factors=sample().factors[:1])]
+    (run,) = series_of("cq-wheel", "wheel-17", months).runs
+    assert [len(point.factors) for point in run.points] == [3, 1]
+    assert run.points[1].factors == ("cn-grid-footprint-2024",)
+
+
 def test_the_order_of_publishing_does_not_matter() -> None:
     months = [month("2026-09", "7"), month("2026-10", "6.3"), month("2026-11", "6.93")]
     one = series_of("cq-wheel", "wheel-17", months)
