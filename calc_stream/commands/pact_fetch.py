@@ -114,7 +114,7 @@ def _kept(document: Any, args: argparse.Namespace) -> Fetched:
 
 def _tell(each: Fetched) -> None:
     if each.problems:
-        print(f"{each.id}: {each.name}: not kept: {len(each.problems)} problems")
+        print(f"{each.id}: {each.name}: not kept")
         for problem in each.problems:
             print(f"  {problem}")
         return

@@ -122,7 +122,7 @@ def footprints(event: Event) -> list[dict[str, Any]]:
     wrong = [(n, p) for n, each in enumerate(found) for p in validator.problems(each)]
     if wrong:
         told = "; ".join(f"/data/pfs/{n}{problem}" for n, problem in wrong[:_MOST_TOLD])
-        raise BadData(f"{len(wrong)} problems: {told}")
+        raise BadData(f"not good, in {len(wrong)} places: {told}")
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request, Response
 
+from calc_stream.__main__ import main
 from calc_stream.pact.client import Host
 from tests.unit.calc_stream_pact.documents import good
 from tests.unit.calc_stream_pact.exchange import certificates, serving
@@ -171,3 +172,20 @@ def test_a_server_that_is_away_may_come_back(odd: Odd, tmp_path: Path) -> None:
     host = Host(f"https://127.0.0.1:{port}", "wheels", "a secret", str(odd.ca))
     with pytest.raises(TransientError, match=f"127.0.0.1:{port}"):
         host.send(b"{}")
+
+
+def test_what_is_not_good_is_told_and_not_kept(
+    odd: Odd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = good(primaryDataShare="160")
+    odd.says(200, {"data": [bad, good(), "no document"]})
+    (tmp_path / "secret").write_text("a secret")
+    ask = ["pact", "fetch", odd.url, "--client-id", "wheels", "--ca-file", str(odd.ca)]
+    ask += ["--secret-file", str(tmp_path / "secret"), "--into", str(tmp_path / "theirs")]
+    assert main(ask) == 1
+    first, problem, kept, *rest = capsys.readouterr().out.splitlines()
+    assert first == f"{bad['id']}: Ingot A356: not kept"
+    assert problem == "  /pcf/primaryDataShare: 160 is more than 100; state 100 or less"
+    assert kept.startswith("Ingot A356: 14.3 kg CO2e for 1 kilogram, Active, until 2029-11-01")
+    assert rest[-1] == "  (document): 'no document' is no object; write it as {…}"
+    assert len(list((tmp_path / "theirs").glob("*.json"))) == 1
