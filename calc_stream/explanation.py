@@ -10,14 +10,22 @@ from itertools import takewhile
 
 import msgspec
 
-from calc_stream.core import SiteState, Versions
+from calc_stream.core import SiteState, Versions, recompute
 from calc_stream.core.decimals import fixed, parse_fraction, parse_instant, shortest, significant
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.accounts import AccountTrail, accounts_trail
 from calc_stream.evidence.budget import Budget, Grounds, budget
 from calc_stream.evidence.told import Told, gather, in_force, versions_in_force
 from calc_stream.evidence.trail import EventTrail, MeterTrail, Trail, finer, trail
-from calc_stream.factors import InventoryFactor, Mass, Method, ProductFactor, Rates, load_method
+from calc_stream.factors import (
+    InventoryFactor,
+    Mass,
+    Method,
+    ProductFactor,
+    Rates,
+    given_of,
+    load_method,
+)
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.ledger.store import Store
 from calc_stream.statements import Statements
@@ -81,11 +89,23 @@ def explain(store: Store, reader: Reader, site: str, row: BatchRow) -> Explanati
         until_ms = row.ended_ms
     told, method = _told(reader, site, row, upto)
     found = trail(told, row.batch, until_ms)
-    rates = None if told.factors is None else Rates(told.versions, told.factors, method)
+    rates = _rates(told, row, method)
     sources = list(_sources(row, told, found, rates))
     doubt = doubt_of(row, told.versions, found.grounds, rates)
     accounts = accounts_trail(found.grounds, row.batch) if found.grounds else []
     return Explanation(row, sources, accounts, found.meters, found.events, doubt)
+
+
+def _rates(told: Told, row: BatchRow, method: Method) -> Rates | None:
+    """As the row was weighed: what contracts cover counts once all their windows are over."""
+    if told.factors is None:
+        return None
+    rates = Rates(told.versions, told.factors, method)
+    if not rates.contracts or not row.spread:
+        return rates
+    events, marks = told.events.values(), told.periods.marks
+    ledger = recompute(told.versions, events, told.readings, marks=marks)
+    return rates.covered(given_of(ledger.sums()))
 
 
 def row_of(store: Store, site: str, batch: str, revision: int | None) -> BatchRow | None:

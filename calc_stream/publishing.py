@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from calc_stream.core import SiteState
-from calc_stream.factors import FactorSet, Method, Rates
+from calc_stream.factors import FactorSet, Method, Rates, given_of
 from calc_stream.footprints.declaration import Declaration
 from calc_stream.footprints.doubt import joint_budget
 from calc_stream.footprints.due import Due, Lines, Rules, Standing, due, lines_of, standing_for
@@ -152,6 +152,7 @@ class Publisher:
             raise BadData("the journal holds no factors yet")
         declared = terms.declaration.of(lines.product) if terms.declaration else None
         rates = Rates(versions, factors, terms.method)
+        rates = rates.covered(given_of(look.state.sums())) if rates.contracts else rates
         return Basis(terms.site, terms.method, versions, factors, rates, look.state.lots, declared)
 
     def _factors(self, upto: int) -> FactorSet | None:

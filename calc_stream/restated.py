@@ -5,12 +5,22 @@ state. Everything it states is.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from calc_stream.core import Burden, Periods, Spreading, Transfer, Versions, burdens, recompute
+from calc_stream.core import (
+    Burden,
+    Ledger,
+    Periods,
+    Spreading,
+    Transfer,
+    Versions,
+    burdens,
+    recompute,
+)
 from calc_stream.core.accounts import Sums
 from calc_stream.core.batches import Batch
 from calc_stream.core.edges import span_of
@@ -20,7 +30,7 @@ from calc_stream.core.series import Readings, Span
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.production import Production, production, spans_of, united
 from calc_stream.evidence.told import Told, gather
-from calc_stream.factors import FactorSet, Method, Rates
+from calc_stream.factors import FactorSet, Method, Quanta, Rates, given_of
 from calc_stream.ledger.figures import Basis, figures
 from calc_stream.ledger.figures import Told as Stated
 from calc_stream.ledger.rows import BatchRow
@@ -60,7 +70,19 @@ def ground(records: Sequence[Record], method: Method, ask: Ask) -> Ground:
     made = production(basis.versions, told.events.values())
     told.readings.tell(swaps_told(made.standing))
     spans = united(s for name in ask.batches for s in spans_of(told.periods, made, name))
-    return Ground(ask.batches, ask.offset, basis, told, made, spans)
+    if basis.plain is not None and basis.plain.contracts:
+        windows = [w for span in spans for w in basis.plain.contracts.windows(span)]
+        spans = united([*spans, *windows])
+    its = replace(basis, given=partial(_given, told, spans))
+    return Ground(ask.batches, ask.offset, its, told, made, spans)
+
+
+def _given(told: Told, spans: Sequence[Span]) -> Quanta:
+    """By the sources to the site, over the spans."""
+    sums: Sums = {}
+    for ledger in _ledgers(told, spans):
+        _add_up(sums, ledger.sums())
+    return given_of(sums)
 
 
 def _basis(records: Sequence[Record], method: Method) -> tuple[Basis, Record | None, Statements]:
@@ -125,22 +147,30 @@ def _factors(records: Sequence[Record]) -> tuple[FactorSet | None, Record | None
 
 def _posted(its: Ground) -> tuple[Sums, dict[str, int]]:
     """What every account received over the spans, and how much of each lies in long gaps."""
-    told = its.told
     sums: Sums = {}
     gapped: dict[str, int] = {}
-    for first, last in its.spans:
-        marks, events = told.periods.marks, told.events.values()
-        ledger = recompute(told.versions, events, told.readings, first, last, marks)
-        for name, cells in ledger.sums().items():
-            own = sums.setdefault(name, {})
-            for cell, quanta in cells.items():
-                own[cell] = own.get(cell, 0) + quanta
+    for ledger in _ledgers(its.told, its.spans):
+        _add_up(sums, ledger.sums())
         postings = ledger.postings
         rows = np.flatnonzero(postings.gapped)
         for at, quanta in zip(postings.account[rows].tolist(), postings.quanta[rows].tolist()):
             name = postings.accounts[at].name
             gapped[name] = gapped.get(name, 0) + quanta
     return sums, gapped
+
+
+def _ledgers(told: Told, spans: Iterable[Span]) -> Iterator[Ledger]:
+    marks, events = told.periods.marks, told.events.values()
+    for first, last in spans:
+        yield recompute(told.versions, events, told.readings, first, last, marks)
+
+
+def _add_up(sums: Sums, more: Sums) -> None:
+    """Takes more sums in."""
+    for name, cells in more.items():
+        own = sums.setdefault(name, {})
+        for cell, quanta in cells.items():
+            own[cell] = own.get(cell, 0) + quanta
 
 
 def _transfers(its: Ground, sums: Sums) -> Iterator[Transfer]:

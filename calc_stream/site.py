@@ -12,7 +12,7 @@ import msgspec
 
 from calc_stream.core import Changes, Chunk, SiteState, Versions, parse_model
 from calc_stream.decode import Decoded, decode
-from calc_stream.factors import FactorSet, Method, Rates, marks_of
+from calc_stream.factors import FactorSet, Method, Quanta, Rates, given_of, marks_of
 from calc_stream.ledger.book import ANEW, Because, Book
 from calc_stream.ledger.figures import Basis
 from calc_stream.ledger.rows import BatchRow
@@ -91,7 +91,12 @@ class Site:
         versions, hashes = self.state.versions, {t: r.hash for t, r in self._models.items()}
         if self._rates is None and factors is not None:
             self._rates = Rates(versions, factors, self.rules.method)
-        return Basis(self.rules.method, versions, hashes, factors, hash_, self._rates)
+        state, method = self.state, self.rules.method
+
+        def given() -> Quanta:
+            return given_of(state.sums())
+
+        return Basis(method, versions, hashes, factors, hash_, self._rates, given)
 
     @property
     def unsaved(self) -> bool:

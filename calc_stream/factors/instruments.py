@@ -51,6 +51,14 @@ class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         at = 0 if self.match == "period" else (t_ms - self.valid_from_ms) // HOUR_MS
         return at, number(self.volumes[at if len(self.volumes) > 1 else 0])
 
+    def span(self, t_ms: int) -> tuple[int, int] | None:
+        """From when to when the window is that holds at `t_ms`."""
+        window = self.window(t_ms)
+        if window is None or self.match == "period" or self.type == "residual_mix":
+            return None if window is None else (self.valid_from_ms, self.valid_to_ms)
+        begin = self.valid_from_ms + window[0] * HOUR_MS
+        return begin, min(begin + HOUR_MS, self.valid_to_ms)
+
     def edges(self, from_ms: int, to_ms: int) -> Iterator[int]:
         """When it begins and ends, and where its windows meet between the two."""
         yield from (self.valid_from_ms, self.valid_to_ms)

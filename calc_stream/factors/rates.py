@@ -13,6 +13,7 @@ from typing import NamedTuple
 from calc_stream.core.accounts import OPENING, Cell, Sums
 from calc_stream.core.plant import SiteModel
 from calc_stream.core.versions import Versions
+from calc_stream.factors.contracts import Contracts
 from calc_stream.factors.factor_set import FactorSet
 from calc_stream.factors.instruments import Instrument, covered
 from calc_stream.factors.method import Method
@@ -124,10 +125,15 @@ class Rates:
     ) -> None:
         self._versions = Versions.of(site)
         self._factors, self._method = factors, method
+        self.contracts = Contracts(factors.instruments)
         self._both = bool(factors.instruments) or method.factor_kind == "inventory"
         self._left_out = _BY_PLACE if method.electricity == "market" else _BY_CONTRACT
         self._known: dict[tuple[str, int], tuple[Rate, ...] | None] = {}
         self._covered = {source: self._cover(source, own) for source, own in (given or {}).items()}
+
+    def covered(self, given: Quanta) -> "Rates":
+        """The same with what contracts cover of this."""
+        return Rates(self._versions, self._factors, self._method, given)
 
     def of(self, source: str, t_ms: int) -> tuple[Rate, ...] | None:
         """None when the model names no factor, or none of the method's kind is known then."""

@@ -12,7 +12,9 @@ from decimal import Decimal
 import msgspec
 
 from calc_stream.core import Batch, Burden, Changes, SiteState, Transfer, burdens
+from calc_stream.core.accounts import Cell
 from calc_stream.core.whole import LIMIT
+from calc_stream.factors.contracts import Contracts
 from calc_stream.ledger.closing import Closing
 from calc_stream.ledger.figures import Basis, Told, figures
 from calc_stream.ledger.gaps import Gaps
@@ -54,6 +56,7 @@ class Book:
         self._active: frozenset[str] = frozenset()
         self._reach: object = None
         self._events_ms = LIMIT
+        self._contracts = Contracts(())
         self._waiting: set[str] = set()  # stated, and now again beyond what all have told
 
     def resume(self, state: SiteState, events_ms: int = LIMIT) -> None:
@@ -78,6 +81,7 @@ class Book:
         """(rows that moved, revisions made) by a record that made these changes. `events_ms`: up to
         when all who send events have told everything (LIMIT: nobody is waited for)."""
         self._events_ms = events_ms
+        self._contracts = basis.plain.contracts if basis.plain else Contracts(())
         concerned = self._concerned(state, because, changes)
         if self._close(state, changes, anew=because.kind in ANEW):
             concerned = None
@@ -91,6 +95,7 @@ class Book:
             or name in concerned
             or self._is_open(name)
             or name in self._waiting
+            or self._is_due(state, name)
         ]
         borne = self._burdens(state, state.batches if heirs else names)
         for name in names:
@@ -121,7 +126,24 @@ class Book:
         if because.kind not in ("segment", "heartbeat"):
             self._look(state)
             return None
-        return None if before != self._reach else _batches({*changes.moved, *gaps})
+        if before != self._reach or self._uncovered(state, changes):
+            return None
+        return _batches({*changes.moved, *gaps})
+
+    def _uncovered(self, state: SiteState, changes: Changes) -> bool:
+        """Whether something was posted anew in a contract's window that was over."""
+        if not self._contracts or state.versions is None:
+            return False
+        upto_ms, sources = self._upto_ms(state), state.versions.sources
+        firsts = {first for first, _ in changes.spans}
+        windows = [self._contracts.window(s, first) for s in sources for first in firsts]
+        return any(window is not None and window[1] <= upto_ms for window in windows)
+
+    def _upto_ms(self, state: SiteState) -> int:
+        """Up to when what all have told is final."""
+        if state.frontier_ms is None:
+            return -LIMIT
+        return min(state.frontier_ms, self._events_ms) - self._lateness_ms
 
     def _close(self, state: SiteState, changes: Changes, anew: bool) -> bool:
         """Windows and campaigns that are over; whether any gives something else now."""
@@ -216,7 +238,7 @@ class Book:
         stop_ms = batch.last_stop_ms
         if stop_ms is None or state.frontier_ms is None:
             return False
-        return min(state.frontier_ms, self._events_ms) >= stop_ms + self._lateness_ms
+        return self._upto_ms(state) >= stop_ms
 
     def _settle(self, state: SiteState, because: Because) -> set[str]:
         """Closed batches whose inputs, all the way back, are closed too, and all windows over.
@@ -254,16 +276,34 @@ class Book:
         return all(row is None or row.state in CLOSED for row in inputs)
 
     def _is_spread(self, state: SiteState, name: str) -> bool:
-        """Whether all that pools and campaigns give to a batch and its inputs is in."""
-        if not self._closing.spreads:
+        """Whether all that pools and campaigns give to a batch and its inputs is in, and what contracts
+        cover of all that is known."""
+        if not self._closing.spreads and not self._contracts:
             return True
         for of in _made_of(state, name):
-            cells = state.sums_of(f"batch:{of}").values()
-            posted = [period for own in cells for period, _ in own]
+            cells = [cell for own in state.sums_of(f"batch:{of}").values() for cell in own]
             batch = state.batches.get(of) or Batch(of)
-            if of in self._active or not self._closing.is_over(batch, posted):
+            if self._closing.spreads and (
+                of in self._active or not self._closing.is_over(batch, [t for t, _ in cells])
+            ):
+                return False
+            if self._contracts and not self._is_covered(state, of, cells):
                 return False
         return True
+
+    def _is_due(self, state: SiteState, name: str) -> bool:
+        """Whether a stated batch waited for windows of contracts, and these are over now."""
+        row = self.rows.get(name)
+        waits = self._contracts and row is not None and row.state in CLOSED and not row.spread
+        return bool(waits) and self._is_spread(state, name)
+
+    def _is_covered(self, state: SiteState, name: str, cells: list[Cell]) -> bool:
+        """Whether all that decides about what contracts cover of this is over."""
+        given = [(t.period, t.source) for t in self._closing.transfers() if t.batch == name]
+        upto_ms = self._upto_ms(state)
+        return all(
+            self._contracts.is_over(source, period, upto_ms) for period, source in (*cells, *given)
+        )
 
 
 def _made_of(state: SiteState, name: str) -> list[str]:

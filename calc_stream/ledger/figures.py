@@ -5,9 +5,10 @@ source is listed as unknown and no total of kg is stated: nothing is guessed and
 zero. What was bought is no energy: it is stated apart and never added.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from calc_stream.core import Batch, Burden, Lot, Versions
 from calc_stream.core.accounts import Cell
@@ -15,7 +16,7 @@ from calc_stream.core.burdens import by_source
 from calc_stream.core.decimals import fixed, instant, shortest, significant
 from calc_stream.core.plant import Carrier
 from calc_stream.core.whole import LIMIT
-from calc_stream.factors import Factor, FactorSet, Mass, Method, Rates
+from calc_stream.factors import Factor, FactorSet, Mass, Method, Quanta, Rates
 from calc_stream.factors import by_source as with_periods
 from calc_stream.ledger.rows import BatchRow
 from wire.units import convert, kind
@@ -26,14 +27,23 @@ _KWH_DIGITS = 6
 @dataclass(frozen=True)
 class Basis:
     """What every figure of a site stands on; hashes are those of the journal's records, of models
-    by when they come into force."""
+    by when they come into force. `plain`: rates as if no contract covered anything; `given`: what the
+    sources gave the site, for contracts."""
 
     method: Method
     versions: Versions
     model_hashes: Mapping[int, str]
     factors: FactorSet | None
     factor_hash: str | None
-    rates: Rates | None = None
+    plain: Rates | None = None
+    given: Callable[[], Quanta] | None = None
+
+    @cached_property
+    def rates(self) -> Rates | None:
+        """With what contracts cover, of energy whose windows are over."""
+        if self.plain is None or not self.plain.contracts or self.given is None:
+            return self.plain
+        return self.plain.covered(self.given())
 
     def model_hash(self, t_ms: int) -> str:
         """That of the version in force just after `t_ms`."""
@@ -61,7 +71,7 @@ def figures(basis: Basis, told: Told, offset: int) -> BatchRow:
     cells = parts.total()
     burden = by_source(cells)
     kwh = sum((in_kwh(versions, source, quanta) for source, quanta in burden.items()), Fraction(0))
-    mass = _mass(basis, cells)
+    mass = _mass(basis.rates if told.spread else basis.plain, cells)
     kg = mass.total
     declared = batch.good and basis.method.takes(batch.unit)
     own = sum(parts.value.values()) + sum(parts.overhead.values())
@@ -130,10 +140,10 @@ def as_text(kwh: Fraction) -> str:
     return fixed(round(kwh * 10**_KWH_DIGITS), 10**_KWH_DIGITS, _KWH_DIGITS)
 
 
-def _mass(basis: Basis, cells: Mapping[Cell, Fraction]) -> Mass:
-    if basis.rates is None:
+def _mass(rates: Rates | None, cells: Mapping[Cell, Fraction]) -> Mass:
+    if rates is None:
         return Mass(unknown=sorted({source for (_, source), quanta in cells.items() if quanta}))
-    return basis.rates.mass(with_periods(cells))
+    return rates.mass(with_periods(cells))
 
 
 def _by_period(versions: Versions, cells: Mapping[Cell, Fraction]) -> dict[str, dict[str, str]]:

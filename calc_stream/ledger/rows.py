@@ -20,8 +20,8 @@ class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
     (`unknown_sources`). `by_period`: amounts by source and by when its period began ("": from ever),
     for each period has its factors. `bought`: units by
     lot, its own and inherited; `bought_kg_co2e`: what came with them, never part of `kg_co2e`, None
-    when a lot tells none (`unknown_lots`). `spread`: what pools and campaigns give is in, for all
-    their windows are over. `settled`: that, and its input batches are closed and spread too; a batch
+    when a lot tells none (`unknown_lots`). `spread`: what pools and campaigns give is in, and what
+    contracts cover, for all their windows are over. `settled`: that, and its input batches are closed and spread too; a batch
     that settles after it was first stated gets a revision. `incomplete`: a meter of the site has no
     readings for part of its time. `cause`, `difference_kwh` and `difference_kg`: what made this
     revision, against the one before.

@@ -49,12 +49,15 @@ class Doubts:
 
 def _u95(site: Site, row: BatchRow) -> str | None:
     """Of the row as it stands; None once another revision does."""
-    if site.book.latest.get(row.batch) != row or site.basis is None:
+    if site.book.latest.get(row.batch) != row:
         return None
     grounds = grounds_of(site.state)
     if grounds is not None and grounds.model.stores and grounds.edges.size > _MOST_INTERVALS:
         return None
-    found = doubt_of(row, site.basis.versions, grounds, site.basis.rates)
+    basis = site.basis
+    if basis is None:
+        return None
+    found = doubt_of(row, basis.versions, grounds, basis.rates if row.spread else basis.plain)
     if found is None or found.kg is None or found.kg.u95 is None:
         return None
     good = parse_fraction(row.good)
