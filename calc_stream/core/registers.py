@@ -6,7 +6,7 @@ where p*r0 is split by q first so that an ordinary register fits int64. All mete
 a row each, so that numpy's own cost is paid once; those that need Python's integers apart from them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -16,6 +16,7 @@ import numpy as np
 from calc_stream.core.plant import Meter
 from calc_stream.core.series import Places, Rates, Readings, Totals
 from calc_stream.core.whole import (
+    LIMIT,
     Flags,
     Matrix,
     Rows,
@@ -26,10 +27,12 @@ from calc_stream.core.whole import (
     mul,
     narrow,
     overflows,
+    peak,
 )
 
 _MOST_EDGES = 16  # that are looked up among the last readings of all meters at once
 
+Sum = Callable[[Whole, Whole], Whole]
 Series = tuple[Totals, Fraction]  # with quanta for one unit of the register
 
 
@@ -117,19 +120,27 @@ class _Neighbours:
 
     def quanta(self, over: Whole, under: Whole) -> Whole:
         """`over` / `under`: quanta for one unit of the registers as they stand here."""
-        span, rise = self.after_ms - self.before_ms, mul(add(self.high, -self.low), over)
-        wide = overflows(rise, span)  # a lot in a long gap: those meters apart
-        if wide.any() and not wide.all():
+        span = self.after_ms - self.before_ms
+        most = max(peak(self.low), peak(self.high)) * peak(over)
+        small = object not in (self.low.dtype, over.dtype, under.dtype)
+        if small and 4 * max(most, peak(under)) * peak(span) < LIMIT:  # all that follows is less
+            return self._counted(span, over, under, np.add, np.multiply)
+        wide = overflows(mul(add(self.high, -self.low), over), span)
+        if wide.any() and not wide.all():  # a lot in a long gap: those meters apart
             parts = [self.rows(mine).quanta(over[mine], under[mine]) for mine in (wide, ~wide)]
             whole = np.empty(span.shape, dtype=np.result_type(*parts))
             whole[wide], whole[~wide] = parts
             return whole
-        base = mul(self.low, over)
+        return self._counted(span, over, under, add, mul)
+
+    def _counted(self, span: Rows, over: Whole, under: Whole, plus: Sum, times: Sum) -> Whole:
+        rise = times(plus(self.high, -self.low), over)
+        base = times(self.low, over)
         if (under == 1).all():
-            return add(base, floor_div(mul(rise, self.gone), span))
+            return plus(base, floor_div(times(rise, self.gone), span))
         scaled, base = base, floor_div(base, under)
-        rest = mul(add(scaled, -mul(base, under)), span)
-        return add(base, floor_div(add(rest, mul(rise, self.gone)), mul(under, span)))
+        rest = times(plus(scaled, -times(base, under)), span)
+        return plus(base, floor_div(plus(rest, times(rise, self.gone)), times(under, span)))
 
     def gapped(self, edges: Rows, max_gap_ms: int) -> Flags:
         """The intervals no reading lies in, between two too far apart."""
@@ -153,12 +164,12 @@ def _found(
         if places.rates is None or not np.array_equal(places.rates[0], exponents):
             scaled = zip((meter.scale for meter in places.meters), exponents.tolist(), strict=True)
             places.rates = exponents, _rates(scaled)
-        there = _Neighbours.of(edges, *tails.around(row, edges))
+        there = _Neighbours.of(edges, *tails.around(row, edges, places.found))
         yield np.arange(row.size), there, places.rates[1]
         return
     if near.any():
         at = np.flatnonzero(near)
-        there = _Neighbours.of(edges, *tails.around(row[at], edges))
+        there = _Neighbours.of(edges, *tails.around(row[at], edges, {}))
         exponents = tails.exponent[row[at]].tolist()
         scales = (places.meters[i].scale for i in at.tolist())
         yield at, there, _rates(zip(scales, exponents, strict=True))

@@ -1,14 +1,14 @@
 """Cumulative registers: the columns of all meters, their swaps, and the totals these come to."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from calc_stream.core.columns import Block, Column, Span, Totals
 from calc_stream.core.plant import Meter
 from calc_stream.core.swaps import Standing, Swap, standing
-from calc_stream.core.tails import Tails
+from calc_stream.core.tails import Known, Tails
 from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, add, mul, narrow, whole
 from calc_stream.core.whole import column as ints
 
@@ -18,12 +18,14 @@ Rates = tuple[Whole, Whole]  # quanta for one unit of each register, as over / u
 
 @dataclass(slots=True)
 class Places:
-    """The rows of meters among the tails; `rates`: of registers with these exponents."""
+    """The rows of meters among the tails; `rates`: of registers with these exponents; `found`: where
+    edges were."""
 
     meters: tuple[Meter, ...]
     rows: Rows
     index: Mapping[str, int]
     rates: tuple[Rows, Rates] | None = None
+    found: Known = field(default_factory=dict)
 
 
 class Readings:

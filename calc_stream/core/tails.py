@@ -1,43 +1,44 @@
 """The last readings of all meters side by side, so that a round of them is taken in, and looked up at
 the end, without work meter by meter.
 
-A row a meter. Each row's times stand `_APART` behind those of the row before, so one search finds an
-instant in all of them. A row is `sound` while the meter's total just runs on: no swap, exponent or
-contradiction behind it; what does not fit there goes the long way, through its column.
+A column of the matrices a meter: the readings of one round lie beside each other. A meter is `sound`
+while its total just runs on: no swap, exponent or contradiction behind it; what does not fit there goes
+the long way, through the meter's own column.
 """
-
-from typing import Any
 
 import numpy as np
 
 from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, peak
 
-WIDTH = 256  # readings of a meter at most; half of them stay when a row is full
-_APART = 1 << 43  # ms: later than any reading
-_MOST = LIMIT // _APART  # rows
+DEPTH = 256  # readings of a meter at most; half of them stay when there is no room
+_NEAR = 8  # so many of the last readings are looked at first
+_MOST_KNOWN = 8
+
+Known = dict[tuple[int, int], Rows]
 
 
 class Tails:
-    """`first_ms` and `last_ms`: of all readings of a row's meter (LIMIT and -LIMIT: none). The last
-    `size - kept` of a row are not in the meter's column yet; `offset`: total minus register."""
+    """`first_ms` and `last_ms`: of all readings of a meter (LIMIT and -LIMIT: none). The last
+    `size - kept` are not in the meter's column yet; `offset`: total minus register."""
 
     def __init__(self) -> None:
-        self._times: Rows = np.empty((0, WIDTH), dtype=np.int64)
-        self._totals: Rows = np.empty((0, WIDTH), dtype=np.int64)
+        self._times: Rows = np.empty((DEPTH, 0), dtype=np.int64)
+        self._totals: Rows = np.empty((DEPTH, 0), dtype=np.int64)
         self._state: Rows = np.empty((6, 0), dtype=np.int64)
         self._name_columns()
         self.sound: Flags = np.empty(0, dtype=np.bool_)
+        self._turns = 0  # how often readings came to stand elsewhere
 
-    def grow(self, rows: int) -> None:
+    def grow(self, meters: int) -> None:
         """Room for so many meters."""
         old = self.sound.size
-        if rows <= old:
+        if meters <= old:
             return
-        size = max(rows, 2 * old)
-        self._times, self._totals = (_longer(own, size) for own in (self._times, self._totals))
-        self._times[old:] = _behind(np.arange(old, size))[:, None]
-        state, self._state = self._state, np.zeros((6, size), dtype=np.int64)
-        self._state[:, :old] = state
+        size = max(meters, 2 * old)
+        self._times, self._totals, self._state = (
+            np.concatenate([own, np.zeros((len(own), size - old), dtype=np.int64)], axis=1)
+            for own in (self._times, self._totals, self._state)
+        )
         self._name_columns()
         self.first_ms[old:], self.last_ms[old:] = LIMIT, -LIMIT
         self.sound = np.concatenate([self.sound, np.zeros(size - old, dtype=np.bool_)])
@@ -45,106 +46,107 @@ class Tails:
     def _name_columns(self) -> None:
         self.first_ms, self.last_ms, self.size, self.kept, self.offset, self.exponent = self._state
 
-    def fill(self, row: int, times: Rows, totals: Whole, offset: int, exponent: int) -> None:
-        """A row anew, from the end of a meter's totals, which its column has all."""
-        if row >= _MOST or times[0] < 0 or times[-1] >= _APART - 1:
-            return
-        last = min(times.size, WIDTH // 2)
-        self._times[row] = _behind(row)
-        self._times[row, :last] = times[-last:] + row * _APART
-        self._totals[row, :last] = totals[-last:]
-        self.size[row] = self.kept[row] = last
-        self.offset[row], self.exponent[row] = offset, exponent
-        self.sound[row] = True
+    def fill(self, at: int, times: Rows, totals: Whole, offset: int, exponent: int) -> None:
+        """A meter anew, from the end of its totals, which its column has all."""
+        last = min(times.size, DEPTH // 2)
+        self._times[:last, at], self._totals[:last, at] = times[-last:], totals[-last:]
+        self.size[at] = self.kept[at] = last
+        self.offset[at], self.exponent[at] = offset, exponent
+        self.sound[at] = True
+        self._turns += 1
 
-    def append(self, row: Rows, count: Rows, times: Rows, marks: Rows, exponent: Rows) -> Flags:
+    def append(self, at: Rows, count: Rows, times: Rows, marks: Rows, exponent: Rows) -> Flags:
         """Which meters' registers, so many each, just run on and were taken in."""
         ends = np.add.accumulate(count)
         begins = ends - count
         before = np.empty_like(times)
         before[1:] = times[:-1]
-        before[begins] = self.last_ms[row]
+        before[begins] = self.last_ms[at]
         fits = np.logical_and.reduceat(times > before, begins)
-        fits &= self.sound[row] & (self.exponent[row] == exponent)
-        fits &= (count <= WIDTH // 2) & (times[ends - 1] < _APART - 1)
-        if peak(marks) + peak(self.offset[row]) >= LIMIT or _repeats(row):
+        fits &= self.sound[at] & (self.exponent[at] == exponent) & (count <= DEPTH // 2)
+        if peak(marks) + peak(self.offset[at]) >= LIMIT or _repeats(at):
             fits[:] = False
         if not np.logical_and.reduce(fits):
             mine = np.repeat(fits, count)
-            row, count, times, marks = row[fits], count[fits], times[mine], marks[mine]
-            if not row.size:
+            at, count, times, marks = at[fits], count[fits], times[mine], marks[mine]
+            if not at.size:
                 return fits
             ends = np.add.accumulate(count)
             begins = ends - count
-        at = np.repeat(row * WIDTH + self.size[row] - begins, count) + np.arange(times.size)
-        self._times.reshape(-1)[at] = times + np.repeat(row * _APART, count)
-        self._totals.reshape(-1)[at] = marks + np.repeat(self.offset[row], count)
-        self.size[row] += count
-        self.last_ms[row] = times[ends - 1]
+        each = np.repeat(at, count)
+        place = (np.repeat(self.size[at] - begins, count) + np.arange(times.size), each)
+        self._times[place] = times
+        self._totals[place] = marks + self.offset[each]
+        self.size[at] += count
+        self.last_ms[at] = times[ends - 1]
         return fits
 
-    def full(self, row: Rows, count: Rows) -> bool:
-        """Whether there is no room for so many more in one of the rows."""
-        return bool(np.logical_or.reduce(self.size[row] + np.minimum(count, WIDTH // 2) > WIDTH))
+    def full(self, at: Rows, count: Rows) -> bool:
+        """Whether there is no room for so many more of one of these meters."""
+        return bool(np.logical_or.reduce(self.size[at] + np.minimum(count, DEPTH // 2) > DEPTH))
 
     def waiting(self) -> list[int]:
-        """The rows of which something is not in its column yet."""
-        rows: list[int] = np.flatnonzero(self.size > self.kept).tolist()
-        return rows
+        """The meters of which something is not in their column yet."""
+        found: list[int] = np.flatnonzero(self.size > self.kept).tolist()
+        return found
 
-    def take_out(self, row: int) -> tuple[Rows, Rows]:
+    def take_out(self, at: int) -> tuple[Rows, Rows]:
         """Times and registers for the meter's column."""
-        new = slice(int(self.kept[row]), int(self.size[row]))
-        self.kept[row] = self.size[row]
-        return self._times[row, new] - row * _APART, self._totals[row, new] - self.offset[row]
+        new = slice(int(self.kept[at]), int(self.size[at]))
+        self.kept[at] = self.size[at]
+        return self._times[new, at].copy(), self._totals[new, at] - self.offset[at]
 
     def make_room(self) -> None:
         """Forget what is long past; all of it is in its column."""
-        past = np.maximum(self.size - WIDTH // 2, 0)[:, None]
-        at = np.minimum(np.arange(WIDTH) + past, WIDTH - 1)
-        self._times = np.take_along_axis(self._times, at, 1)
-        self._totals = np.take_along_axis(self._totals, at, 1)
-        self.size -= past[:, 0]
+        past = np.maximum(self.size - DEPTH // 2, 0)
+        place = np.minimum(np.arange(DEPTH)[:, None] + past, DEPTH - 1)
+        self._times = np.take_along_axis(self._times, place, 0)
+        self._totals = np.take_along_axis(self._totals, place, 0)
+        self.size -= past
         self.kept[:] = self.size
-        free = np.arange(WIDTH) >= self.size[:, None]
-        np.copyto(self._times, _behind(np.arange(self.size.size))[:, None], where=free)
+        self._turns += 1
 
-    def covers(self, row: Rows, t_ms: int) -> Flags:
-        """Whether a row with two readings at least begins at an instant or before, or has them all."""
-        since = self._times[row, 0] - row * _APART
-        begins = (since <= t_ms) | (since == self.first_ms[row])
-        return np.asarray(self.sound[row] & (self.size[row] > 1) & begins)
+    def covers(self, at: Rows, t_ms: int) -> Flags:
+        """Whether a meter with two readings at least is here since an instant, or has no more."""
+        since = self._times[0, at]
+        begins = (since <= t_ms) | (since == self.first_ms[at])
+        return np.asarray(self.sound[at] & (self.size[at] > 1) & begins)
 
-    def around(self, row: Rows, edges: Rows) -> tuple[Rows, Rows, Rows, Rows, Rows]:
-        """Times and totals of the readings on both sides of edges that rows cover, a row a meter, and
-        the numbers of those behind; an edge on a reading is behind it, save on the last one."""
-        flat, begin = self._times.reshape(-1), row * _APART
-        inside = np.minimum(np.maximum(edges, 0), _APART - 2)
-        found = [flat.searchsorted(begin + edge, "right") for edge in inside.tolist()]
-        at = np.stack(found, axis=1) - (row * WIDTH)[:, None]
-        at = np.minimum(np.maximum(at, 1), (self.size[row] - 1)[:, None])
-        behind = at + (row * WIDTH)[:, None]
-        before, times, totals = behind - 1, flat, self._totals.reshape(-1)
-        begins = begin[:, None]
-        return (
-            times[before] - begins,
-            times[behind] - begins,
-            totals[before],
-            totals[behind],
-            at,
-        )
+    def around(self, at: Rows, edges: Rows, known: Known) -> tuple[Rows, Rows, Rows, Rows, Rows]:
+        """Times and totals of the readings on both sides of edges that meters cover, a row a meter, and
+        the numbers of those behind; an edge on a reading is behind it, save on the last one. `known`: of
+        these meters, where edges were found before."""
+        settled_ms = int(np.minimum.reduce(self.last_ms[at]))
+        found = []
+        for edge in edges.tolist():
+            place = known.get((edge, self._turns))
+            if place is None:
+                place = self._behind(at, edge)
+                if edge < settled_ms:  # what comes is behind it
+                    if len(known) >= _MOST_KNOWN:
+                        known.clear()
+                    known[edge, self._turns] = place
+            found.append(place)
+        behind = np.minimum(np.maximum(np.array(found), 1), self.size[at] - 1)
+        after = behind * self.sound.size + at
+        before, times, totals = after - self.sound.size, self._times.ravel(), self._totals.ravel()
+        taken = (times[before], times[after], totals[before], totals[after], behind)
+        before_ms, after_ms, low, high, number = (column.T for column in taken)
+        return before_ms, after_ms, low, high, number
+
+    def _behind(self, at: Rows, t_ms: int) -> Rows:
+        """The number of the first reading behind an instant."""
+        times, width, high = self._times.ravel(), self.sound.size, self.size[at]
+        low = np.maximum(high - _NEAR, 0)
+        if not np.logical_and.reduce(times[low * width + at] <= t_ms):
+            low = np.zeros_like(high)
+        while np.logical_or.reduce(low < high):
+            middle = (low + high) >> 1
+            right = times[np.minimum(middle, DEPTH - 1) * width + at] <= t_ms
+            right &= low < high
+            low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
+        return np.asarray(low)
 
 
-def _behind(row: Any) -> Any:
-    """What stands in a row where no reading is, so that all rows together rise."""
-    return (np.minimum(row, _MOST) + 1) * _APART - 1
-
-
-def _longer(matrix: Rows, rows: int) -> Rows:
-    longer = np.empty((rows, WIDTH), dtype=np.int64)
-    longer[: len(matrix)] = matrix
-    return longer
-
-
-def _repeats(row: Rows) -> bool:
-    return bool(np.logical_or.reduce(np.bincount(row) > 1))
+def _repeats(at: Rows) -> bool:
+    return bool(np.logical_or.reduce(np.bincount(at) > 1))

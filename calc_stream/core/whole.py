@@ -16,6 +16,7 @@ Rows = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 LIMIT = 1 << 62
+_FEW = 16  # numbers that Python looks at quicker
 
 
 class Matrix(Mapping[str, Whole]):
@@ -38,8 +39,8 @@ def peak(column: Whole) -> int:
     """The largest magnitude in the column; 0 when it is empty."""
     if not column.size:
         return 0
-    if column.dtype == object:
-        return int(max(map(abs, column.flat)))
+    if column.size <= _FEW or column.dtype == object:
+        return int(max(map(abs, column.ravel().tolist())))
     # The ufuncs themselves: for short columns the array methods' wrappers cost more than the work.
     low, high = np.minimum.reduce(column, axis=None), np.maximum.reduce(column, axis=None)
     return max(int(high), -int(low))
