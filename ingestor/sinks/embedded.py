@@ -19,14 +19,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from ingestor.blocks import Block, Columns, Kind, block, merged
+from ingestor.blocks import Block, Columns, Kind, Loose, block, merged
 from ingestor.columns import Ints, matrix, scaled
 from ingestor.sinks import Column, Rejected, joined
 from wire.errors import ConfigError, TransientError
-from wire.segment import Segment, Table
+from wire.segment import Segment
 
 HOUR_MS = 3_600_000
 FILE = "history.db"
+_PAGE = 2048  # of a new file: what an hour's row leaves empty of its last page is half of the usual
 _MOST_PARTS = 600
 _LEAST_ROWS = 400  # of a plane that is worth a table of its own
 _SCHEMA = """
@@ -132,7 +133,7 @@ class History:
         self._db.close()
 
     def _keep(
-        self, site: str, meter: str, hours: dict[int, list[Block]], offsets: tuple[int, int]
+        self, site: str, meter: str, hours: dict[int, list[Loose]], offsets: tuple[int, int]
     ) -> None:
         """The newest hour waits as parts; one that is over is folded at once."""
         waiting = self._open.setdefault((site, meter), set())
@@ -142,7 +143,8 @@ class History:
             waiting.discard(hour)
         waiting.add(newest)
         for number, each in enumerate(hours.get(newest, [])):
-            values = (site, meter, newest, *offsets, number, msgspec.msgpack.encode(each))
+            data = msgspec.msgpack.encode(block(*each))
+            values = (site, meter, newest, *offsets, number, data)
             self._db.execute("INSERT OR REPLACE INTO part VALUES (?,?,?,?,?,?,?)", values)
         if newest in hours and self._parts((site, meter, newest)) >= _MOST_PARTS:
             self._fold(site, meter, newest, [])
@@ -157,7 +159,7 @@ class History:
         query = "SELECT count(*) FROM part WHERE site = ? AND meter = ? AND hour = ?"
         return int(self._db.execute(query, where).fetchone()[0])
 
-    def _fold(self, site: str, meter: str, hour: int, fresh: list[Block]) -> None:
+    def _fold(self, site: str, meter: str, hour: int, fresh: list[Loose]) -> None:
         """Everything there is of an hour, and what has just come, into its one row."""
         tables = merged([*self._blocks(site, meter, hour, hour), *fresh])
         blocks = [block(kind, table) for kind, table in tables.items()]
@@ -182,6 +184,7 @@ def open_sink(settings: Settings, directory: Path) -> History:  # noqa: ARG001  
     try:
         directory.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.execute(f"PRAGMA page_size = {_PAGE}")
         db.execute("PRAGMA busy_timeout = 5000")
         db.execute("PRAGMA journal_mode = WAL")
         # A row lost in a power cut is projected again from the journal: the cursor is kept later.
@@ -194,20 +197,21 @@ def open_sink(settings: Settings, directory: Path) -> History:  # noqa: ARG001  
 
 def _grouped(
     segments: Sequence[tuple[int, Segment]],
-) -> dict[tuple[str, str], dict[int, list[Block]]]:
-    """By site and meter: for each hour a block of each kind of table."""
-    found: dict[tuple[str, str], dict[tuple[int, Kind], list[Columns]]] = {}
+) -> dict[tuple[str, str], dict[int, list[Loose]]]:
+    """By site and meter: for each hour its rows of each kind."""
+    found: dict[tuple[str, str], dict[Kind, list[Columns]]] = {}
     for _, segment in segments:
+        site = segment.header.site
         for table in segment.tables:
             kind = (table.quality, table.quantities, table.exponents)
-            whose = found.setdefault((segment.header.site, table.meter), {})
-            for hour, columns in _by_hour(table):
-                whose.setdefault((hour, kind), []).append(columns)
-    grouped: dict[tuple[str, str], dict[int, list[Block]]] = {}
-    for key, whose in found.items():
+            whose = found.setdefault((site, table.meter), {})
+            whose.setdefault(kind, []).append(matrix(table))
+    grouped: dict[tuple[str, str], dict[int, list[Loose]]] = {}
+    for key, kinds in found.items():
         hours = grouped.setdefault(key, {})
-        for (hour, kind), parts in whose.items():
-            hours.setdefault(hour, []).append(block(kind, np.concatenate(parts, axis=1)))
+        for kind, tables in kinds.items():
+            for hour, columns in _by_hour(np.concatenate(tables, axis=1)):
+                hours.setdefault(hour, []).append(Loose(kind, columns))
     return grouped
 
 
@@ -231,14 +235,13 @@ def _compressed(blocks: list[Block]) -> bytes:
     return b"".join((*packed, packer.compress(whole[at:]), packer.flush()))
 
 
-def _by_hour(table: Table) -> Iterator[tuple[int, Columns]]:
-    """(hour, columns) for each hour the table touches; times are the first row."""
-    columns = matrix(table)
-    first, last = int(columns[0, 0]), int(columns[0, -1])  # rows are in order of time
-    first -= first % HOUR_MS
-    if last < first + HOUR_MS:
-        yield first, columns
-        return
+def _by_hour(columns: Columns) -> Iterator[tuple[int, Columns]]:
+    """(hour, columns) for each hour; times are the first row."""
     hours = columns[0] - columns[0] % HOUR_MS
+    cuts = np.flatnonzero(np.diff(hours)) + 1
+    if np.all(hours[cuts] > hours[cuts - 1]):  # one after the other
+        for part in np.split(columns, cuts, axis=1):
+            yield int(part[0, 0] - part[0, 0] % HOUR_MS), part
+        return
     for hour in np.unique(hours):
         yield int(hour), columns[:, hours == hour]
