@@ -16,6 +16,7 @@ from calc_stream.evidence.passports import passports
 from calc_stream.factors import Method, load_method
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.ledger.rows import BatchRow
+from calc_stream.ledger.store import Store
 from calc_stream.restated import Ground, ground
 from calc_stream.statements import Statements
 from calc_stream.survey import Survey
@@ -50,6 +51,19 @@ class Figure:
         if self.footprint is not None:
             return f"footprint {self.footprint.id}"
         return f"batch {self.rows[0].batch}"
+
+
+def figure_of(store: Store, footprint: Footprint) -> Figure:
+    """With the revisions it stands on. Raises ConfigError."""
+    rows = []
+    for its in footprint.batches:
+        revisions = store.revisions(footprint.site, its.batch)
+        row = next((each for each in revisions if each.revision == its.revision), None)
+        if row is None:
+            which = f"revision {its.revision} of batch {its.batch!r}"
+            raise ConfigError(f"bundle: the ledger has no {which}, on which {footprint.id} stands")
+        rows.append(row)
+    return Figure(tuple(rows), footprint)
 
 
 def make(reader: Reader, site: str, figure: BatchRow | Figure, whole: bool = False) -> bytes:

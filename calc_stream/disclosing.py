@@ -10,12 +10,14 @@ import fcntl
 import hashlib
 import hmac
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from calc_stream.evidence.bundle import pretty
 from calc_stream.evidence.disclosure import SALT_BYTES, Committed, Kind, commit, disclose
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.series import key_of
@@ -82,11 +84,6 @@ def named(figure: Footprint | BatchRow) -> tuple[Kind, str, str]:
     return "batch", figure.site, f"{figure.batch}/{figure.revision}"
 
 
-def has_disclosed(state: Path) -> bool:
-    """Whether there is a root already, which a bundle then names."""
-    return (state / SALTS).exists()
-
-
 def open_discloser(state: Path, random_bytes: Callable[[int], bytes]) -> Discloser:
     """Key and salts, made where there are none. Raises ConfigError."""
     key, path = key_of(state), state / SALTS
@@ -103,10 +100,18 @@ def open_discloser(state: Path, random_bytes: Callable[[int], bytes]) -> Disclos
     return Discloser(key, salts)
 
 
+def root_of(state: Path, footprint: Footprint) -> bytes | None:
+    """What a bundle says of the root of a footprint; None where nothing was disclosed so far."""
+    if not (state / SALTS).exists():
+        return None
+    return pretty(open_discloser(state, secrets.token_bytes).committed(footprint))
+
+
 class Log:
     """`disclosures.jsonl`: a line for each, with the hash of the line before; only added to."""
 
     def __init__(self, state: Path) -> None:
+        self.state = state
         self._path = state / LOG
 
     def add(self, told: Disclosure) -> None:

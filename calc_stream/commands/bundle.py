@@ -5,14 +5,12 @@ import argparse
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from secrets import token_bytes
 
 from calc_stream import bundling
 from calc_stream.bundling import Figure
 from calc_stream.commands.explain import add_places, places
 from calc_stream.commands.export import site_of
-from calc_stream.disclosing import has_disclosed, open_discloser
-from calc_stream.evidence.bundle import pretty
+from calc_stream.disclosing import root_of
 from calc_stream.footprints.shelf import open_shelf
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.ledger.store import Store, open_store
@@ -62,9 +60,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             figure = of_footprint(store, ledger, args.footprint)
             site, what = figure.rows[0].site, str(figure)
-            if has_disclosed(ledger) and figure.footprint is not None:
-                committed = open_discloser(ledger, token_bytes).committed(figure.footprint)
-                figure = replace(figure, disclosed=pretty(committed))
+            if figure.footprint is not None:
+                figure = replace(figure, disclosed=root_of(ledger, figure.footprint))
         data = bundling.make(reader, site, figure, args.whole)
     try:
         args.out.write_bytes(data)
@@ -75,20 +72,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def of_footprint(store: Store, ledger: Path, id_: str) -> Figure:
-    """With the revisions it stands on. Raises ConfigError."""
+    """A published one with the revisions it stands on. Raises ConfigError."""
     with closing(open_shelf(ledger)) as shelf:
         found = shelf.find(id_)
     if found is None:
         raise ConfigError(f"bundle: there is no footprint {id_!r}; see wattprint footprint list")
-    rows = []
-    for used in found.batches:
-        revisions = store.revisions(found.site, used.batch)
-        row = next((each for each in revisions if each.revision == used.revision), None)
-        if row is None:
-            which = f"revision {used.revision} of batch {used.batch!r}"
-            raise ConfigError(f"bundle: the ledger has no {which}, on which {id_} stands")
-        rows.append(row)
-    return Figure(tuple(rows), found)
+    return bundling.figure_of(store, found)
 
 
 def settled(store: Store, site: str, batch: str, revision: int | None) -> BatchRow:

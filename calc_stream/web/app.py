@@ -7,6 +7,7 @@ GET …/{id}/ledger …/timeline …/explain …/readings            trail.py
 GET …/{id}/bundle                                            bundle.py
 GET /v1/products …/{id}/factors                              products.py
 GET …/{id}/footprints …/{id}/kpi  /v1/footprints/{id}        footprints.py
+GET /v1/footprints/{id}/bundle                               bundle.py
 GET /v1/disclosures                                          disclosures.py
 GET /v1/meters …/completeness                                meters.py
 GET /v1/model  /v1/sites  /v1/vocabulary                     model.py
@@ -75,7 +76,7 @@ def build(behind: Behind, guard: Guard) -> FastAPI:
         status,
     )
     routers = [concern.routes(behind) for concern in concerns]
-    routers += [batches.one(behind), session.routes(behind, guard)]
+    routers += [batches.one(behind), bundle.of_footprints(behind), session.routes(behind, guard)]
     routers += [session.doors(guard), session.token_door(guard)]
     for router in routers:
         app.include_router(router)

@@ -1,12 +1,16 @@
-"""The evidence of a batch's figure as one file, for somebody who trusts nobody (`docs/bundle.md`)."""
+"""The evidence of a batch's figure, or of a footprint, as one file, for somebody who trusts nobody
+(`docs/bundle.md`)."""
 
 from contextlib import closing
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
 
 from calc_stream import bundling
+from calc_stream.bundling import Figure
+from calc_stream.disclosing import root_of
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.web.behind import Behind
 from calc_stream.web.described import binary, describe
@@ -31,17 +35,43 @@ def routes(behind: Behind) -> APIRouter:
         last settled figure, or of `revision`; `whole`: the journal from its first record on. 409
         while there can be none."""
         row = _settled(behind, batch, revision)
-        # It walks the whole journal: one at a time leaves a core to the rest.
-        with behind.walking, closing(open_reader(behind.journal)) as reader:
-            try:
-                data = bundling.make(reader, behind.site, row, whole)
-            except (bundling.NotYet, ConfigError) as exc:
-                raise Problem(409, str(exc)) from exc
-        name = quote(f"{batch.replace('/', '-')}-{row.revision}.zip", safe="")
-        disposition = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-        return Response(data, media_type=_ZIP, headers=disposition)
+        name = f"{batch.replace('/', '-')}-{row.revision}.zip"
+        return _made(behind, Figure((row,)), whole, name)
 
     return router
+
+
+def of_footprints(behind: Behind) -> APIRouter:
+    router = APIRouter(tags=["products"], dependencies=[needs("viewer")])
+    told = describe(binary(_ZIP), problems=(404, 409, 503))
+
+    @router.get("/v1/footprints/{footprint}/bundle", **told)
+    def bundle(footprint: str, whole: bool = False) -> Response:
+        """What `wattprint bundle --footprint` writes: all its batches, with the journal they share once.
+        409 while there can be none."""
+        found = behind.shelf.find(footprint)
+        if found is None or found.site != behind.site:
+            raise unknown("footprint", footprint)
+        try:
+            figure = bundling.figure_of(behind.store, found)
+            figure = replace(figure, disclosed=root_of(behind.disclosures.state, found))
+        except ConfigError as exc:
+            raise Problem(409, str(exc)) from exc
+        return _made(behind, figure, whole, f"{footprint}.zip")
+
+    return router
+
+
+def _made(behind: Behind, figure: Figure, whole: bool, name: str) -> Response:
+    # It walks the whole journal: one at a time leaves a core to the rest.
+    with behind.walking, closing(open_reader(behind.journal)) as reader:
+        try:
+            data = bundling.make(reader, behind.site, figure, whole)
+        except (bundling.NotYet, ConfigError) as exc:
+            raise Problem(409, str(exc)) from exc
+    named = quote(name, safe="")
+    disposition = {"Content-Disposition": f"attachment; filename*=UTF-8''{named}"}
+    return Response(data, media_type=_ZIP, headers=disposition)
 
 
 def _settled(behind: Behind, batch: str, revision: int | None) -> BatchRow:

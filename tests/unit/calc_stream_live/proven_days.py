@@ -1,6 +1,7 @@
 """Days of a press in a journal that the ingestor's own appender keeps, and footprints of them."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -48,8 +49,7 @@ def published(plant: ProvenDays) -> list[Footprint]:
 
 def figure(plant: ProvenDays, footprint: Footprint, disclosed: bytes | None = None) -> Figure:
     with closing(Office(plant).store()) as store:
-        rows = [store.revisions(SITE, used.batch)[used.revision - 1] for used in footprint.batches]
-    return Figure(tuple(rows), footprint, disclosed)
+        return replace(bundling.figure_of(store, footprint), disclosed=disclosed)
 
 
 def bundled(plant: ProvenDays, footprint: Footprint, whole: bool = False) -> bytes:

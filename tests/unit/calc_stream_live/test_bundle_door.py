@@ -1,6 +1,7 @@
 """A bundle by the API: the one the command makes, or why there is none."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +13,8 @@ from calc_stream.verification import verify
 from tests.unit.calc_stream_live.door import Door, door
 from tests.unit.calc_stream_live.plant import SITE
 from tests.unit.calc_stream_live.proven import ProvenPlant, today, yesterday
+from tests.unit.calc_stream_live.proven_days import ProvenDays
+from tests.unit.calc_stream_live.test_footprints_door import publish
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +74,24 @@ def test_why_there_is_none_is_a_problem_document(
         "application/problem+json",
     )
     assert detail in answer.json()["detail"]
+
+
+def test_a_footprint_s_bundle_is_the_command_s_and_is_verified(tmp_path: Path) -> None:
+    with door(tmp_path, plant_in=ProvenDays) as made:
+        plant = made.plant
+        assert isinstance(plant, ProvenDays)
+        plant.two_days()
+        _, footprint = publish(made)
+        http = made.client()
+        waits = http.get(f"/v1/footprints/{footprint.id}/bundle")
+        assert (waits.status_code, "under no tree head yet" in waits.json()["detail"]) == (
+            409,
+            True,
+        )
+        plant.close_day()
+        answer = http.get(f"/v1/footprints/{footprint.id}/bundle")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+        assert verify(answer.content).footprint == footprint
+        its = bundling.figure_of(made.parts.reader, footprint)
+        assert answer.content == bundling.make(plant.writer, SITE, its)
+        assert http.get("/v1/footprints/nothing/bundle").status_code == 404
