@@ -21,6 +21,7 @@ SELECTION = [
     "tests/unit/calc_stream/test_rich_properties.py::test_every_source_closes_in_every_interval",
     "tests/unit/calc_stream/test_state.py::test_a_late_reading_posts_only_its_own_pages_anew",
     "tests/unit/calc_stream/test_deliveries.py",
+    "tests/unit/calc_stream/test_rounds.py",
     "tests/unit/calc_stream_live/test_backlog.py",
 ]
 _ALL = ["-m", "full or not full"]  # what the selection leaves to soaks, too
