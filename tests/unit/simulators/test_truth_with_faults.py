@@ -200,13 +200,13 @@ def test_meters_that_err_within_their_class_stay_within_u95_and_the_bound(demo, 
 
 @pytest.mark.full
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", range(1, 4))
 def test_for_minutes_and_with_other_dice(demo, tmp_path, seed: int, record_property) -> None:
-    right = run(tmp_path / "right", demo, 400, seed)
+    right = run(tmp_path / "right", demo, 240, seed)
     record_property("closed", assert_as_the_rules_have_it(right))
     used = assert_near_the_truth(right, {})
     record_property("most of the sampling bound", f"{float(max(used)):.3f}")
-    off = run(tmp_path / "off", demo, 400, seed, biased(demo, seed))
+    off = run(tmp_path / "off", demo, 240, seed, biased(demo, seed))
     record_property("closed, meters off", assert_as_the_rules_have_it(off))
     used = assert_near_the_truth(off, u95_of(off))
     record_property("most of u95 and bound", f"{float(max(used)):.3f}")
