@@ -7,8 +7,10 @@ reminder flows, for people to see and no tool to count again.
 """
 
 from collections.abc import Iterable
+from fractions import Fraction
+from math import ceil
 
-from calc_stream.core.decimals import instant, parse_fraction, significant
+from calc_stream.core.decimals import instant, parse_fraction, shortest, significant
 from calc_stream.datasets.dates import day
 from calc_stream.datasets.ids import named
 from calc_stream.datasets.ilcd_around import Around
@@ -26,7 +28,7 @@ from calc_stream.datasets.ilcd_parts import (
 )
 from calc_stream.datasets.process import Process, Taken, footprint_process
 from calc_stream.datasets.units import measure
-from calc_stream.datasets.words import Said
+from calc_stream.datasets.words import BOUNDARIES, Said
 from calc_stream.factors import load_method
 from calc_stream.factors.rates import counted
 from calc_stream.footprints.declaration import Declaration
@@ -85,7 +87,6 @@ class _DataSets:
 
     def _information(self, footprint: Footprint, process: Process) -> Table:
         said, company = process.said, self._declaration.company
-        complete = footprint.boundary == "cradle_to_gate"
         about = ("boundary", "method", "uncertainty", "evidence")
         return {
             "dataSetInformation": {
@@ -93,7 +94,7 @@ class _DataSets:
                 "name": {
                     "baseName": texts(process.name),
                     "treatmentStandardsRoutes": texts(said["method"], 500),
-                    "mixAndLocationTypes": texts(_mix(footprint.site, complete)),
+                    "mixAndLocationTypes": texts(_mix(footprint)),
                 },
                 "classificationInformation": {"common:classification": {
                     "common:class": [{"@level": "0", "@classId": "C", "#text": "Manufacturing"}],
@@ -220,9 +221,9 @@ def data_sets(footprints: Iterable[Footprint], declaration: Declaration | None) 
     return found.found
 
 
-def _mix(site: str, complete: bool) -> Said:
-    en, zh = ("cradle to gate", "摇篮到大门") if complete else ("gate to gate", "门到门")
-    return Said(f"Production at site {site}, {en}", f"站点 {site} 生产，{zh}")
+def _mix(footprint: Footprint) -> Said:
+    site, reach = footprint.site, BOUNDARIES[footprint.boundary]
+    return Said(f"Production at site {site}, {reach.en}", f"站点 {site} 生产，{reach.zh}")
 
 
 def _volume(footprint: Footprint) -> Said:
@@ -241,12 +242,15 @@ def _cpc(process: Process) -> Table:
 
 
 def _relative_u95(footprint: Footprint) -> str | None:
-    """Of kg CO2e, in percent; ILCD takes three decimals below a hundred, two above."""
-    mass = parse_fraction(footprint.kg_co2e)
+    """Of kg CO2e, in percent; ILCD takes five digits, three of them decimals. Rounded up: what is
+    doubtful is never stated as certain."""
+    mass = abs(parse_fraction(footprint.kg_co2e))
     if footprint.u95.kg_co2e is None or not mass:
         return None
-    percent = parse_fraction(footprint.u95.kg_co2e) / mass * 100
-    return f"{float(percent):.3f}" if percent < 100 else f"{float(percent):.2f}"
+    thousandths = ceil(parse_fraction(footprint.u95.kg_co2e) / mass * 100_000)
+    least = 10 ** max(len(str(thousandths)) - 5, 0)
+    rounded = ceil(Fraction(thousandths, least)) * least
+    return shortest(Fraction(rounded, 1000)) if rounded < 100_000_000 else None
 
 
 def _primary(share: str) -> str:

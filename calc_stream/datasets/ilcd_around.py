@@ -1,7 +1,7 @@
 """Pure: the data sets a process of ILCD refers to: flows, quantities, units, sources, the company."""
 
 from calc_stream.core.decimals import significant
-from calc_stream.datasets.ids import named
+from calc_stream.datasets.ids import named, source_id
 from calc_stream.datasets.ilcd_parts import (
     FORMAT,
     VERSION,
@@ -107,7 +107,7 @@ class Around:
 
     def source(self, factor: FactorUsed) -> Table:
         """A reference to what is known of a factor."""
-        id_ = named("source", factor.id, factor.document)
+        id_ = source_id(factor)
         said = f"{factor.publisher}: {factor.document} ({factor.value} {factor.unit})"
         information: Table = {
             "common:UUID": id_,

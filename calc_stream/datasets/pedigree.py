@@ -3,8 +3,8 @@
 Reliability: of the site's own data 1 when all of it was read from meters with valid certificates,
 2 when at least nine tenths were read from meters, else 3; of a factor 1 when it is primary, 2 when its
 document was read, 3 when it is a transcription.
-Completeness: 1 for the site's own data, which are all batches of the period, and for primary factors;
-2 for published averages.
+Completeness: 1 for the site's own data, which are all settled batches of the period, and for primary
+factors; 2 for published averages; 3 for a batch of which a meter has no readings for part of the time.
 Temporal: by years between the period and the factor's data: under 3, 6, 10 and 15 give 1 to 4, else 5.
 Geographical: 1 for own data and primary factors, and for factors of the site's own country
 subdivision; 2 for its country; else 5.
@@ -41,11 +41,14 @@ class Pedigree(NamedTuple):
         return f"({';'.join(map(str, self))})"
 
 
-def of_site(measured_share: str, traceable_share: str | None) -> Pedigree:
+def of_site(
+    measured_share: str, traceable_share: str | None, *, incomplete: bool = False
+) -> Pedigree:
     """What was metered here, in the period itself."""
     measured = Decimal(measured_share)
     traceable = traceable_share is not None and Decimal(traceable_share) == 1
-    return Pedigree(1 if measured == 1 and traceable else 2 if measured >= Decimal("0.9") else 3)
+    reliability = 1 if measured == 1 and traceable else 2 if measured >= Decimal("0.9") else 3
+    return Pedigree(reliability, 3 if incomplete else 1)
 
 
 def of_factors(factors: Sequence[FactorUsed], year: int, place: Sequence[str]) -> Pedigree | None:

@@ -1,7 +1,7 @@
 """Pure: a footprint or a batch as LCA tools see it: one process, what it takes, what that emits.
 
-A process gives all good output of its period. What it takes are the carriers and, where all of them
-are known, purchased inputs; each comes from a process of its own that emits what the total counts of
+A process gives all good output of its period. What it takes are the carriers and, cradle to gate,
+purchased inputs; each comes from a process of its own that emits what the total counts of
 it. A batch's carriers come without: which of them weighs what is not told by a batch, so its own
 process emits the whole.
 """
@@ -13,11 +13,11 @@ from fractions import Fraction
 from calc_stream.core.decimals import parse_fraction
 from calc_stream.datasets.ids import named
 from calc_stream.datasets.pedigree import Pedigree, of_factors, of_site
-from calc_stream.datasets.words import Said, of_batch, of_footprint
+from calc_stream.datasets.words import BOUNDARIES, Said, of_batch, of_footprint
 from calc_stream.factors import load_method
 from calc_stream.factors.rates import columns_of, counted
 from calc_stream.footprints.declaration import Declaration, Product
-from calc_stream.footprints.footprint import FactorUsed, Footprint, SourceUsed
+from calc_stream.footprints.footprint import Boundary, FactorUsed, Footprint, SourceUsed
 from calc_stream.ledger.rows import BatchRow
 from wire.units import UNITS, kind
 
@@ -70,7 +70,9 @@ def footprint_process(footprint: Footprint, declaration: Declaration | None) -> 
     return Process(
         id=footprint.id,
         product=footprint.product,
-        name=_name(footprint.product, declared, f"{footprint.period}, {footprint.method}"),
+        name=_name(
+            footprint.product, declared, (footprint.period, footprint.method), footprint.boundary
+        ),
         unit=footprint.unit,
         output=good,
         taken=[*energy, *_bought(footprint, good)],
@@ -106,7 +108,7 @@ def batch_process(row: BatchRow, declaration: Declaration | None) -> Process | N
     return Process(
         id=named("batch", row.site, row.batch, str(row.revision)),
         product=product,
-        name=_name(product, declared, f"{row.batch}, {row.method}"),
+        name=_name(product, declared, (row.batch, row.method), "gate_to_gate"),
         unit=row.unit,
         output=good,
         taken=taken,
@@ -115,7 +117,7 @@ def batch_process(row: BatchRow, declaration: Declaration | None) -> Process | N
         end_ms=end_ms,
         made_ms=end_ms,
         gwp=method.gwp,
-        quality=of_site(row.measured_share, None),
+        quality=of_site(row.measured_share, None, incomplete=row.incomplete),
         kg=columns if sum(columns.values()) == total else {"total": total},
         declared=declared,
     )
@@ -126,8 +128,8 @@ def _energy(footprint: Footprint, source: SourceUsed, declaration: Declaration |
     place = () if company is None else (company.country, company.subdivision)
     factors = factors_of(footprint, source)
     year = int(footprint.period[:4]) if footprint.period[:4].isdecimal() else 0
-    amount_sd, rest_sd = _doubts(footprint)
     is_energy = source.unit in UNITS and kind(source.unit) == "energy"
+    amount_sd, kg_sd = _doubts(footprint, is_energy)
     method = load_method(footprint.method)
     return Taken(
         key=f"source/{source.source}",
@@ -138,8 +140,8 @@ def _energy(footprint: Footprint, source: SourceUsed, declaration: Declaration |
         about="; ".join(f"{one.id}: {one.value} {one.unit}, {one.document}" for one in factors),
         factors=factors,
         quality=of_factors(factors, year, place),
-        sd=amount_sd if is_energy else None,
-        kg_sd=rest_sd,
+        sd=amount_sd,
+        kg_sd=kg_sd,
     )
 
 
@@ -158,12 +160,12 @@ def _fits(factor: FactorUsed, source: SourceUsed) -> bool:
     return same and any(column in source.columns for column in columns_of(factor.stage))
 
 
-def _doubts(footprint: Footprint) -> tuple[float | None, float | None]:
+def _doubts(footprint: Footprint, is_energy: bool) -> tuple[float | None, float | None]:
     """Relative standard deviations, half of U95: of metered energy, and of what is left of the
-    mass's when the two are independent."""
+    mass's when the two are independent. What is no energy by itself has all of the mass's."""
     kwh, kg = footprint.u95.kwh, footprint.u95.kg_co2e
     per_unit, mass = float(footprint.kwh_per_unit), float(footprint.kg_co2e)
-    of_kwh = float(kwh) / per_unit / 2 if kwh is not None and per_unit else None
+    of_kwh = float(kwh) / per_unit / 2 if is_energy and kwh is not None and per_unit else None
     if kg is None or not mass:
         return of_kwh, None
     rest = (float(kg) / mass / 2) ** 2 - (of_kwh or 0) ** 2
@@ -171,6 +173,7 @@ def _doubts(footprint: Footprint) -> tuple[float | None, float | None]:
 
 
 def _bought(footprint: Footprint, good: Fraction) -> list[Taken]:
+    """What is known of inputs while others are not is no part of what is gate to gate."""
     return [
         Taken(
             key=f"bought/{at}",
@@ -182,11 +185,15 @@ def _bought(footprint: Footprint, good: Fraction) -> list[Taken]:
             + (f"; footprint {one.pcf}" if one.pcf else ""),
         )
         for at, one in enumerate(footprint.upstream)
-        if parse_fraction(one.amount)
+        if footprint.boundary == "cradle_to_gate" and parse_fraction(one.amount)
     ]
 
 
-def _name(product: str, declared: Product | None, which: str) -> Said:
+def _name(product: str, declared: Product | None, which: Sequence[str], boundary: Boundary) -> Said:
+    """A tool's list shows no more than the name, so the boundary is in it."""
     en = declared.name if declared is not None else product
     zh = declared.name_zh if declared is not None and declared.name_zh else en
-    return Said(f"{en} ({which})", f"{zh}（{which}）")
+    reach = BOUNDARIES[boundary]
+    return Said(
+        f"{en} ({', '.join((reach.en, *which))})", f"{zh}（{'，'.join((reach.zh, *which))}）"
+    )

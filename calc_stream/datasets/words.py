@@ -1,9 +1,11 @@
 """Pure: what a data set says of itself, in English and Chinese, from what the figure stands on."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from calc_stream.core.decimals import instant
-from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.footprint import Boundary, Footprint
+from calc_stream.footprints.period import named_period
 from calc_stream.ledger.rows import BatchRow
 
 
@@ -14,6 +16,10 @@ class Said(NamedTuple):
     zh: str
 
 
+BOUNDARIES: Mapping[Boundary, Said] = {
+    "gate_to_gate": Said("gate to gate", "门到门"),
+    "cradle_to_gate": Said("cradle to gate", "摇篮到大门"),
+}
 _GATES = Said(
     "Gate to gate: what was used on the site from the start of the batches to their good output."
     " Raw materials, transport, use and end of life are not within.",
@@ -35,10 +41,23 @@ _BURDEN = Said(
 )
 
 
+_INCOMPLETE = Said(
+    "Incomplete: a meter has no readings for part of its time.",
+    "数据不完整：部分时段有表计无读数。",
+)
+_COVERED = Said(
+    "It covers energy metering, and factors as far as they state an uncertainty.",
+    "涵盖能源计量，以及给出不确定度的因子。",
+)
+_NOT_COVERED = Said(
+    " Of own energy only: purchased inputs state none.", "仅针对自身能源：外购投入未给出不确定度。"
+)
+
+
 def of_footprint(footprint: Footprint) -> dict[str, Said]:
     """By subject."""
     gates = _CRADLE if footprint.boundary == "cradle_to_gate" else _GATES
-    batches, period = len(footprint.batches), footprint.period
+    batches = len(footprint.batches)
     good = f"{footprint.good} {footprint.unit}"
     spread = footprint.spread
     least_most = f"{spread.least}-{spread.most} kg CO2e"
@@ -49,12 +68,7 @@ def of_footprint(footprint: Footprint) -> dict[str, Said]:
     )
     return {
         "boundary": gates,
-        "time": Said(
-            f"All batches that ended in {period} ({instant(footprint.start_ms)} to"
-            f" {instant(footprint.end_ms)}, not within).",
-            f"核算期 {period} 内结束的全部批次（{instant(footprint.start_ms)} 至"
-            f" {instant(footprint.end_ms)}，不含止点）。",
-        ),
+        "time": _time(footprint),
         "collection": _COLLECTION,
         "sampling": Said(
             f"{batches} batches, {good} of good output and {footprint.scrap} {footprint.unit} of scrap,"
@@ -71,12 +85,7 @@ def of_footprint(footprint: Footprint) -> dict[str, Said]:
             f"{footprint.standard}, method {footprint.method}, GWP of {footprint.gwp}. {market.en}",
             f"{footprint.standard}，方法 {footprint.method}，GWP 采用 {footprint.gwp}。{market.zh}",
         ),
-        "uncertainty": Said(
-            f"U95 (k = 2) for one unit: {footprint.u95.kwh or 'not known'} kWh,"
-            f" {footprint.u95.kg_co2e or 'not known'} kg CO2e.",
-            f"每单位扩展不确定度 U95（k = 2）：{footprint.u95.kwh or '未知'} kWh，"
-            f"{footprint.u95.kg_co2e or '未知'} kg CO2e。",
-        ),
+        "uncertainty": _uncertainty(footprint),
         "data": Said(
             f"Primary data share {footprint.primary_data_share}, measured activity share"
             f" {footprint.measured_activity_share}; status of factors: {footprint.factor_status}.",
@@ -109,8 +118,10 @@ def of_batch(row: BatchRow, standard: str) -> dict[str, Said]:
             f"单一批次，合格产出 {good}，废品 {row.scrap} {row.unit}。",
         ),
         "treatment": Said(
-            f"Measured share {row.measured_share}, the rest interpolated between readings.",
-            f"实测占比 {row.measured_share}，其余为读数间插补。",
+            f"Measured share {row.measured_share}, the rest interpolated between readings."
+            + (f" {_INCOMPLETE.en}" if row.incomplete else ""),
+            f"实测占比 {row.measured_share}，其余为读数间插补。"
+            + (_INCOMPLETE.zh if row.incomplete else ""),
         ),
         "allocation": _allocation(""),
         "method": Said(
@@ -128,6 +139,32 @@ def of_batch(row: BatchRow, standard: str) -> dict[str, Said]:
             f"因子集 {row.factor_set}。",
         ),
     }
+
+
+def _time(footprint: Footprint) -> Said:
+    """A period that was not over when the figure was drawn up has more batches, or will have."""
+    start, end = instant(footprint.start_ms), instant(footprint.end_ms)
+    if footprint.end_ms >= named_period(footprint.period, footprint.timezone).end_ms:
+        return Said(
+            f"All batches that ended in {footprint.period} ({start} to {end}, not within).",
+            f"核算期 {footprint.period} 内结束的全部批次（{start} 至 {end}，不含止点）。",
+        )
+    return Said(
+        f"Batches that ended in {footprint.period} and were settled before it was over ({start} to"
+        f" {end}, not within).",
+        f"核算期 {footprint.period} 尚未结束，仅含其中已定稿的批次（{start} 至 {end}，不含止点）。",
+    )
+
+
+def _uncertainty(footprint: Footprint) -> Said:
+    kwh, kg = footprint.u95.kwh, footprint.u95.kg_co2e
+    inputs = _NOT_COVERED if footprint.boundary == "cradle_to_gate" else Said("", "")
+    return Said(
+        f"U95 (k = 2) for one unit: {kwh or 'not known'} kWh, {kg or 'not known'} kg CO2e."
+        f" {_COVERED.en}{inputs.en}",
+        f"每单位扩展不确定度 U95（k = 2）：{kwh or '未知'} kWh，{kg or '未知'} kg CO2e。"
+        f"{_COVERED.zh}{inputs.zh}",
+    )
 
 
 def _allocation(rules: str) -> Said:

@@ -9,8 +9,9 @@ A zip, as openLCA and Brightway import it. What a process takes comes from a pro
 emits what the total counts of it, in kg of CO2 equivalents: our factors are no inventories of gases,
 so the package brings the impact category that weighs them. Normal distributions have half of U95 as
 standard deviation: that of metered energy on the amounts of energy, and what is left of the mass's on
-the providers' emissions. Sampled independently, sources that share meters are taken for less doubtful
-than they are. Batches of unknown mass or without good output are left out.
+the providers' emissions; all of it where the amount is no energy. Purchased inputs have none. Sampled
+independently, sources that share meters are taken for less doubtful than they are. Batches of unknown
+mass or without good output are left out.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ import msgspec
 from calc_stream.core.decimals import instant, significant
 from calc_stream.datasets import pedigree
 from calc_stream.datasets.dates import day
-from calc_stream.datasets.ids import named
+from calc_stream.datasets.ids import named, source_id
 from calc_stream.datasets.process import Process, Taken, batch_process, footprint_process
 from calc_stream.datasets.units import Measure, measure
 from calc_stream.evidence.bundle_file import pack
@@ -146,7 +147,7 @@ class _Package:
             "samplingDescription": said["sampling"],
             "dataTreatmentDescription": said["treatment"],
             "inventoryMethodDescription": said["allocation"],
-            "completenessDescription": "All metered carriers; nothing is cut off.",
+            "completenessDescription": "All metered carriers; nothing metered is cut off.",
             "dataSelectionDescription": f"Data quality by rule: {pedigree.RULE}",
             "validFrom": day(process.start_ms, process.timezone),
             "creationDate": instant(process.made_ms),
@@ -220,7 +221,7 @@ class _Package:
 
     def _source(self, factor: FactorUsed) -> _Object:
         text = f"{factor.publisher}: {factor.document}"
-        return self._add("sources", named("source", factor.id, factor.document), "Source",
+        return self._add("sources", source_id(factor), "Source",
                          f"{factor.id} ({factor.status})", textReference=text, url=factor.url,
                          year=factor.data_year)  # fmt: skip
 
@@ -284,7 +285,7 @@ def _exchange(
         found["uncertainty"] = {
             "distributionType": "NORMAL_DISTRIBUTION",
             "mean": _number(amount),
-            "sd": float(amount) * sd,
+            "sd": abs(float(amount) * sd),
         }
     return found
 

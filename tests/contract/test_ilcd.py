@@ -107,6 +107,40 @@ def test_a_footprint_without_its_inputs_is_a_partly_terminated_system() -> None:
     assert owned["common:workflowAndPublicationStatus"] == "Working draft"
 
 
+def test_inputs_some_of_which_are_unknown_are_not_stated_as_counted() -> None:
+    partly = footprints_sample.complete(draft=True, boundary="gate_to_gate", upstream_kg_co2e=None)
+    exchanges = process(replace(PUBLISHED, rows=[partly]), partly.id)["exchanges"]["exchange"]
+    inputs = [each for each in exchanges if each["exchangeDirection"] == "Input"]
+    assert len(inputs) == len(partly.sources)
+
+
+@pytest.mark.parametrize(
+    ("u95", "percent"),
+    [
+        ("0.0751", "1.101"),  # of 6.82334285714: 1.10063 %
+        ("0.00000001", "0.001"),  # ILCD has no more decimals, and 0 would be certainty
+        ("6.8233428", "100"),  # 99.99999
+        ("12.3456", "180.94"),  # 180.932 %
+        ("123456", None),
+        (None, None),
+    ],
+)
+def test_u95_in_percent_has_the_digits_of_ilcd_and_is_never_smaller(
+    u95: str | None, percent: str | None
+) -> None:
+    footprint = footprints_sample.sample(u95=Doubted(None, u95, ()))
+    exchanges = process(replace(PUBLISHED, rows=[footprint]), footprint.id)["exchanges"]["exchange"]
+    emitted = [each for each in exchanges[1:] if each["exchangeDirection"] == "Output"]
+    assert {each.get("relativeStandardDeviation95In") for each in emitted} == {percent}
+
+
+def test_what_was_bought_has_no_uncertainty_of_ours() -> None:
+    exchanges = process(BOTH, SECOND.id)["exchanges"]["exchange"]
+    doubted = [each for each in exchanges if "relativeStandardDeviation95In" in each]
+    assert len(doubted) == len(SECOND.columns)
+    assert not [each for each in doubted if each["meanAmount"] == SECOND.upstream_kg_co2e]
+
+
 def test_texts_are_in_english_and_chinese() -> None:
     name = process(BOTH, FIRST.id)["processInformation"]["dataSetInformation"]["name"]
     assert [each["@xml:lang"] for each in name["baseName"]] == ["en", "zh"]

@@ -145,6 +145,7 @@ def test_half_of_u95_is_the_standard_deviation() -> None:
     found = objects(BOTH)
     gas, grid = found[f"processes/{FIRST.id}.json"]["exchanges"][1:]
     assert "uncertainty" not in gas  # no energy by itself: U95 of energy says nothing of it
+    burnt = found[f"processes/{gas['defaultProvider']['@id']}.json"]["exchanges"][1]
     u95_kwh, u95_kg = FIRST.u95.kwh, FIRST.u95.kg_co2e
     assert u95_kwh is not None
     assert u95_kg is not None
@@ -156,6 +157,83 @@ def test_half_of_u95_is_the_standard_deviation() -> None:
     of_kg = float(u95_kg) / float(FIRST.kg_co2e) / 2
     rest = emitted["uncertainty"]["sd"] / emitted["amount"]
     assert math.hypot(rest, of_kwh) == pytest.approx(of_kg)
+    assert burnt["uncertainty"]["sd"] / burnt["amount"] == pytest.approx(of_kg)
+
+
+def test_what_suppliers_state_has_no_uncertainty_of_ours() -> None:
+    found = objects(BOTH)
+    ingot = found[f"processes/{SECOND.id}.json"]["exchanges"][3]
+    provider = found[f"processes/{ingot['defaultProvider']['@id']}.json"]
+    assert "uncertainty" not in json.dumps([ingot, provider["exchanges"]])
+    assert "purchased inputs state none" in found[f"processes/{SECOND.id}.json"]["description"]
+    assert "as far as they state" in found[f"processes/{FIRST.id}.json"]["description"]
+
+
+def test_less_than_nothing_has_no_deviation_below_nothing() -> None:
+    """A source that took back more than it gave."""
+    grid = msgspec.structs.replace(
+        FIRST.sources[1], amount="-1340", columns={"life_cycle": "-774.118"}
+    )
+    back = footprints_sample.sample(sources=(FIRST.sources[0], grid))
+    taken = process(replace(PUBLISHED, rows=[back]), back.id)["exchanges"][2]
+    assert (taken["amount"], taken["uncertainty"]["sd"] > 0) == (-1340, True)
+
+
+def test_inputs_some_of_which_are_unknown_are_no_part_of_a_gate_to_gate_process() -> None:
+    partly = footprints_sample.complete(draft=True, boundary="gate_to_gate", upstream_kg_co2e=None)
+    taken = process(replace(PUBLISHED, rows=[partly]), partly.id)["exchanges"][1:]
+    assert [each["flow"]["name"].split(" ")[0] for each in taken] == ["gas", "grid"]
+
+
+def test_the_name_says_how_far_it_reaches() -> None:
+    names = [process(BOTH, each.id)["name"] for each in (FIRST, SECOND)]
+    assert names == [
+        "Aluminium wheel 17 in (gate to gate, 2026-10, gbt24067)",
+        "Aluminium wheel 17 in (cradle to gate, 2026-10, gbt24067)",
+    ]
+    batches = [each for name, each in objects(EXPORTS[0]).items() if "processes/" in name]
+    assert {"gate to gate" in each["name"] for each in batches} == {True}
+
+
+def test_of_electricity_by_place_and_by_contract_one_is_counted() -> None:
+    columns = {"life_cycle": "774.118", "life_cycle_market": "600"}
+    grid = msgspec.structs.replace(FIRST.sources[1], columns=columns)
+    both = footprints_sample.sample(sources=(FIRST.sources[0], grid))
+    found = objects(replace(PUBLISHED, rows=[both]))
+    taken = found[f"processes/{both.id}.json"]["exchanges"][2]
+    emitted = found[f"processes/{taken['defaultProvider']['@id']}.json"]["exchanges"][1:]
+    assert [each["flow"]["name"].rsplit(" ", 1)[1] for each in emitted] == ["life_cycle_market"]
+    assert emitted[0]["amount"] * 1340 == pytest.approx(600)
+
+
+def test_a_running_period_is_not_all_of_it() -> None:
+    until = FIRST.end_ms - 20 * 86_400_000
+    asked = footprints_sample.sample(cause="asked", end_ms=until)
+    export = replace(BOTH, rows=[FIRST, asked])
+    over, running = (
+        process(export, each.id)["processDocumentation"]["timeDescription"]
+        for each in (FIRST, asked)
+    )
+    assert over.startswith("All batches that ended in 2026-10 (2026-09-30T16:00:00.000Z to")
+    assert "settled before it was over" in running
+    assert "All" not in running
+
+
+def test_an_incomplete_batch_says_so() -> None:
+    found = [each for name, each in objects(EXPORTS[0]).items() if "processes/" in name]
+    said = {
+        each["dqEntry"]: "Incomplete" in each["processDocumentation"]["dataTreatmentDescription"]
+        for each in found
+        if "dqEntry" in each
+    }
+    assert said == {"(2;1;1;1;1)": False, "(3;3;1;1;1)": True}
+
+
+def test_a_factor_that_was_corrected_is_another_source() -> None:
+    grid = msgspec.structs.replace(FIRST.factors[0], value="0.6205", status="secondary")
+    later = footprints_sample.sample(period="2026-11", factors=(grid, *FIRST.factors[1:]))
+    found = objects(replace(BOTH, rows=[FIRST, later]))
+    assert len([name for name in found if name.startswith("sources/")]) == 4
 
 
 def test_without_u95_no_uncertainty_is_stated() -> None:
