@@ -35,7 +35,7 @@ ALLOWED = {
     "zoneinfo",  # tables of facts that come with Python or the system, as Unicode's do
 }
 # These say how sure a figure is, in floats; nothing of them may come back into a figure.
-ABOUT_FIGURES = {"sensitivity", "uncertainty"}
+ABOUT_FIGURES = {"held", "sensitivity", "uncertainty", "ways"}
 # Decide in another order on another processor: never on the way to a posting.
 FORBIDDEN_CALLS = {"dot", "matmul", "linalg", "einsum", "tensordot", "inner", "vdot"}
 
