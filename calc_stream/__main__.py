@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         ("explain", "from a batch's footprint back to meters, registers and segments", explain),
         ("bundle", "the evidence of a batch's figure in one file", bundle),
         ("verify", "whether a bundle's figure follows from what it shows", verify),
-        ("disclose", "a figure for somebody, as much of it as he is to know; who got what", disclose),
+        ("disclose", "a figure for somebody, as much of it as he is to know", disclose),
         ("whatif", "a batch or a month by another factor, policy, method or model", whatif),
         ("inventory", "a month's greenhouse gases by scope, and where they went", inventory),
         ("bills", "what was billed or delivered against what the meters counted", bills),
