@@ -7,6 +7,7 @@ from calc_stream.footprints.footprint import Footprint
 
 class FootprintLine(msgspec.Struct, frozen=True, kw_only=True):
     """Names as in `Footprint`; whatever is for one unit says so. `batches`: how many.
+    `boundary_kg_co2e_per_unit` is the figure: own energy, and purchased inputs where they are in.
 
     `superseded`: another footprint has taken its place. Of batches, factors and purchased inputs
     only the names are here; the JSON form has all of them.
@@ -34,6 +35,7 @@ class FootprintLine(msgspec.Struct, frozen=True, kw_only=True):
     units: dict[str, str]
     kwh_per_unit: str
     total_kg_co2e: str
+    boundary_kg_co2e_per_unit: str
     kg_co2e_per_unit: str
     upstream_kg_co2e_per_unit: str | None
     columns: dict[str, str]
@@ -94,6 +96,7 @@ def line(footprint: Footprint, superseded: bool) -> FootprintLine:
         "batches": len(footprint.batches),
         "by_source": {one.source: one.amount for one in footprint.sources},
         "units": {one.source: one.unit for one in footprint.sources},
+        "boundary_kg_co2e_per_unit": footprint.boundary_kg_co2e,
         "kg_co2e_per_unit": footprint.kg_co2e,
         "upstream_kg_co2e_per_unit": footprint.upstream_kg_co2e,
         "by_location_kg_co2e_per_unit": footprint.by_location,

@@ -1,5 +1,6 @@
 """Pure: lines as a table of cells, for forms that hold no tables in cells."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ _LEFT_OUT = frozenset(
     }
 )
 _OF_SOURCE = "by_source/"
+# Spreadsheets set for Chinese or Japanese take the wide ones, too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
 def table(
@@ -41,7 +45,12 @@ def text(column: str, value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int) and column.endswith("_ms"):
         return instant(value)
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def harmless(said: str) -> str:
+    """A text no spreadsheet takes for a formula; a number stays a number."""
+    return f"'{said}" if said.startswith(_FORMULA) and not _NUMBER.fullmatch(said) else said
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,8 @@ class Export:
 def find(kind: str) -> ModuleType:
     """The exporter's module; a dotted name is somebody else's. Raises ConfigError."""
     name = kind if "." in kind else f"{__name__}.{kind}"
+    if not all(part.isidentifier() and part != "__init__" for part in name.split(".")):
+        raise ConfigError(f"format: there is no exporter {kind!r}")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as exc:

@@ -12,7 +12,7 @@ where a figure has more; units stand in the map `units`.
 
 import io
 from collections.abc import Mapping
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any, Literal
 
 import msgspec
@@ -82,4 +82,8 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _decimal(text: str) -> Decimal:
-    return Decimal(text).quantize(_PLACES, context=_EXACT)
+    try:
+        return Decimal(text).quantize(_PLACES, context=_EXACT)
+    except InvalidOperation as exc:
+        problem = f"{text} has more than 20 digits before the point"
+        raise ConfigError(f"format parquet: {problem}; take csv or json") from exc

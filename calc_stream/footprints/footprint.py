@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from calc_stream.core.decimals import parse_fraction, shortest
 from calc_stream.factors.parts import Parts
 
 # period: its period is over · drift: the running figure moved too far from the published one
@@ -168,3 +169,10 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     valid_until_ms: int
     evidence: Evidence
     upto: int = 0
+
+    @property
+    def boundary_kg_co2e(self) -> str:
+        """For one unit: with purchased inputs where the boundary has them in, else own energy only."""
+        if self.boundary == "gate_to_gate" or self.upstream_kg_co2e is None:
+            return self.kg_co2e
+        return shortest(parse_fraction(self.kg_co2e) + parse_fraction(self.upstream_kg_co2e))

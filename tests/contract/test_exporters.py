@@ -177,6 +177,53 @@ def test_csv_reads_back_with_a_column_a_source() -> None:
     assert second["difference_kwh"] == "-1.000000"
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-2+3", "'-2+3"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        ("\t=1", "'\t=1"),
+        ("＝1＋1", "'＝1＋1"),  # what a Chinese keyboard writes
+        ("-17", "-17"),
+        ("轮毂", "轮毂"),
+    ],
+)
+def test_no_text_of_a_csv_file_is_a_formula(text: str, cell: str) -> None:
+    exporter = exporters.find("csv")
+    row = msgspec.structs.replace(ROWS[0], batch=text, unknown_sources=(text,), method=text)
+    said = exporter.write(replace(EXPORTS[0], rows=[row]), exporter.Settings()).decode("utf-8-sig")
+    (line,) = csv.DictReader(io.StringIO(said))
+    assert [line[key] for key in ("batch", "unknown_sources", "method")] == [cell] * 3
+
+
+def test_no_head_of_a_csv_file_is_a_formula() -> None:
+    """A source may be called so."""
+    exporter = exporters.find("csv")
+    named = {"by_source": {"-grid": "64"}, "units": {"-grid": "kWh"}}
+    row = msgspec.structs.replace(ROWS[0], **named)
+    said = exporter.write(replace(EXPORTS[0], rows=[row]), exporter.Settings()).decode("utf-8-sig")
+    assert ",'-grid_kWh," in said.splitlines()[0]
+
+
+def test_several_names_in_a_cell_stand_apart() -> None:
+    exporter = exporters.find("csv")
+    ingot = SECOND.upstream[0]
+    more = (ingot, msgspec.structs.replace(ingot, name="Powder paint", kg_co2e="0"))
+    export = replace(PUBLISHED, rows=[footprints_sample.complete(upstream=more)])
+    (line,) = csv.DictReader(
+        io.StringIO(exporter.write(export, exporter.Settings()).decode("utf-8-sig"))
+    )
+    assert line["upstream"] == "Aluminium ingot; Powder paint"
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", "\n", '"', "1"])
+def test_a_delimiter_that_leaves_no_table_is_refused(delimiter: str) -> None:
+    with pytest.raises(ConfigError, match="--set of format csv: Invalid enum value"):
+        exporters.settings(exporters.find("csv"), "csv", [f"delimiter={delimiter}"])
+
+
 def test_json_holds_the_rows_as_the_api_shows_them() -> None:
     exporter = exporters.find("json")
     document = json.loads(exporter.write(EXPORTS[0], exporter.Settings()))
@@ -199,6 +246,13 @@ def test_parquet_reads_back_as_numbers_times_and_maps() -> None:
     assert (product["batches"], product["good"]) == (2, Decimal(100))
 
 
+def test_parquet_refuses_what_its_decimals_cannot_hold() -> None:
+    exporter = exporters.find("parquet")
+    row = msgspec.structs.replace(ROWS[0], good="1" + 25 * "0")
+    with pytest.raises(ConfigError, match="more than 20 digits before the point; take csv or json"):
+        exporter.write(replace(EXPORTS[0], rows=[row]), exporter.Settings())
+
+
 @pytest.mark.parametrize(("name", "library"), [("parquet", "pyarrow"), ("xlsx", "xlsxwriter")])
 def test_without_its_library_the_cure_is_named(
     name: str, library: str, monkeypatch: pytest.MonkeyPatch
@@ -218,6 +272,20 @@ def test_json_holds_footprints_whole_with_their_declaration_and_who_is_supersede
     assert msgspec.convert(document["declaration"], Declaration) == PUBLISHED.declaration
 
 
+def test_json_tells_what_is_declared_of_its_own_products_and_no_path(tmp_path: Path) -> None:
+    exporter = exporters.find("json")
+    told = footprints_sample.declaration()
+    (wheel,) = told.product
+    ingot = msgspec.structs.replace(wheel.input[0], document=tmp_path / "supplier.json")
+    wheel = msgspec.structs.replace(wheel, input=(ingot,))
+    another = msgspec.structs.replace(wheel, id="secret-hub")
+    export = replace(PUBLISHED, declaration=msgspec.structs.replace(told, product=(wheel, another)))
+    said = exporter.write(export, exporter.Settings())
+    assert msgspec.convert(json.loads(said)["declaration"], Declaration) == told
+    assert b"secret-hub" not in said
+    assert str(tmp_path).encode() not in said
+
+
 def test_csv_has_a_line_a_footprint_and_marks_the_superseded() -> None:
     exporter = exporters.find("csv")
     text = exporter.write(PUBLISHED, exporter.Settings()).decode("utf-8-sig")
@@ -227,6 +295,9 @@ def test_csv_has_a_line_a_footprint_and_marks_the_superseded() -> None:
     assert (second["grid_kWh"], second["gas_Nm3"]) == ("1340.000000", "238.000000")
     assert second["kg_co2e_per_unit"] == SECOND.kg_co2e
     assert second["upstream_kg_co2e_per_unit"] == "173.03"
+    # The figure of a boundary is all that is within it.
+    assert second["boundary_kg_co2e_per_unit"] == "179.85334285714"
+    assert first["boundary_kg_co2e_per_unit"] == first["kg_co2e_per_unit"] == FIRST.kg_co2e
     assert second["start"] == "2026-09-30T16:00:00.000Z"
     assert (first["basis"], first["offset"]) == (FIRST.evidence.basis, "4790")
 
@@ -277,9 +348,10 @@ def test_one_batch_without_kg_leaves_the_product_without() -> None:
     assert product.kwh_per_unit == "1"
 
 
-def test_an_unknown_exporter_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match="papyrus"):
-        exporters.find("papyrus")
+@pytest.mark.parametrize("name", ["papyrus", "", ".csv", "..csv", "__init__", "csv.", "a b"])
+def test_an_unknown_exporter_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"there is no exporter '{re.escape(name)}'"):
+        exporters.find(name)
 
 
 @pytest.mark.parametrize("name", OF_BATCHES)

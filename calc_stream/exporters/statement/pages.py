@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from calc_stream.exporters import Export
 from calc_stream.exporters.statement import drawings
 from calc_stream.exporters.statement.markup import Markup, tag
+from calc_stream.factors import load_method
+from calc_stream.factors.rates import counted
 from calc_stream.footprints.declaration import Declaration, Product
 from calc_stream.footprints.footprint import Footprint
 from wire import config
@@ -134,7 +136,10 @@ def _name(its: Footprint, product: Product | None, lang: str) -> str:
 
 def _figure(its: Footprint, say: Say) -> Markup:
     known, unknown = its.u95.kg_co2e, ", ".join(its.u95.unknown_meters)
-    doubt = say("within", u95=rounded(known, 2)) if known else say("unsure", meters=unknown)
+    if known:
+        doubt = say("within", u95=rounded(known, 2))
+    else:
+        doubt = say("unsure", meters=unknown) if unknown else say("untold")
     per, under = f" {say('per', unit=its.unit)}", None
     if its.boundary == "cradle_to_gate":
         under = tag("small", say("own_part", kg=rounded(its.kg_co2e), doubt=doubt))
@@ -142,19 +147,12 @@ def _figure(its: Footprint, say: Say) -> Markup:
         per += f"  {doubt}"
     return tag(
         "div",
-        tag("b", rounded(_whole(its))),
+        tag("b", rounded(its.boundary_kg_co2e)),
         tag("span", per),
         under,
-        tag("small", say("exact", kg=_whole(its), unit=its.unit)),
+        tag("small", say("exact", kg=its.boundary_kg_co2e, unit=its.unit)),
         class_="figure",
     )
-
-
-def _whole(its: Footprint) -> str:
-    """With purchased inputs where the boundary has them in."""
-    if its.boundary == "gate_to_gate" or its.upstream_kg_co2e is None:
-        return its.kg_co2e
-    return f"{Decimal(its.kg_co2e) + Decimal(its.upstream_kg_co2e):f}"
 
 
 def _what(
@@ -195,13 +193,18 @@ def _stages(its: Footprint, say: Say) -> Markup:
 
 
 def _sources(its: Footprint, say: Say) -> Markup:
+    every = {name for source in its.sources for name in source.columns}
+    beside = every - set(counted(every, load_method(its.method)))
+
+    def column(name: str) -> str:
+        said = say(f"column_{name}")
+        return say("beside", column=said) if name in beside else said
+
     rows = [
         (
             f"{source.source} ({source.carrier})",
             f"{rounded(source.amount, 6)} {source.unit}",
-            "; ".join(
-                f"{say(f'column_{name}')} {rounded(kg, 5)}" for name, kg in source.columns.items()
-            ),
+            "; ".join(f"{column(name)} {rounded(kg, 5)}" for name, kg in source.columns.items()),
         )
         for source in its.sources
     ]
@@ -209,7 +212,8 @@ def _sources(its: Footprint, say: Say) -> Markup:
 
 
 def _inputs(its: Footprint, say: Say) -> Iterable[Markup]:
-    yield tag("h2", say("inputs", unit=its.unit))
+    all_known = its.boundary == "cradle_to_gate"
+    yield tag("h2", say("inputs" if all_known else "inputs_not_counted", unit=its.unit))
     rows = [
         (
             one.name,
@@ -315,6 +319,11 @@ def _rules(allocation: str, lang: str) -> Iterable[str]:
 
 
 def _days(its: Footprint) -> Callable[[int], str]:
-    """Dates by the site's own clock."""
+    """Dates by the site's own clock, with the time where it is not midnight."""
     zone = ZoneInfo(its.timezone)
-    return lambda t_ms: moment(t_ms).astimezone(zone).date().isoformat()
+
+    def day(t_ms: int) -> str:
+        at = moment(t_ms).astimezone(zone)
+        return f"{at:%Y-%m-%d}" if at.time() == time() else f"{at:%Y-%m-%d %H:%M:%S}"
+
+    return day

@@ -79,6 +79,33 @@ def test_a_meter_of_no_class_leaves_the_doubt_open() -> None:
     assert "Energy, half of the 95 % interval not known" in second
 
 
+def test_a_doubt_that_no_meter_explains_names_none() -> None:
+    first, _ = printed(export(sample(u95=Doubted("0.06", None, ()))), "en")
+    assert "kg CO2e per piece uncertainty not known Exactly" in first
+
+
+def test_inputs_of_which_some_are_unknown_are_shown_as_not_counted() -> None:
+    partly = complete(draft=True, boundary="gate_to_gate", upstream_kg_co2e=None)
+    first, _ = printed(export(partly), "en")
+    assert "Purchased inputs known so far, per piece: not all, and not counted" in first
+    assert "6.823 kg CO2e per piece ± 0.075" in first
+    assert "with purchased inputs 173" not in first
+
+
+def test_by_contract_and_by_place_are_not_both_counted() -> None:
+    columns = {"life_cycle": "774.118", "life_cycle_market": "600"}
+    grid = msgspec.structs.replace(sample().sources[1], columns=columns)
+    first, _ = printed(export(sample(sources=(sample().sources[0], grid))), "en")
+    assert "for comparison: electricity, life cycle 774.12" in first
+    assert "; electricity, life cycle, by contract 600.00" in first
+
+
+def test_a_period_that_ends_within_a_day_says_when() -> None:
+    until = sample().end_ms - 20 * 86_400_000 + 3_600_000
+    first, _ = printed(export(sample(cause="asked", end_ms=until)), "en")
+    assert "2026-10-01 to 2026-10-12 01:00:00 (not included) Asia/Shanghai" in first
+
+
 def test_one_that_was_superseded_says_so() -> None:
     old = complete()
     first, _ = printed(export(old, superseded=frozenset({old.id})), "en")
@@ -134,7 +161,7 @@ def test_every_text_is_there_in_both_languages_and_used() -> None:
         fields = set(re.findall(r"{(\w+)}", text))
         assert fields == set(re.findall(r"{(\w+)}", english.get(key, text))), key
     said = set(re.findall(r"""["'](\w+)["']""", (FOLDER / "pages.py").read_text()))
-    by_value = {"verified", "secondary"}
+    by_value = {"verified", "secondary", "gate_to_gate"}
     made = ("because_", "column_", "rule_", "window_", "unit_")
     assert {key for key in english if not key.startswith(made)} - said == by_value
 
