@@ -3,17 +3,19 @@
 `python -m bench.incremental [--meters 500] [--hours 1] [--turns 40]`
 
 Each turn brings every meter's readings of one second, or of five, at 1 Hz and irregular, forty batches
-running; the state takes them in, posts what they touch and tells what changed. Then one reading that is an
-hour late. `flat` is the same turn with two days of 10 s readings open, and with other counts of meters.
+running; the state takes them in and posts what they touch. They come in flat columns; `meter by meter` as
+segments are decoded today. `asked` also lists each account that changed with its new totals. Then one
+reading that is an hour late. `flat` is the same turn with two days of 10 s readings open, and with other counts of meters.
 """
 
 import argparse
 import statistics
 import sys
 import time
+from itertools import islice
 
 from bench.recompute import Column, columns, events_text, model_text, plain_loop
-from calc_stream.core import Chunk, Registers, SiteState, parse_events
+from calc_stream.core import Block, Chunk, Registers, SiteState, parse_events
 
 _FEW, _MANY = 10, 2000
 
@@ -27,22 +29,27 @@ def opened(meters: int, data: dict[str, Column], upto: int, seconds: int) -> Sit
     return state
 
 
-def part(data: dict[str, Column], first: int, last: int) -> Chunk:
+def meter_by_meter(data: dict[str, Column], first: int, last: int) -> tuple[Registers, ...]:
     """Every meter's readings from one number up to another."""
-    return Chunk(
-        readings=tuple(
-            Registers(meter, times[first:last].copy(), registers[first:last].copy(), -3)
-            for meter, (times, registers) in data.items()
-        )
+    return tuple(
+        Registers(meter, times[first:last].copy(), registers[first:last].copy(), -3)
+        for meter, (times, registers) in data.items()
     )
 
 
-def turns(state: SiteState, chunks: list[Chunk]) -> list[float]:
+def part(data: dict[str, Column], first: int, last: int) -> Chunk:
+    """The same in flat columns."""
+    return Chunk(readings=Block.of(meter_by_meter(data, first, last)))
+
+
+def turns(state: SiteState, chunks: list[Chunk], asked: bool = False) -> list[float]:
     """Processor time of each, in ms."""
     took = []
     for chunk in chunks:
         began = time.process_time()
-        state.apply(chunk)
+        changes = state.apply(chunk)
+        if asked:
+            assert changes.accounts
         took.append(1000 * (time.process_time() - began))
     return took
 
@@ -70,12 +77,17 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=40)
     arguments = parser.parse_args()
     meters, count, seconds = arguments.meters, arguments.turns, arguments.hours * 3600
-    data = columns(meters, seconds + 6 * count)
-    state = opened(meters, data, seconds, seconds + 6 * count)
-    ones = [part(data, at, at + 1) for at in range(seconds, seconds + count)]
+    data = columns(meters, seconds + 12 * count)
+    state = opened(meters, data, seconds, seconds + 12 * count)
+    at = iter(range(seconds, seconds + 12 * count))
+    ones = [part(data, n, n + 1) for n in islice(at, count)]
     told("1 s of all meters", turns(state, ones), meters)
-    fives = [part(data, at, at + 5) for at in range(seconds + count, seconds + 6 * count, 5)]
+    asked = [part(data, n, n + 1) for n in islice(at, count)]
+    told("1 s of all meters, asked", turns(state, asked, True), meters)
+    fives = [part(data, n, n + 5) for n in islice(at, 0, 5 * count, 5)]
     told("5 s of all meters", turns(state, fives), 5 * meters)
+    each = [Chunk(readings=meter_by_meter(data, n, n + 5)) for n in islice(at, 0, 5 * count, 5)]
+    told("5 s of all meters, meter by meter", turns(state, each), 5 * meters)
     lists = {
         meter: (times[-6:].tolist(), registers[-6:].tolist())
         for meter, (times, registers) in data.items()

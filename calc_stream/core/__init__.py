@@ -6,7 +6,7 @@
 from calc_stream.core.accounts import Account
 from calc_stream.core.batches import Batch, Lot
 from calc_stream.core.burdens import Burden, burdens
-from calc_stream.core.chunk import Changes, Chunk, Registers, registers_of
+from calc_stream.core.chunk import Block, Changes, Chunk, Registers, registers_of
 from calc_stream.core.definition import recompute
 from calc_stream.core.events import Event, Problem
 from calc_stream.core.ledger import Ledger
@@ -24,6 +24,7 @@ from calc_stream.core.versions import Versions
 __all__ = [
     "Account",
     "Batch",
+    "Block",
     "Burden",
     "Changes",
     "Chunk",

@@ -3,40 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from calc_stream.core.columns import Block
+from calc_stream.core.blocks import Block, Registers
 from calc_stream.core.events import Event
 from calc_stream.core.periods import Marks
 from calc_stream.core.plant import Accepted
 from calc_stream.core.series import Readings
 from calc_stream.core.swaps import Swap
 from calc_stream.core.totals import Moved
-from calc_stream.core.whole import Rows, Whole
-from wire.errors import BadData
-from wire.messages import BOOKED, QUALITIES
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Registers:
-    """Readings of one meter: int64 ms, and mantissas * 10**exponent in the register's unit."""
-
-    meter: str
-    times_ms: Rows
-    mantissas: Whole
-    exponent: int
-    quality: str = "good"
-
-    def check(self) -> None:
-        """Raises BadData for columns that do not belong together."""
-        if self.times_ms.shape != self.mantissas.shape or self.times_ms.ndim != 1:
-            raise BadData(f"{self.meter}: times and registers differ in length")
-        if self.quality not in QUALITIES:
-            raise BadData(f"{self.meter}: unknown quality {self.quality!a}")
-
-    @property
-    def booked(self) -> bool:
-        return self.quality in BOOKED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +23,7 @@ class Chunk:
 
     model: str | None = None
     events: tuple[Event, ...] = ()
-    readings: tuple[Registers, ...] = ()
+    readings: Sequence[Registers] = ()  # a Block is taken in at once
     swaps: Mapping[str, tuple[Swap, ...]] = field(default_factory=dict)
     silent: frozenset[str] | None = None
     held_ms: int | None = None
@@ -84,20 +57,12 @@ class Changes:
         return Changes((*self.spans, *later.spans), steps, later.frontier_ms)
 
 
-def block_of(readings: Sequence[Registers]) -> Block:
-    """Booked registers, not empty and none beyond int64, as one block."""
-    return Block(
-        [own.meter for own in readings],
-        np.array([own.times_ms.size for own in readings], dtype=np.int64),
-        np.concatenate([own.times_ms for own in readings]),
-        np.concatenate([own.mantissas for own in readings]),
-        np.array([own.exponent for own in readings], dtype=np.int64),
-    )
-
-
 def registers_of(readings: Readings) -> tuple[Registers, ...]:
     """The booked columns of readings, as a chunk carries them."""
     return tuple(
         Registers(meter, column.times.copy(), column.mantissas.copy(), column.exponent)
         for meter, column in sorted(readings.columns.items())
     )
+
+
+__all__ = ["Block", "Changes", "Chunk", "Registers", "registers_of"]

@@ -3,7 +3,6 @@
 A column takes readings in any order and any number of times; what it then holds is the same.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,16 +18,6 @@ class Totals(NamedTuple):
     times: Rows
     totals: Whole
     exponent: int
-
-
-class Block(NamedTuple):
-    """Registers of many meters one behind the other, `counts` of each, in 10**exponent of its unit."""
-
-    meters: Sequence[str]
-    counts: Rows
-    times: Rows
-    mantissas: Whole
-    exponents: Rows
 
 
 class Column:

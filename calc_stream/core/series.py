@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from calc_stream.core.columns import Block, Column, Span, Totals
+from calc_stream.core.blocks import Block, Registers
+from calc_stream.core.columns import Column, Span, Totals
 from calc_stream.core.plant import Meter
 from calc_stream.core.swaps import Standing, Swap, standing
 from calc_stream.core.tails import Known, Tails
@@ -57,9 +58,28 @@ class Readings:
             self._take_out(self._meters[row])
         return self._columns
 
+    def book(self, readings: Sequence[Registers]) -> list[Span]:
+        """Registers as they come, of whatever quality; the spans they change."""
+        if isinstance(readings, Block):
+            return self.take(readings)
+        many: list[Registers] = []
+        spans: list[Span | None] = []
+        for own in readings:
+            times, marks = own.times_ms, own.mantissas
+            if not own.booked:
+                for t_ms, mantissa in zip(times.tolist(), marks.tolist(), strict=True):
+                    self.leave_out(own.meter, t_ms, (mantissa, own.exponent), own.quality)
+            elif times.size and marks.dtype != object:
+                many.append(own)
+            else:
+                spans.append(self.add(own.meter, times, marks, own.exponent))
+        found = self.take(Block.of(many)) if many else []
+        return [*found, *(span for span in spans if span is not None)]
+
     def take(self, block: Block) -> list[Span]:
         """Registers of many meters; the spans they change."""
-        meters, count, times, marks, exponents = block
+        meters, count, times = block.meters, block.counts, block.times_ms
+        marks, exponents = block.mantissas, block.exponents
         row, tails = self._rows_of(meters), self.tails
         if self._stale:
             self._look_up()
@@ -313,4 +333,4 @@ def _insert(times: Rows, totals: Whole, exponent: int, at_times: Rows, at_totals
     )
 
 
-__all__ = ["Block", "Column", "Readings", "Span", "Totals", "united"]
+__all__ = ["Column", "Readings", "Span", "Totals", "united"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from calc_stream.core.accounts import Sums
 from calc_stream.core.batches import Batch, Lot, batches_of, lots_of
-from calc_stream.core.chunk import Changes, Chunk, Registers, block_of
+from calc_stream.core.chunk import Block, Changes, Chunk
 from calc_stream.core.definition import blocks, ledger_of
 from calc_stream.core.edges import edges_within, rising, span_of, steady_cuts
 from calc_stream.core.event_records import merge_events
@@ -92,7 +92,7 @@ class SiteState:
             model = _parsed(chunk.model, accepted)
             versions = versions.with_(model) if versions else Versions.of(model)
         fresh = merge_events(self.events, chunk.events)
-        for block in chunk.readings:
+        for block in [chunk.readings] if isinstance(chunk.readings, Block) else chunk.readings:
             block.check()
         touched = self._read(chunk)
         self.events |= {event.id: event for event in fresh}
@@ -207,20 +207,9 @@ class SiteState:
 
     def _read(self, chunk: Chunk) -> list[Span]:
         """Readings and swaps in; the spans they touch."""
-        spans: list[Span | None] = []
-        many: list[Registers] = []
-        for own in chunk.readings:
-            times, marks = own.times_ms, own.mantissas
-            if not own.booked:
-                for t_ms, mantissa in zip(times.tolist(), marks.tolist(), strict=True):
-                    self.readings.leave_out(own.meter, t_ms, (mantissa, own.exponent), own.quality)
-            elif times.size and marks.dtype != object:
-                many.append(own)
-            else:
-                spans.append(self.readings.add(own.meter, times, marks, own.exponent))
-        spans += self.readings.take(block_of(many)) if many else []
-        spans += [self.readings.add_swaps(meter, swaps) for meter, swaps in chunk.swaps.items()]
-        return [span for span in spans if span is not None]
+        spans = self.readings.book(chunk.readings)
+        swapped = (self.readings.add_swaps(meter, swaps) for meter, swaps in chunk.swaps.items())
+        return [*spans, *(span for span in swapped if span is not None)]
 
     def _adopt(self, versions: Versions, marks: Marks) -> None:
         """Other versions, or other marks: pages of a version that did not change stay.
