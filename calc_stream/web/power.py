@@ -9,6 +9,10 @@ from wire.units import convert, kind
 
 _MS_PER_HOUR = 3_600_000
 _LEAST_MS = 1000
+_LEAST_COUNTS = (
+    5  # in each step: a register that moves by its last digit now and then tells no power
+)
+_ENOUGH = 20  # readings, to see what the last digit is
 
 
 def power_of(state: SiteState, node: str, span: Span, most: int) -> list[tuple[int, int]]:
@@ -24,7 +28,10 @@ def power_of(state: SiteState, node: str, span: Span, most: int) -> list[tuple[i
         return []
     first = max(span[0], min(reach[0] for reach in reaches))
     last = min(span[1], max(reach[1] for reach in reaches))
-    steps = min(most, (last - first) // _LEAST_MS)
+    counts = [count for meter in feeding if (count := _counts(state, meter.id, first, last))]
+    steps = min(most, (last - first) // _LEAST_MS, *(count // _LEAST_COUNTS for count in counts))
+    if counts:
+        steps = max(1, steps)
     if steps < 1:
         return []
     edges = np.unique(np.linspace(first, last, steps + 1).astype(np.int64))
@@ -35,3 +42,12 @@ def power_of(state: SiteState, node: str, span: Span, most: int) -> list[tuple[i
         wh = float(convert(carrier.unit, "Wh") / carrier.quanta_per_unit)
         watts += flows[meter.id].quanta.astype(np.float64) * wh * _MS_PER_HOUR / np.diff(edges)
     return list(zip(edges[:-1].tolist(), np.round(watts).astype(np.int64).tolist(), strict=True))
+
+
+def _counts(state: SiteState, meter: str, first: int, last: int) -> int | None:
+    """By how many of the least steps it makes a register rose; None of too few readings to say."""
+    series = state.readings.totals(meter)
+    begin, end = np.searchsorted(series.times, [first, last])
+    rises = np.diff(series.totals[begin : end + 1].astype(np.int64))
+    least = int(np.gcd.reduce(rises)) if rises.size >= _ENOUGH else 0
+    return int(rises.sum()) // least if least else None

@@ -64,4 +64,7 @@ test("limits are drawn where they are and always in sight", () => {
   const lines = option.series.find(({ markLine }) => markLine)!.markLine!;
   expect(lines.data.map(({ yAxis }) => yAxis)).toEqual([0.0122, 0.031, 0.0004]);
   expect(lines.precision).toBeGreaterThan(10);
+  const wide = controlOption(points, { mean: 0.0122, lower: -0.004, upper: 0.031 }, palette, words) as typeof option;
+  expect(wide.yAxis.min).toBe(0);
+  expect(wide.series.find(({ markLine }) => markLine)!.markLine!.data.map(({ yAxis }) => yAxis)).toEqual([0.0122, 0.031]);
 });

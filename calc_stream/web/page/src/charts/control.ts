@@ -32,7 +32,7 @@ export interface Words {
 /** Round ends of the scale with every batch, its uncertainty and the limits between them. */
 export function scaleOf(points: Point[], limits: Limits | null): [least: number, most: number] {
   const all = points.flatMap(({ value, u95 }) => [value - (u95 ?? 0), value + (u95 ?? 0)]);
-  const known = limits ? [...all, limits.lower, limits.upper] : all;
+  const known = limits ? [...all, Math.max(0, limits.lower), limits.upper] : all;
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const step = 10 ** Math.floor(Math.log10(high - low || Math.abs(high) || 1));
   const round = (steps: number): number => Number((steps * step).toPrecision(12));
@@ -50,8 +50,10 @@ export function controlOption(points: Point[], limits: Limits | null, palette: P
   });
   const [least, most] = scaleOf(points, limits);
   const marks = limits
-    ? [line(limits.mean, words.mean, "solid"), line(limits.upper, words.upper, "dashed"), line(limits.lower, words.lower, "dashed")]
+    ? [line(limits.mean, words.mean, "solid"), line(limits.upper, words.upper, "dashed")]
     : [];
+  // Below nothing there is nothing to watch for.
+  if (limits && limits.lower > 0) marks.push(line(limits.lower, words.lower, "dashed"));
   return {
     animation: false,
     grid: { left: 4 * palette.rem, right: 1 * palette.rem, top: 1 * palette.rem, bottom: 2 * palette.rem },
