@@ -14,7 +14,7 @@ from calc_stream.core import SiteState
 from calc_stream.factors import FactorSet, Method, Rates, given_of
 from calc_stream.footprints.declaration import Declaration
 from calc_stream.footprints.doubt import joint_budget
-from calc_stream.footprints.due import Due, Lines, Rules, Standing, due, lines_of, standing_for
+from calc_stream.footprints.due import Due, Key, Lines, Rules, Standing, due, lines_of, standing_for
 from calc_stream.footprints.factor import Basis, Occasion, draw_up
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.period import Period
@@ -52,7 +52,7 @@ class _Look:
 class Publisher:
     """`look` publishes what is due; one process may do so while another does it by hand.
 
-    `refused`: why there is none of a product, unit and period, so that it is logged once.
+    `refused`: of what there can be none, for the batches it stands on; it is looked at once.
     """
 
     store: Store
@@ -60,7 +60,7 @@ class Publisher:
     reader: Reader
     terms: Terms
     now_ms: Callable[[], int]
-    refused: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    refused: set[Key] = field(default_factory=set)
 
     def look(self) -> list[Footprint]:
         """What was published now. Raises TransientError."""
@@ -102,17 +102,14 @@ class Publisher:
         made: dict[str, Footprint] = {}
         for each in due(look.standing, look.in_force, self.terms.rules):
             product, period = each.lines.product, each.lines.period.name
-            if product in made:
+            if product in made or each.key in self.refused:
                 continue
-            key = product, each.lines.unit, period
             try:
                 footprint = self._draw_up(look, each)
             except BadData as exc:
-                if self.refused.get(key) != str(exc):
-                    log.warning("no footprint of %s for %s: %s", product, period, exc)
-                self.refused[key] = str(exc)
+                log.warning("no footprint of %s for %s: %s", product, period, exc)
+                self.refused.add(each.key)
                 continue
-            self.refused.pop(key, None)
             if self.shelf.add(footprint):
                 log.info("footprint %s of %s for %s: %s kg CO2e (%s)", *_told(footprint))
                 made[product] = footprint

@@ -18,6 +18,7 @@ from calc_stream.footprints.period import Every, Period, period_at
 from calc_stream.ledger.rows import BatchRow
 
 _DAY_MS = 86_400_000
+Key = tuple[str, str, str, tuple[tuple[str, int], ...]]
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,12 @@ class Due:
     end_ms: int
     cause: Cause
     supersedes: tuple[str, ...]
+
+    @property
+    def key(self) -> Key:
+        """Of what it is, and what it stands on."""
+        its = self.lines
+        return its.product, its.unit, its.period.name, tuple(_basis(its.settled))
 
 
 def due(standing: Standing, in_force: Sequence[Footprint], rules: Rules) -> list[Due]:

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from calc_stream.engines.embedded import Engine
-from calc_stream.footprints.due import due
+from calc_stream.footprints.due import Key, due
 from calc_stream.footprints.period import period_at
 from calc_stream.footprints.shelf import Shelf, open_shelf
 from calc_stream.ledger.store import open_store
@@ -34,7 +34,7 @@ class Publishing:
         self, terms: Terms, state: Path, journal: Path | Remote, now_ms: Callable[[], int]
     ) -> None:
         self._terms, self._state, self._journal, self._now_ms = terms, state, journal, now_ms
-        self._refused: dict[tuple[str, str, str], str] = {}
+        self._refused: set[Key] = set()
         self._next_ms = 0  # when the running period is over
         self._stirred: int | None = 0  # the offset at which something may have become due
 
@@ -93,5 +93,7 @@ class Publishing:
             book = site.book
             rows, latest = list(book.rows.values()), list(book.latest.values())
             standing = standing_of(self._terms, site.state, rows, latest)
-        in_force = shelf.in_force(self._terms.site)
-        return standing is not None and bool(due(standing, in_force, self._terms.rules))
+        if standing is None:
+            return False
+        found = due(standing, shelf.in_force(self._terms.site), self._terms.rules)
+        return any(each.key not in self._refused for each in found)

@@ -299,11 +299,18 @@ def test_how_far_is_too_far_is_configured(plant: Days) -> None:
     assert office.look() == []
 
 
-def test_a_batch_whose_kg_nobody_knows_holds_its_product_back(tmp_path: Path) -> None:
+def test_a_batch_whose_kg_nobody_knows_holds_its_product_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     plant = Days(tmp_path, MODEL.replace('factor = "cn-natural-gas"\n', ""))
     plant.first_day()
     office = Office(plant)
-    assert office.look() == []
+    office.follow()
+    with closing(office.store()) as store, closing(office.shelf()) as shelf:
+        publisher = office.publisher(store, shelf)
+        assert publisher.look() == publisher.look() == []
+    said = [each.message for each in caplog.records if "no footprint of wheel" in each.message]
+    assert len(said) == 1  # the second look does not say it again
     with pytest.raises(ConfigError, match="no factor is known for gas"):
         asked(office, "wheel", DAY_1)
 
