@@ -18,7 +18,7 @@ _LEFT_OUT = frozenset(
 _OF_SOURCE = "by_source/"
 # Spreadsheets set for Chinese or Japanese take the wide ones, too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d+)?)?", re.ASCII)  # a dash alone, too
 
 
 def table(

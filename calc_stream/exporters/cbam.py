@@ -13,7 +13,8 @@ others, and of how goods are divided between market and other processes, a meter
 footprints in force by the method cbam are taken: AR5, 3.664 kg of CO2 for a kg of carbon. A fuel's
 heating value, carbon and oxidation stand there as far as its factor tells them. Bought energy whose
 factor is per kWh is electricity, and indirect; per GJ it is measurable heat, and direct. Purchased
-precursors are not within: the importer's template has its own sheet for them.
+precursors are not within: the importer's template has its own sheet for them. The JSON file says what
+is left out.
 """
 
 import csv
@@ -28,6 +29,7 @@ from calc_stream.core.decimals import parse_fraction, significant
 from calc_stream.datasets.cbam import Stream
 from calc_stream.datasets.dates import day
 from calc_stream.datasets.process import factors_of
+from calc_stream.datasets.table import harmless
 from calc_stream.evidence.bundle_file import pack
 from calc_stream.exporters import Export
 from calc_stream.factors import load_method
@@ -40,6 +42,14 @@ MEDIA_TYPE = "application/zip"
 TAKES = ("footprints",)
 _METHOD = "cbam"
 _PUBLIC, _MIX = "D.4(b)", "Mix"
+_NOT_WITHIN = (
+    "precursors",
+    "waste gases",
+    "exports of heat and electricity",
+    "PFC",
+    "process emissions",
+    "carbon prices",
+)
 _Row = dict[str, str]
 
 
@@ -60,6 +70,7 @@ def write(export: Export, settings: Settings) -> bytes:
         raise ConfigError("--declaration: is needed, with its [installation]")
     footprints = _chosen(export.in_force, settings)
     goods = [_Good(each, declaration, settings) for each in footprints]
+    _check_names(good.name for good in goods)
     sheets: dict[str, Sequence[_Row]] = {
         "A_InstData": _installation(declaration.installation, declaration.company, footprints),
         "B_EmInst": [row for good in goods for row in good.source_streams()],
@@ -67,6 +78,7 @@ def write(export: Export, settings: Settings) -> bytes:
         "Summary_Communication": [good.summary() for good in goods],
     }
     document = {
+        "not_within": _NOT_WITHIN,
         "method": {"id": _METHOD, "gwp": "AR5", "c_to_co2": load_method(_METHOD).c_to_co2},
         "footprints": [each.id for each in footprints],
         **sheets,
@@ -86,6 +98,9 @@ def _chosen(footprints: Iterable[Footprint], settings: Settings) -> list[Footpri
     periods = sorted({each.period for each in found})
     if settings.period:
         found = [each for each in found if each.period == settings.period]
+        if not found:
+            problem = f"there is none of {settings.period}; take one of: {', '.join(periods)}"
+            raise ConfigError(f"--set period=: {problem}")
     elif len(periods) > 1:
         raise ConfigError(f"--set period=: name one reporting period of: {', '.join(periods)}")
     for each in found:
@@ -94,6 +109,11 @@ def _chosen(footprints: Iterable[Footprint], settings: Settings) -> list[Footpri
                 f"footprint {each.id} of {each.product}: is for one {each.unit}, and CBAM goods are"
                 " counted in tonnes; let batches report their good output in t: a declared mass is"
                 " no weighing, and is not taken for it"
+            )
+        if each.end_ms != found[0].end_ms:
+            raise ConfigError(
+                f"footprints {found[0].id} and {each.id}: are of {each.period} up to different times;"
+                " wait until the period is over, or take one with --product"
             )
     return found
 
@@ -109,6 +129,11 @@ class _Good:
         self._column = f"scope_2_{settings.electricity}"
         self._power, self._heat = self._bought(electric=True), self._bought(electric=False)
 
+    @property
+    def name(self) -> str:
+        """As the sheets refer to it."""
+        return self._product.name
+
     def source_streams(self) -> list[_Row]:
         """What is burnt, one row a source and factor."""
         rows = []
@@ -116,8 +141,15 @@ class _Good:
             if "direct" in source.columns:
                 factors = self._factors(source, "direct")
                 stream = _stream(source, factors[0]) if len(factors) == 1 else _whole(source)
+                if not self._is_whole(stream, source):
+                    stream = _whole(source)
                 rows.append(self._stream_row(stream))
         return rows
+
+    def _is_whole(self, stream: Stream, source: SourceUsed) -> bool:
+        """Whether it comes to what the footprint counts, but for the rounding of its amounts."""
+        t = parse_fraction(source.columns["direct"]) / 1000
+        return abs(stream.t_co2(self._c_to_co2) - t) * 10**6 <= abs(t)
 
     def process(self) -> list[_Row]:
         """The rows of D_Processes a footprint can fill, in the template's order."""
@@ -129,7 +161,7 @@ class _Good:
              _said(self._direct_t() - heat_t)),
         ]  # fmt: skip
         if self._heat:
-            tj = sum((_amount(s, "GJ") for s in self._heat), Fraction(0)) / 1000
+            tj = _tj(self._heat)
             told += [
                 ("(h) i.", "Amount of net measurable heat (imported)", "TJ", _said(tj)),
                 ("(h) ii.", "Emissions factor", "tCO2/TJ", _said(heat_t / tj if tj else None)),
@@ -262,9 +294,26 @@ def _whole(source: SourceUsed) -> Stream:
 
 
 def _amount(source: SourceUsed, unit: str) -> Fraction:
-    if kind(source.unit) != kind(unit):
-        return Fraction(0)
     return parse_fraction(source.amount) * convert(source.unit, unit)
+
+
+def _tj(heat: Sequence[SourceUsed]) -> Fraction | None:
+    """None where some of it, such as steam in t, is no energy by itself: nothing is guessed."""
+    if any(kind(source.unit) != "energy" for source in heat):
+        return None
+    return sum((_amount(source, "GJ") for source in heat), Fraction(0)) / 1000
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """The template knows processes by name. Raises ConfigError."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ConfigError(
+                f"--declaration: two products are named {name!r}, and the template knows processes by"
+                " name; name them apart, or take one with --product"
+            )
+        seen.add(name)
 
 
 def _declared(footprint: Footprint, declaration: Declaration) -> Product:
@@ -304,5 +353,5 @@ def _csv(rows: Sequence[Mapping[str, str]]) -> bytes:
     out = io.StringIO()
     sheet = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\r\n")
     sheet.writeheader()
-    sheet.writerows(rows)
+    sheet.writerows({key: harmless(said) for key, said in row.items()} for row in rows)
     return out.getvalue().encode("utf-8-sig")

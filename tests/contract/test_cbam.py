@@ -15,6 +15,7 @@ import pytest
 from calc_stream.datasets.cbam import Stream
 from calc_stream.exporters import Export, cbam
 from calc_stream.factors import load_method
+from calc_stream.footprints.declaration import Product
 from tests.contract import cbam_sample
 from tests.contract.test_exporters import IN_TONNES
 from tests.unit.calc_stream_live import footprints_sample
@@ -136,14 +137,79 @@ def test_the_commission_s_electricity_factor_is_a_default_value() -> None:
     assert float(product["Share of emissions by default value"]) == pytest.approx(share)
 
 
+def burning(**changes: Any) -> Export:
+    """With another use of gas, by a factor of its value alone."""
+    goods = cbam_sample.goods()
+    bare = [msgspec.structs.replace(each, parts=None) for each in goods.factors]
+    gas = msgspec.structs.replace(goods.sources[0], **changes)
+    sources = (gas, *goods.sources[1:])
+    return replace(IN_TONNES, rows=[cbam_sample.goods(factors=tuple(bare), sources=sources)])
+
+
 def test_a_fuel_whose_factor_tells_no_heating_value_counts_by_the_value_alone() -> None:
-    footprint = cbam_sample.goods()
-    bare = [msgspec.structs.replace(each, parts=None) for each in footprint.factors]
-    (stream,) = written(replace(IN_TONNES, rows=[cbam_sample.goods(factors=tuple(bare))]))[
-        "B_EmInst"
-    ]
+    (stream,) = written(burning(columns={"direct": "21622"}))["B_EmInst"]
     assert (stream["Net calorific value (NCV)"], stream["EF Unit"]) == ("", "tCO2/1000Nm3")
     assert (stream["Emission factor (EF)"], stream["CO2e fossil (t)"]) == ("2.1622", "21.622")
+
+
+def test_a_stream_the_factor_does_not_give_stands_as_it_was_counted() -> None:
+    """So the streams add up to the directly attributable emissions, whatever a factor says."""
+    found = written(burning(columns={"direct": "20000"}))
+    (stream,) = found["B_EmInst"]
+    assert (stream["Activity data (AD)"], stream["AD Unit"]) == ("10000", "Nm3")
+    assert (stream["Emission factor (EF)"], stream["EF Unit"]) == ("0.002", "tCO2/Nm3")
+    rows = {row["Row"]: row["Value"] for row in found["D_Processes"]}
+    assert stream["CO2e fossil (t)"] == rows["(g)"] == "20"
+
+
+def test_heat_that_was_metered_as_mass_has_no_energy_guessed() -> None:
+    goods = cbam_sample.goods()
+    steam = msgspec.structs.replace(goods.sources[2], unit="t", amount="400", factors=("per-t",))
+    of_mass = msgspec.structs.replace(
+        goods.factors[2], id="per-t", unit="kgCO2/t", value="275", parts=None
+    )
+    changed = cbam_sample.goods(
+        sources=(*goods.sources[:2], steam), factors=(*goods.factors[:2], of_mass)
+    )
+    found = written(replace(IN_TONNES, rows=[changed]))
+    rows = {row["Row"]: row["Value"] for row in found["D_Processes"]}
+    assert (rows["(h) i."], rows["(h) ii."]) == ("", "")
+    assert found["Summary_Communication"] == written()["Summary_Communication"]
+
+
+def test_names_are_no_formulas_and_figures_stay_figures() -> None:
+    told = cbam_sample.declaration()
+    billet = msgspec.structs.replace(told.product[0], name='=HYPERLINK("http://x")')
+    export = replace(IN_TONNES, declaration=msgspec.structs.replace(told, product=(billet,)))
+    data = cbam.write(export, cbam.Settings())
+    with zipfile.ZipFile(BytesIO(data)) as files:
+        text = files.read("Summary_Communication.csv").decode("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["Product name"] == '\'=HYPERLINK("http://x")'
+    assert row["SEE (indirect)"] == "0.44648"
+
+
+def test_what_is_left_out_is_said() -> None:
+    assert "precursors" in written()["not_within"]
+
+
+def test_several_goods_stand_beside_each_other() -> None:
+    slab = cbam_sample.goods(product="slab")
+    told = cbam_sample.declaration()
+    other = msgspec.structs.replace(told.product[0], id="slab", name="Aluminium slab")
+    declared = msgspec.structs.replace(told, product=(*told.product, other))
+    both = replace(IN_TONNES, rows=[*IN_TONNES.rows, slab], declaration=declared)
+    found = written(both)
+    names = ["Aluminium billet", "Aluminium slab"]
+    assert [row["Product name"] for row in found["Summary_Communication"]] == names
+    assert [row["Production process"] for row in found["B_EmInst"]] == names
+    same = msgspec.structs.replace(declared, product=(*told.product, replaced(other)))
+    with pytest.raises(ConfigError, match="two products are named 'Aluminium billet'"):
+        written(replace(both, declaration=same))
+
+
+def replaced(product: Product) -> Product:
+    return msgspec.structs.replace(product, name="Aluminium billet")
 
 
 def test_other_methods_are_no_part_of_it() -> None:
@@ -152,6 +218,7 @@ def test_other_methods_are_no_part_of_it() -> None:
 
 
 NOVEMBER = cbam_sample.goods(period="2026-11")
+RUNNING = cbam_sample.goods(product="slab", end_ms=cbam_sample.goods().end_ms - 86_400_000)
 
 
 @pytest.mark.parametrize(
@@ -173,9 +240,27 @@ NOVEMBER = cbam_sample.goods(period="2026-11")
             {},
             "--set period=: name one reporting period of: 2026-10, 2026-11",
         ),
+        (
+            IN_TONNES,
+            {"period": "2026-12"},
+            "--set period=: there is none of 2026-12; take one of: 2026-10",
+        ),
+        (
+            replace(IN_TONNES, rows=[*IN_TONNES.rows, RUNNING]),
+            {},
+            "are of 2026-10 up to different times; wait until the period is over",
+        ),
         (IN_TONNES, {"electricity": "market"}, "--set electricity_source=: say where"),
     ],
-    ids=["nothing declared", "no CN code", "pieces", "two periods", "contracts"],
+    ids=[
+        "nothing declared",
+        "no CN code",
+        "pieces",
+        "two periods",
+        "no period",
+        "running",
+        "contracts",
+    ],
 )
 def test_what_the_template_cannot_take_is_refused(
     export: Export, settings: dict[str, str], said: str

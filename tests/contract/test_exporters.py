@@ -187,6 +187,7 @@ def test_csv_reads_back_with_a_column_a_source() -> None:
         ("\t=1", "'\t=1"),
         ("＝1＋1", "'＝1＋1"),  # what a Chinese keyboard writes
         ("-17", "-17"),
+        ("-", "-"),
         ("轮毂", "轮毂"),
     ],
 )

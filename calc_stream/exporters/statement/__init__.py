@@ -1,4 +1,4 @@
-"""A printable statement: two pages a footprint, in English or Chinese, as PDF/A-3.
+"""A printable statement: two pages a footprint, or more, in English or Chinese, as PDF/A-3.
 
 The figure, its boundary, period, method, allocation, quality of data, uncertainty and evidence, with a
 QR code of the evidence. The footprint itself, as JSON, is attached to the file.

@@ -24,7 +24,7 @@ Say = Callable[..., str]
 
 
 def document(export: Export, lang: str) -> str:
-    """All of them, two pages each, in the order of publishing."""
+    """All of them, two pages each or more, in the order of publishing."""
     told = _TEXTS[lang]
 
     def say(key: str, **values: str) -> str:
