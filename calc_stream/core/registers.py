@@ -72,7 +72,7 @@ def flows_between(
     shape = len(places.meters), max(edges.size - 1, 0)
     quanta: Whole = np.zeros(shape, dtype=np.int64)
     gapped: Flags | None = None if max_gap_ms is None else np.zeros(shape, dtype=np.bool_)
-    if not shape[1]:
+    if not all(shape):
         return Flows(quanta, gapped, places.index)
     for at, there, (over, under) in _found(edges, places, readings):
         marks = there.quanta(over, under)

@@ -133,9 +133,10 @@ def test_an_inventory_shows_place_and_contract_side_by_side(tmp_path: Path) -> N
 def test_a_method_gets_the_policy_it_demands_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert computed(tmp_path, setup="pool") == computed(tmp_path)
+    by = {"method": "ghg_inventory", "factor": "cn-grid"}
+    assert computed(tmp_path, setup="campaign", **by) == computed(tmp_path, **by)
     err = capsys.readouterr().err
-    assert 'policy.setup: is "pool"; method gbt24067 demands "next" and gets it' in err
+    assert 'policy.setup: is "campaign"; method ghg_inventory demands "next" and gets it' in err
 
 
 def test_a_time_no_factor_covers_is_refused_and_not_guessed(tmp_path: Path) -> None:
