@@ -284,6 +284,8 @@ def united(firsts: Rows, lasts: Rows) -> list[Span]:
     """Spans without what lies in several of them, in order."""
     if not firsts.size:
         return []
+    if firsts.max() <= lasts.min():
+        return [(int(firsts.min()), int(lasts.max()))]
     order = np.argsort(firsts)
     firsts, lasts = firsts[order], np.maximum.accumulate(lasts[order])
     apart = np.flatnonzero(firsts[1:] > lasts[:-1])

@@ -3,7 +3,9 @@
 from fractions import Fraction
 from itertools import accumulate
 
-from calc_stream.core import Marks, Periods, Versions, parse_model, recompute
+import numpy as np
+
+from calc_stream.core import Marks, Periods, Readings, Versions, parse_model, recompute
 from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.model import SiteModel
 from calc_stream.core.plant import Link, Meter
@@ -121,3 +123,7 @@ def test_every_posting_is_the_cumulative_floor_of_the_exact_content(world: World
         }
         for source in model.sources:
             assert posted.get((start, source), {}) == floors(named, source)
+
+
+def test_no_meters_have_no_flows() -> None:
+    assert not flows_between(np.array([0, 60_000]), [], Readings(), 1000)
