@@ -39,6 +39,8 @@ def model_toml(plant: Plant, site: str) -> str:
         lines += ["", "[[meters]]", f'id = "{meter.name}"', f'from = "{meter.frm}"']
         lines += [f'to = "{meter.to}"', f'unit = "{CARRIERS[plant.carrier(meter)]}"']
         lines += [f'multiplier = "{meter.ct}"'] if meter.ct != 1 and not _knows_ct(meter) else []
+        lines += [f'class = "{meter.accuracy}"'] if meter.accuracy else []
+        lines += [f'ct_class = "{meter.ct_class}"'] if meter.ct_class else []
     for name, bus in plant.buses.items():
         if plant.is_linked(name):
             lines += ["", "[[links]]", f'from = "{bus.fed_from}"', f'to = "{name}"']

@@ -61,6 +61,34 @@ class Place:
         )
 
 
+_PRODUCTS = """\
+# What only people know of a company and its products; see calc_stream/footprints/declaration.py
+[company]
+name = "Demo Plant Chongqing"
+domain = "demo-plant.example"
+country = "CN"
+subdivision = "CN-CQ"
+
+[[product]]
+id = "wheel-18"
+name = "Aluminium wheel 18 in"
+name_zh = "18 英寸铝车轮"
+mass_kg = "12.4"
+
+[[product]]
+id = "bracket-7"
+name = "Bracket no. 7"
+name_zh = "7 号支架"
+mass_kg = "1.6"
+
+[[product]]
+id = "housing-3"
+name = "Gearbox housing no. 3"
+name_zh = "3 号变速箱壳体"
+mass_kg = "8.9"
+"""
+
+
 def find_mosquitto() -> str | None:
     """The broker's program, also where Debian keeps it off a user's PATH."""
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
@@ -80,6 +108,7 @@ def write(place: Place) -> dict[str, Any]:
     place.path("agent.toml").write_text(_agent(place, described))
     place.path("ingestor.toml").write_text(_ingestor(place))
     _make_api_key(place)
+    place.path("products.toml").write_text(_PRODUCTS)
     place.path("calc.toml").write_text(_calc(place))
     if place.mosquitto:
         place.path("mosquitto.conf").write_text(_mosquitto(place))
@@ -170,7 +199,9 @@ def _calc(place: Place) -> str:
         f'model = "{place.path("model.toml")}"\nmethod = "gbt24067"\nlateness_s = 5\n\n'
         f'[ingestor]\nurl = "http://127.0.0.1:{place.ports.api}"\n'
         f'token_file = "{place.path("api.token")}"\n\n'
-        f'[web]\nhost = "127.0.0.1"\nport = {place.ports.web}\n\n{place.broker_table}'
+        f'[web]\nhost = "127.0.0.1"\nport = {place.ports.web}\n\n'
+        f'[footprints]\ndeclaration = "{place.path("products.toml")}"\nperiod = "day"\n\n'
+        f"{place.broker_table}"
     )
     if url := os.environ.get("WATTPRINT_INFLUXDB_URL"):
         text += f'\n[influxdb]\nurl = "{url}"\n'

@@ -119,7 +119,8 @@ class Meter(Facts, frozen=True):
 
     It answers as `unit_id`, which is filled up to twelve digits where its protocol has them for an
     address. `index` is what it shows at t0, in its carrier's unit; drawn from the seed where left out. `ct`
-    is the ratio of the current transformers before it.
+    is the ratio of the current transformers before it. `class` and `ct_class`: accuracy, as the site
+    model tells it.
     """
 
     name: str
@@ -129,6 +130,8 @@ class Meter(Facts, frozen=True):
     port: str
     unit_id: int
     ct: int = 1
+    accuracy: str = msgspec.field(name="class", default="")
+    ct_class: str = ""
     index: int | None = None
     serial: int | None = None
     interval_s: int = 1

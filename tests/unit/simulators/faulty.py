@@ -64,7 +64,6 @@ def write(
     seconds: int,
     faults: Faults,
     biases: Mapping[str, Fraction] | None = None,
-    facts: str = "",
 ) -> Path:
     """The journal of so many seconds. `biases`: by meter, what it shows of what flows, less 1."""
     key = SigningKey.load_or_create(folder / "gw.key")
@@ -73,7 +72,7 @@ def write(
     dues = sorted(Due(t_ms, n, entry) for n, (t_ms, entry) in enumerate(entries))
     now = [scenario.t0_ms]
     writer = open_writer(folder / "journal.db", lambda: now[0])
-    model = model_toml(scenario.plant, SITE).replace("[[meters]]\n", "[[meters]]\n" + facts)
+    model = model_toml(scenario.plant, SITE)
     writer.append(SITE, [Entry("model", "m", model.encode())])
     writer.append(SITE, [Entry("factor", "f", load().encode())])
     for due in dues:
