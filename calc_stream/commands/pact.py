@@ -1,4 +1,4 @@
-"""`wattprint pact`: judges footprints of PACT v3, fetches those of suppliers, lets companies in."""
+"""`wattprint pact`: judges footprints of PACT v3, fetches or asks for those of suppliers, lets companies in."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from calc_stream.commands import pact_fetch, pact_key
+from calc_stream.commands import pact_ask, pact_fetch, pact_key
 from calc_stream.pact.validator import Problem, parse, problems
 from wire.errors import BadData, ConfigError
 
@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   curl … | wattprint pact check - --json
   wattprint pact key new example-cars --keys pact.keys > cars.secret
   wattprint pact fetch https://pact.aluminium.example.com --client-id wheels --secret-file aluminium.secret
+  wattprint pact ask example-castings --product urn:gtin:4012345678918 --config calc.toml
 """
 
 
@@ -43,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetch = words.add_parser("fetch", help=what, description=f"Fetches {what}.")
     pact_fetch.add_arguments(fetch)
     fetch.set_defaults(act=pact_fetch.run)
+    what = "a partner for footprints, which it sends to our own door later"
+    ask = words.add_parser("ask", help=f"asks {what}", description=f"Asks {what}.")
+    pact_ask.add_arguments(ask)
+    ask.set_defaults(act=pact_ask.run)
     key = words.add_parser("key", help="which companies may ask here: list, new, rotate, revoke")
     pact_key.add_arguments(key)
     key.set_defaults(act=pact_key.run)

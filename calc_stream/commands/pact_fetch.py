@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ import msgspec
 from calc_stream.core.decimals import instant
 from calc_stream.pact import documents
 from calc_stream.pact.client import Host
+from calc_stream.pact.kinds import uuid
 from calc_stream.pact.upstream import holds_until, is_partial
 from calc_stream.pact.validator import Problem, problems
 from wire.config import read_secret
+from wire.errors import BadData, ConfigError
 
 EXAMPLES = """examples:
   wattprint pact fetch https://pact.aluminium.example.com --client-id wheels --secret-file aluminium.secret
@@ -59,40 +61,53 @@ def run(args: argparse.Namespace) -> int:
     TransientError."""
     ca_file = str(args.ca_file) if args.ca_file else None
     host = Host(args.url, args.client_id, read_secret(args.secret_file), ca_file, time.sleep)
+    folder, many, is_good = documents.Folder(args.into), 0, True
     try:
-        found = [_kept(document, args) for document in _asked(host, args)]
+        for wanted, document in _asked(host, args):  # told as it comes: what is kept is known
+            each = _kept(folder, wanted, document, args)
+            print(msgspec.json.encode(each).decode()) if args.json else _tell(each)
+            many, is_good = many + 1, is_good and not each.problems
     finally:
         host.close()
-    for each in found:
-        if args.json:
-            print(msgspec.json.encode(each).decode())
-        else:
-            _tell(each)
-    if not found:
+    if not many:
         print("calc-stream: no footprint fits", file=sys.stderr)
-    return 0 if found and not any(each.problems for each in found) else 1
+    return 0 if many and is_good else 1
 
 
-def _asked(host: Host, args: argparse.Namespace) -> Iterable[Any]:
+def _asked(host: Host, args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Documents, with the id that was asked for, if one was."""
     if args.id:
-        return [host.get(each) for each in args.id]
+        for id_ in args.id:
+            if uuid(id_) is not None:
+                raise ConfigError(f"--id {id_!a}: is no UUID")
+            yield id_, host.get(id_)
+        return
     criteria = [("productId", each) for each in args.product]
     if not args.deprecated:
         criteria.append(("status", "Active"))
-    return host.list(criteria)
+    yield from (("", document) for document in host.list(criteria))
 
 
-def _kept(document: Any, args: argparse.Namespace) -> Fetched:
+def _kept(
+    folder: documents.Folder, wanted: str, document: Any, args: argparse.Namespace
+) -> Fetched:
     found = problems(document)
+    if not found and wanted and document["id"].lower() != wanted.lower():
+        found = [Problem("/id", f"is not {wanted}", "ask the supplier: another was asked for")]
     if found:
-        told = document if isinstance(document, dict) else {}
-        name = str(told.get("productNameCompany", ""))
-        return Fetched(str(told.get("id", "")), name, "", "", "", problems=tuple(found))
+        return _refused(document, found)
     now_ms = time.time_ns() // 1_000_000
-    kept = documents.keep(args.into, document)
-    documents.note(args.into, documents.Origin(kept.sha256, document["id"], args.url, now_ms))
+    try:
+        kept = folder.file(document, args.url, now_ms)
+    except BadData as exc:
+        cure = "ask the supplier: a footprint that changes has another id"
+        return _refused(document, [Problem("/id", str(exc), cure)])
     pcf, until = document["pcf"], holds_until(document)
     remarks = []
+    if args.product and not {*map(str.lower, args.product)} & {
+        *map(str.lower, document["productIds"])
+    }:
+        remarks.append("of no product that was asked for")
     if is_partial(document):
         remarks.append("gate to gate only: it cannot stand for a purchased input")
     if document["status"] != "Active":
@@ -112,13 +127,26 @@ def _kept(document: Any, args: argparse.Namespace) -> Fetched:
     )
 
 
+def _refused(document: Any, found: list[Problem]) -> Fetched:
+    told = document if isinstance(document, dict) else {}
+    name, id_ = str(told.get("productNameCompany", "")), str(told.get("id", ""))
+    return Fetched(id_, name, "", "", "", problems=tuple(found))
+
+
+def _shown(text: str) -> str:
+    """A stranger's text on a terminal: on one line, and without signs that steer it."""
+    return "".join(each if each.isprintable() else "?" for each in text[:200])
+
+
 def _tell(each: Fetched) -> None:
     if each.problems:
-        print(f"{each.id}: {each.name}: not kept")
+        print(f"{_shown(each.id)}: {_shown(each.name)}: not kept")
         for problem in each.problems:
             print(f"  {problem}")
         return
-    print(f"{each.name}: {each.kg_co2e} kg CO2e for {each.per}, {each.status}, until {each.until}")
+    print(
+        f"{_shown(each.name)}: {each.kg_co2e} kg CO2e for {each.per}, {each.status}, until {each.until}"
+    )
     for remark in each.remarks:
         print(f"  note: {remark}")
     print(f'  pcf = "{each.id}"\n  document = "{each.file}"')

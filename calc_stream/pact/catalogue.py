@@ -4,11 +4,13 @@ A document is kept as it was when it was first offered: a name or a mass declare
 one of later footprints. Only its status changes.
 
 A list is of a moment: `upto` counts the footprints there were then, so its later pages say what its
-first one said, whatever is published meanwhile.
+first one said, whatever is published meanwhile. For somebody who sees some products only it counts
+those: how much is published of others is not told.
 """
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,12 @@ from wire import signing
 from wire.errors import BadData, TransientError
 
 log = logging.getLogger(__name__)
+
+Seen = Callable[[str], bool]  # whether a product is for whoever asks
+
+
+def _all(_product: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -45,17 +53,18 @@ class Catalogue:
         self._declaration, self._pact = declaration, pact
         self._lock = threading.Lock()
         self._known: list[Footprint] = []
+        self._by_id: dict[str, Footprint] = {}
         self._made: dict[str, Offer | None] = {}
 
-    def count(self) -> int:
-        """How many footprints there are, offered or not."""
+    def count(self, seen: Seen = _all) -> int:
+        """How many footprints there are of products that are `seen`, offered or not."""
         with self._lock:
-            return len(self._read())
+            return sum(1 for footprint in self._read() if seen(footprint.product))
 
-    def offers(self, upto: int, since: int = 0) -> list[Offer]:
-        """Of the footprints `since` to `upto`, as they stood when there were `upto`."""
+    def offers(self, upto: int, since: int = 0, seen: Seen = _all) -> list[Offer]:
+        """Of these footprints `since` to `upto`, as they stood when there were `upto`."""
         with self._lock:
-            there = self._read()[:upto]
+            there = [each for each in self._read() if seen(each.product)][:upto]
             gone = {before for footprint in there for before in footprint.supersedes}
             made = [self._offer(footprint) for footprint in there[since:]]
         return [_standing(offer, gone) for offer in made if offer is not None]
@@ -69,10 +78,11 @@ class Catalogue:
     def _read(self) -> list[Footprint]:
         if self._shelf.count(self._site) != len(self._known):
             self._known = self._shelf.all(self._site)
+            self._by_id = {each.id: each for each in self._known}
         return self._known
 
     def _offer(self, footprint: Footprint) -> Offer | None:
-        if footprint.draft and not self._pact.drafts:
+        if not self._is_for_others(footprint):
             return None
         if footprint.id not in self._made:
             try:
@@ -88,13 +98,28 @@ class Catalogue:
         try:
             if path.exists():
                 return msgspec.json.decode(path.read_bytes(), type=ProductFootprint)
-            made = of_footprint(footprint, self._declaration, self._pact.base)
+            told = msgspec.structs.replace(footprint, supersedes=self._before(footprint))
+            made = of_footprint(told, self._declaration, self._pact.base)
             signing.keep(path, msgspec.json.encode(made), 0o644)
         except OSError as exc:
             raise TransientError(f"{path}: {exc.strerror}") from exc
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             raise BadData(f"{path}: is no document of ours: {exc}") from exc
         return made
+
+    def _is_for_others(self, footprint: Footprint) -> bool:
+        return not footprint.draft or self._pact.drafts
+
+    def _before(self, footprint: Footprint) -> tuple[str, ...]:
+        """Those whose place it takes for others, who know of no draft between."""
+        found, open_ = list[str](), list(footprint.supersedes)
+        while open_:
+            before = self._by_id[open_.pop(0)]
+            if self._is_for_others(before):
+                found.append(before.id)
+            else:
+                open_ += before.supersedes
+        return tuple(dict.fromkeys(found))
 
 
 def _standing(offer: Offer, gone: set[str]) -> Offer:

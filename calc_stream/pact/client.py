@@ -6,6 +6,8 @@ neither follows a redirect.
 
 import base64
 import random
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +19,15 @@ from calc_stream.pact import validator
 from calc_stream.pact.events import MEDIA_TYPE
 from wire.errors import BadData, ConfigError, TransientError
 
-_TIMEOUT_S = 30.0
+_TIMEOUT_S = 30.0  # without a byte
+_WHOLE_S = 300.0  # until an answer is there, however many bytes come
 _MOST_PAGES = 10_000
 _MOST_BYTES = 64 * 1024 * 1024
 _TRIES = 5
 _LONGEST_S = 60.0
+# RFC 8288: a target and its parameters, whose quoted values may hold commas, too.
+_LINK = re.compile(r"""<([^>]*)>((?:\s*;\s*[^\s=;,"]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)""")
+_REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]*))""", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,8 @@ class Host:
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         """`sleep`: how to wait between tries; None: one try only."""
-        if urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
-            raise ConfigError(f"{url}: must start with https://")
+        if not _is_base(url):
+            raise ConfigError(f"{url!a}: must start with https:// and name a server")
         self._base = url.rstrip("/")
         basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
         self._client = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
@@ -74,9 +80,9 @@ class Host:
             following = _next(answer.headers.get("link", ""))
             if following is None:
                 return
-            url = urljoin(url, following)
+            url = _joined(url, following)
             if urlsplit(url)[:2] != urlsplit(self._base)[:2] or url in seen:
-                raise BadData(f"{url}: is no further page of {self._base}")
+                raise BadData(f"{url!a}: is no further page of {self._base}")
         raise BadData(f"{self._base}: has more than {_MOST_PAGES} pages")
 
     def get(self, id_: str) -> Any:
@@ -130,7 +136,8 @@ class Host:
         headers = {**self._client, "Content-Type": "application/x-www-form-urlencoded"}
         answer = self._http_once("POST", url, headers, b"grant_type=client_credentials")
         if answer.status >= 500 or answer.status == 429:
-            raise TransientError(f"{url}: answered {answer.status}: {_said(answer.data)}")
+            told = f"{url}: answered {answer.status}: {_said(answer.data)}"
+            raise TransientError(told, _seconds(answer.headers.get("retry-after")))
         if answer.status != 200:
             told = f"{url}: answered {answer.status}: {_said(answer.data)}"
             raise ConfigError(f"{told}; are client id and secret those it gave?")
@@ -158,14 +165,16 @@ class Host:
             answer = self._http.request(
                 method, url, body=body, headers=headers, redirect=False, preload_content=False
             )
-            data = answer.read(_MOST_BYTES + 1, decode_content=True)  # nobody fills the memory
-            answer.drain_conn() if len(data) <= _MOST_BYTES else answer.close()
+            try:
+                data = _body(url, answer)
+            except BaseException:
+                answer.close()
+                raise
+            answer.release_conn()
         except urllib3.exceptions.SSLError as exc:
             raise ConfigError(f"{url}: {exc}; is ca_file that of its authority?") from exc
         except urllib3.exceptions.HTTPError as exc:
             raise TransientError(f"{url}: {exc}") from exc
-        if len(data) > _MOST_BYTES:
-            raise BadData(f"{url}: answered more than {_MOST_BYTES} bytes")
         return Answer(answer.status, answer.headers, data)
 
     def _data(self, url: str, answer: Answer) -> Any:
@@ -173,6 +182,33 @@ class Host:
         if not isinstance(found, dict) or "data" not in found:
             raise BadData(f"{url}: answered without data")
         return found["data"]
+
+
+def _is_base(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname) and not parts.query + parts.fragment
+
+
+def _joined(url: str, following: str) -> str:
+    try:
+        return urljoin(url, following)
+    except ValueError as exc:
+        raise BadData(f"{following!a:.90}: is no further page: {exc}") from exc
+
+
+def _body(url: str, answer: urllib3.BaseHTTPResponse) -> bytes:
+    """Nobody fills the memory, and nobody keeps us for ever with a byte now and then."""
+    data, until_s = bytearray(), time.monotonic() + _WHOLE_S
+    while piece := answer.read1(65536, decode_content=True):
+        data += piece
+        if len(data) > _MOST_BYTES:
+            raise BadData(f"{url}: answered more than {_MOST_BYTES} bytes")
+        if time.monotonic() > until_s:
+            raise TransientError(f"{url}: the answer was not whole after {_WHOLE_S:g} s")
+    return bytes(data)
 
 
 def _json(url: str, data: bytes) -> Any:
@@ -184,21 +220,11 @@ def _json(url: str, data: bytes) -> Any:
 
 def _next(header: str) -> str | None:
     """The target of rel="next" (RFC 8288)."""
-    return next((target for target, rels in _links(header) if "next" in rels), None)
-
-
-def _links(header: str) -> Iterator[tuple[str, list[str]]]:
-    rest = header
-    while "<" in rest:
-        target, _, rest = rest.partition("<")[2].partition(">")
-        parameters, comma, following = rest.partition(",")
-        rels = [
-            value.strip().strip('"').split()
-            for name, _, value in (each.partition("=") for each in parameters.split(";"))
-            if name.strip().lower() == "rel"
-        ]
-        yield target, rels[0] if rels else []
-        rest = following if comma else ""
+    for target, parameters in _LINK.findall(header):
+        rel = _REL.search(parameters)
+        if rel and "next" in (rel[1] or rel[2] or "").lower().split():
+            return str(target)
+    return None
 
 
 def _said(data: bytes) -> str:

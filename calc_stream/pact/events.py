@@ -22,6 +22,7 @@ _TYPES: dict[str, Kind] = {
     f"{_NAMES}PublishedEvent.3": "Published",
 }
 _MOST_TOLD = 5  # problems of a document, in one answer
+_LONGEST = 1000  # characters of what is kept of an event beside its documents
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -40,6 +41,16 @@ class _Sent(msgspec.Struct, frozen=True):
     source: str
     time: str
     data: Any
+
+
+class Asked(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A request of ours: values of one name are alternatives, names are all to be met."""
+
+    product_id: Sequence[str] = ()
+    company_id: Sequence[str] = ()
+    valid_on: str = ""
+    status: str = ""
+    comment: str = ""
 
 
 class Fulfilled(msgspec.Struct, frozen=True, rename={"request": "requestEventId"}):
@@ -70,6 +81,8 @@ def read(body: bytes) -> Event:
     for name in ("type", "id", "source", "time", "specversion"):
         if not isinstance(found.get(name), str) or not found[name]:
             raise BadData(f"{name} is missing")
+        if len(found[name]) > _LONGEST:
+            raise BadData(f"{name} is longer than {_LONGEST} characters")
     if found["specversion"] != "1.0":
         raise BadData("specversion is 1.0")
     if found["type"] not in _TYPES:
@@ -79,13 +92,16 @@ def read(body: bytes) -> Event:
     return Event(_TYPES[found["type"]], found["id"], found["source"], found["data"])
 
 
-def made(data: Fulfilled | Rejected | Published, id_: str, source: str, now_ms: int) -> bytes:
+def made(
+    data: Asked | Fulfilled | Rejected | Published, id_: str, source: str, now_ms: int
+) -> bytes:
     """One of ours, as it is sent."""
     type_ = f"{_NAMES}{_OF[type(data)]}Event.3"
     return msgspec.json.encode(_Sent(type_, "1.0", id_, source, instant(now_ms), data))
 
 
 _OF: dict[type, Kind] = {
+    Asked: "RequestCreated",
     Fulfilled: "RequestFulfilled",
     Rejected: "RequestRejected",
     Published: "Published",
@@ -113,9 +129,16 @@ def _pairs(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, str(each)
 
 
+def request_of(event: Event) -> str:
+    """The id of the request it answers. Raises BadData."""
+    told = event.data.get("requestEventId")
+    if not isinstance(told, str) or not told:
+        raise BadData("data.requestEventId: is missing")
+    return told
+
+
 def footprints(event: Event) -> list[dict[str, Any]]:
     """What a partner answered, every document a good one. Raises BadData."""
-    _request(event)
     found = event.data.get("pfs")
     if not isinstance(found, list) or not found:
         raise BadData("data.pfs: is no list with something in it")
@@ -128,7 +151,6 @@ def footprints(event: Event) -> list[dict[str, Any]]:
 
 def rejection(event: Event) -> Error:
     """Why a partner has nothing for us. Raises BadData."""
-    _request(event)
     try:
         return msgspec.convert(event.data.get("error"), Error)
     except msgspec.ValidationError as exc:
@@ -144,10 +166,3 @@ def published(event: Event) -> list[str]:
         if (fault := uuid(each)) is not None:
             raise BadData(f"data.pfIds/{place}: {fault[0]}; {fault[1]}")
     return ids
-
-
-def _request(event: Event) -> str:
-    told = event.data.get("requestEventId")
-    if not isinstance(told, str) or not told:
-        raise BadData("data.requestEventId: is missing")
-    return told

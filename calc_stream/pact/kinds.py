@@ -18,7 +18,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _URN = re.compile(
     r"urn:[a-z0-9][a-z0-9-]{0,30}[a-z0-9]:([a-z0-9._~!$&'()*+,;=:@-]|%[0-9a-f]{2})"
     r"([a-z0-9._~!$&'()*+,;=:@/-]|%[0-9a-f]{2})*([?#][\x21-\x7e]*)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # two signs beyond ASCII count as letters of another size otherwise
 )
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z")
 _MOST_DIGITS = 100  # so that no sum over them takes long

@@ -1,8 +1,10 @@
 """Events on their way to partners, on disk until they were taken or 72 hours are over.
 
-Requests are remembered as well: one that comes twice is answered once.
+Requests are remembered as well: one that comes twice is answered once, and of our own is known which
+still wait for their answer.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -12,8 +14,9 @@ from wire.errors import ConfigError, TransientError
 
 FILE = "pact.db"
 GIVE_UP_MS = 72 * 3_600_000
+_MOST_WAITING = 100  # answers for one partner: each may hold every document there is
 _BACKOFF_MS = (1_000, 3_600_000)
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE waiting (
     n INTEGER PRIMARY KEY AUTOINCREMENT, partner TEXT NOT NULL, made_ms INTEGER NOT NULL,
@@ -22,6 +25,12 @@ CREATE TABLE waiting (
 CREATE TABLE request (partner TEXT, source TEXT, id TEXT, PRIMARY KEY (partner, source, id));
 CREATE TABLE told (partner TEXT PRIMARY KEY, upto INTEGER NOT NULL);
 """
+_ASKED = """
+CREATE TABLE asked (
+    id TEXT PRIMARY KEY, partner TEXT NOT NULL, asked_ms INTEGER NOT NULL, answered_ms INTEGER
+);
+"""
+_SINCE = (_SCHEMA, _ASKED)  # what each version added
 # number, when it was made, how often it was tried, what it says
 Waiting = tuple[int, int, int, bytes]
 
@@ -42,10 +51,33 @@ class Outbox:
                     insert = "INSERT OR IGNORE INTO request VALUES (?, ?, ?)"
                     if not self._db.execute(insert, (partner, source, id_)).rowcount:
                         return False
+                    if self._waiting(partner) >= _MOST_WAITING:
+                        told = f"{_MOST_WAITING} events wait until {partner} takes them"
+                        raise TransientError(f"{told}; ask again then")
                     self._put(partner, body, now_ms)
             except sqlite3.OperationalError as exc:
                 raise _transient(exc) from exc
         return True
+
+    def asked(self, partner: str, id_: str, now_ms: int) -> None:
+        """We are about to ask; an answer to nothing that was asked is not taken."""
+        insert = "INSERT INTO asked (partner, id, asked_ms) VALUES (?, ?, ?)"
+        self._write(insert, (partner, id_, now_ms))
+
+    def answered(self, id_: str, now_ms: int) -> None:
+        """Its answer was taken."""
+        self._write("UPDATE asked SET answered_ms = ? WHERE id = ?", (now_ms, id_))
+
+    def forget(self, id_: str) -> None:
+        """It could not be asked."""
+        self._write("DELETE FROM asked WHERE id = ?", (id_,))
+
+    def is_open(self, partner: str, id_: str) -> bool | None:
+        """Whether an answer of this partner is waited for; None: it was never asked this."""
+        query = "SELECT answered_ms IS NULL FROM asked WHERE partner = ? AND id = ?"
+        with self._lock:
+            found = self._db.execute(query, (partner, id_)).fetchone()
+        return None if found is None else bool(found[0])
 
     def told(self, partner: str) -> int | None:
         """How many footprints a partner was told of; None: nobody began to."""
@@ -92,11 +124,15 @@ class Outbox:
         with self._lock:
             self._db.close()
 
+    def _waiting(self, partner: str) -> int:
+        query = "SELECT COUNT(*) FROM waiting WHERE partner = ?"
+        return int(self._db.execute(query, (partner,)).fetchone()[0])
+
     def _put(self, partner: str, body: bytes, now_ms: int) -> None:
         insert = "INSERT INTO waiting (partner, made_ms, due_ms, body) VALUES (?, ?, ?, ?)"
         self._db.execute(insert, (partner, now_ms, now_ms, body))
 
-    def _write(self, query: str, values: tuple[int, ...]) -> None:
+    def _write(self, query: str, values: tuple[int | str, ...]) -> None:
         with self._lock:
             try:
                 with self._db:
@@ -106,7 +142,7 @@ class Outbox:
 
 
 def open_outbox(directory: Path) -> Outbox:
-    """Raises ConfigError."""
+    """Its folder's owner's, so that root may ask for a service. Raises ConfigError."""
     path = directory / FILE
     try:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -114,10 +150,13 @@ def open_outbox(directory: Path) -> Outbox:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         version = int(db.execute("PRAGMA user_version").fetchone()[0])
-        if not version:
-            script = f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
-            db.executescript(script)
+        if version < _VERSION:
+            added = "".join(_SINCE[version:])
+            db.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {_VERSION}; COMMIT;")
             version = _VERSION
+        if os.geteuid() == 0:
+            owner = directory.stat()
+            os.chown(path, owner.st_uid, owner.st_gid)
     except (OSError, sqlite3.Error) as exc:
         raise ConfigError(f"{path}: events to partners cannot be opened: {exc}") from exc
     if version != _VERSION:

@@ -84,6 +84,8 @@ def is_partial(document: dict[str, Any]) -> bool:
 def _check_use(document: dict[str, Any]) -> None:
     if is_partial(document):
         raise BadData("is gate to gate only; ask the supplier for one from cradle to gate")
+    if document["status"] != "Active":
+        raise BadData("is superseded; fetch the one that took its place")
     if parse_fraction(document["pcf"]["pcfExcludingBiogenicUptake"]) < 0:
         raise BadData("has a PCF below nothing, which an input here cannot have")
 

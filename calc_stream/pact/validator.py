@@ -29,7 +29,8 @@ class Problem(msgspec.Struct, frozen=True):
     cure: str
 
     def __str__(self) -> str:
-        return f"{self.pointer or '(document)'}: {self.problem}; {self.cure}"
+        where = ascii(self.pointer)[1:-1][:200] or "(document)"
+        return f"{where}: {self.problem}; {self.cure}"
 
 
 def parse(data: bytes, most_bytes: int = MOST_BYTES) -> Any:
@@ -42,7 +43,7 @@ def parse(data: bytes, most_bytes: int = MOST_BYTES) -> Any:
         )
         if _is_deep(found):
             raise BadData(f"is nested deeper than {_MOST_DEPTH}")
-        json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+        msgspec.json.encode(found)  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as exc:
         raise BadData(f"is no JSON: {exc}") from exc
     return found

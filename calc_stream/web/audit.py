@@ -2,12 +2,14 @@
 
 A change, and what was refused, is written every time, and before its answer leaves. That somebody
 reads a thing is written once an hour, for a page asks for the same again and again. Nothing of keys,
-tokens, bodies or queries is written.
+tokens, bodies or queries is written. Of whoever is not known here, and of other companies, so much an
+hour is written and no more: nobody pushes older entries out by asking for nonsense.
 """
 
 import asyncio
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +24,9 @@ _KEPT = 9  # files before the newest
 _HOUR_MS = 3_600_000
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _WATCHED = ("/v1/", "/auth/", "/3/")
+_STRANGE = ("/auth/", "/3/")
+_MOST_STRANGE = 1000  # entries of one name in an hour
+_LONGEST = 300  # characters of a path, and of what is told
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,21 +52,32 @@ class Audit:
         self._lock = threading.Lock()
         self._hour = 0
         self._read: set[tuple[str | None, str, str]] = set()
+        self._strange: Counter[str | None] = Counter()
         self._failing = False
 
     def due(self, name: str | None, address: str, method: str, path: str, status: int) -> bool:
         """Whether this has to be written."""
         if not path.startswith(_WATCHED):
             return False
-        if method not in _READING or status in (401, 403):
-            return True
         hour, what = self._now_ms() // _HOUR_MS, (name, address, path)
         if hour != self._hour:
-            self._hour, self._read = hour, set()
-        if what in self._read:
+            self._hour, self._read, self._strange = hour, set(), Counter()
+        is_strange = name is None or path.startswith(_STRANGE)
+        if is_strange and self._strange[name] >= _MOST_STRANGE:
             return False
-        self._read.add(what)
+        if method in _READING and status not in (401, 403):
+            if what in self._read:
+                return False
+            self._read.add(what)
+        if is_strange:
+            self._count(name)
         return True
+
+    def _count(self, name: str | None) -> None:
+        self._strange[name] += 1
+        if self._strange[name] == _MOST_STRANGE:
+            who = name or "those who are not known here"
+            log.warning("audit: what %s ask for besides in this hour is not written", who)
 
     def write(self, entry: Entry) -> None:
         """Append; what cannot be written is said in the log, once."""
@@ -125,8 +141,8 @@ class Audited:
         caller = state.get("caller")
         name = caller.name if caller else None
         address = scope["client"][0] if scope.get("client") else ""
-        method, path = scope["method"], scope["path"]
+        method, path = scope["method"], scope["path"][:_LONGEST]
         if self._audit.due(name, address, method, path, status):
-            told = state.get("told", "")
+            told = state.get("told", "")[:_LONGEST]
             entry = Entry(self._now_ms(), name, address, method, path, status, told)
             await asyncio.to_thread(self._audit.write, entry)

@@ -52,8 +52,7 @@ class Guard:
             what = "send a key that is known here: Authorization: Bearer <key>, or sign in"
             raise Problem(401, what, headers={"WWW-Authenticate": "Bearer"})
         request.state.caller = caller
-        if self.requests and (wait_s := self.requests.wait_s(caller.name)):
-            raise too_often(caller.name, wait_s)
+        self.count(caller)
         if not caller.may(role):
             cure = f"needs the role {role}; {caller.name} has {', '.join(caller.roles)}"
             raise Problem(403, cure)
@@ -62,6 +61,11 @@ class Guard:
         if changes and request.headers.get("x-requested-with") != "wattprint":
             raise Problem(403, "send X-Requested-With: wattprint, or a key")
         return caller
+
+    def count(self, caller: Caller) -> None:
+        """One more request of this caller. Raises Problem where there are too many."""
+        if self.requests and (wait_s := self.requests.wait_s(caller.name)):
+            raise too_often(caller.name, wait_s)
 
     def tried(self, request: Request) -> None:
         """A key that is not known came from there. Raises Problem where that happens too often."""

@@ -22,8 +22,10 @@ def admitted(office: Office) -> Any:
         if caller is None:
             if tokens.is_over(token):
                 raise Refusal(401, "this token is over: get another at /auth/token")
+            office.guard.tried(request)
             raise Refusal(400, "this is no token of ours: get one at /auth/token")
         request.state.caller = caller
+        office.guard.count(caller)
         if not caller.may("viewer"):
             raise Refusal(403, f"needs the role viewer; {caller.name} has not got it")
         return caller

@@ -20,7 +20,9 @@ _LEAST_BYTES = 1024
 
 def build(office: Office) -> FastAPI:
     """The application."""
-    app = FastAPI(title="PACT v3", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="PACT v3", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     refusals.install(app)
     app.middleware("http")(over_tls(office))
     app.add_middleware(GZipMiddleware, minimum_size=_LEAST_BYTES, compresslevel=5)

@@ -1,6 +1,7 @@
 """GET /3/footprints and /3/footprints/{id}."""
 
 import re
+from functools import partial
 from typing import Annotated
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -41,13 +42,11 @@ def routes(office: Office) -> APIRouter:
         criteria = asked((n, v) for n, v in query if n not in ("limit", _OFFSET, _UPTO))
         limit = min(_number(query, "limit", _MOST, least=1), _MOST)
         offset = _number(query, _OFFSET, 0)
-        now = office.catalogue.count()
+        seen = partial(office.pact.may_see, caller.name)
+        now = office.catalogue.count(seen)
         upto = min(_number(query, _UPTO, now), now)
-        found = [
-            offer.document
-            for offer in office.catalogue.offers(upto)
-            if office.pact.may_see(caller.name, offer.product) and criteria.take(offer.document)
-        ]
+        offers = office.catalogue.offers(upto, seen=seen)
+        found = [offer.document for offer in offers if criteria.take(offer.document)]
         headers = {}
         if offset + limit < len(found):
             kept = [(n, v) for n, v in query if n not in (_OFFSET, _UPTO)]

@@ -46,7 +46,7 @@ async def _problem(_request: Request, exc: Exception) -> Response:
     """Of parts this door shares with the calculator's."""
     if not isinstance(exc, Problem):
         raise exc
-    return answer(exc.details.status, exc.details.detail)
+    return answer(exc.details.status, exc.details.detail, exc.headers)
 
 
 async def _transient(_request: Request, exc: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import closing
@@ -17,16 +18,20 @@ from calc_stream.web.audit import Audit
 from calc_stream.web.guard import Guard
 from calc_stream.web.pact import app
 from calc_stream.web.pact.office import Office
+from calc_stream.web.pact.patience import Patient
 from calc_stream.web.serving import serve, server
 from calc_stream.web.tokens import Tokens
 from wire.callers import Callers
 from wire.errors import ConfigError
+from wire.limits import Limits
 from wire.signing import SigningKey
 
 log = logging.getLogger(__name__)
 
 OFFERED = "offered"  # of the state directory: our documents as they were first offered
 RECEIVED = "received"  # of the state directory: documents of others
+_PER_S, _BURST = 50.0, 200  # requests of one company
+_TRIES_PER_S, _TRIES = 1.0, 20  # of a wrong key or token, from one address
 
 
 async def run(
@@ -41,8 +46,8 @@ async def run(
     with closing(open_shelf(state)) as shelf, closing(open_outbox(state)) as outbox:
         catalogue = Catalogue(shelf, site, declaration, pact, state / OFFERED)
         office = office_of(pact, state, catalogue, outbox, audit, now_ms)
-        tls = {} if pact.cert_file is None else _files(pact)
-        serving = server(app.build(office), pact.host, pact.port, **tls)
+        tls: dict[str, str] = {} if pact.cert_file is None else _files(pact)
+        serving = server(app.build(office), pact.host, pact.port, http=Patient, **tls)
         log.info("footprints are offered on %s:%d as %s", pact.host, pact.port, pact.base)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -71,7 +76,12 @@ def office_of(
     """Raises ConfigError."""
     callers = Callers(pact.keys_file)
     key = SigningKey.load_or_create(state / "pact.key")
-    guard = Guard(callers, Tokens(key, callers, now_ms))
+    guard = Guard(
+        callers,
+        Tokens(key, callers, now_ms),
+        Limits(_PER_S, _BURST, time.monotonic),
+        Limits(_TRIES_PER_S, _TRIES, time.monotonic),
+    )
     return Office(
         pact=pact,
         catalogue=catalogue,

@@ -26,6 +26,7 @@ from calc_stream.pact.settings import Pact, Partner
 from calc_stream.web.audit import Audit
 from calc_stream.web.pact import app
 from calc_stream.web.pact.office import Office
+from calc_stream.web.pact.patience import Patient
 from calc_stream.web.pact.run import office_of
 from ingestor.certificates import Issuer, new_authority, new_server_key
 from tests.unit.calc_stream_live.footprints_sample import declaration
@@ -90,7 +91,7 @@ def offered(
         )
         audit = Audit(folder / "state", clock)
         office = office_of(pact, folder / "state", catalogue, outbox, audit, clock)
-        with serving(app.build(office), listening, cert, key):
+        with serving(app.build(office), listening, cert, key, http=Patient):
             yield Server(url, folder, ca, office, shelf, outbox)
 
 
@@ -109,7 +110,7 @@ def certificates(folder: Path) -> tuple[Path, Path, Path]:
 
 @contextmanager
 def serving(
-    application: FastAPI, listening: socket.socket, cert: Path, key: Path
+    application: FastAPI, listening: socket.socket, cert: Path, key: Path, **more: Any
 ) -> Iterator[None]:
     config = uvicorn.Config(
         application,
@@ -119,6 +120,7 @@ def serving(
         ssl_certfile=str(cert),
         ssl_keyfile=str(key),
         timeout_graceful_shutdown=1,
+        **more,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],))

@@ -1,8 +1,13 @@
 """Our client with servers that are slow, wrong or not to be trusted."""
 
+import gzip
 import json
 import socket
-from collections.abc import Iterator
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +16,9 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from calc_stream.__main__ import main
+from calc_stream.pact import client
 from calc_stream.pact.client import Host
-from tests.unit.calc_stream_pact.documents import good
+from tests.unit.calc_stream_pact.documents import good, top
 from tests.unit.calc_stream_pact.exchange import certificates, serving
 from wire.errors import BadData, ConfigError, TransientError
 
@@ -27,6 +33,8 @@ class Odd:
     seen: list[tuple[str, str]] = field(default_factory=list)  # path and Authorization
     tokens: int = 0
     waits: list[float] = field(default_factory=list)
+    provider: dict[str, str] = field(default_factory=dict)  # its OpenID configuration
+    busy: int = 0  # so often no token is given
 
     def host(self, tries: bool = True) -> Host:
         wait = self.waits.append if tries else None
@@ -53,11 +61,14 @@ def odd(tmp_path: Path) -> Iterator[Odd]:
             query = f"?{request.url.query}" if request.url.query else ""
             bearer = request.headers.get("authorization", "")
             made.seen.append((f"/{path}{query}", bearer))
+            if path == "auth/token" and made.busy:
+                made.busy -= 1
+                return Response(None, 503, {"retry-after": "9"})
             if path == "auth/token":
                 made.tokens += 1
                 return Response(json.dumps({"access_token": f"t{made.tokens}"}))
             if path.startswith(".well-known"):
-                return Response(None, 404)
+                return Response(json.dumps(made.provider), 200 if made.provider else 404)
             status, headers, data = made.answers[0]
             made.answers = made.answers[1:] or made.answers
             return Response(data, status, headers)
@@ -189,3 +200,198 @@ def test_what_is_not_good_is_told_and_not_kept(
     assert kept.startswith("Ingot A356: 14.3 kg CO2e for 1 kilogram, Active, until 2029-11-01")
     assert rest[-1] == "  (document): 'no document' is no object; write it as {…}"
     assert len(list((tmp_path / "theirs").glob("*.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '</3/footprints?page=2>; title="the last, the next"; rel="next"',
+        "</3/footprints?page=2>; REL=NEXT",
+        '</3/a,b>; rel="prev start", </3/footprints?page=2>;rel="up next"',
+    ],
+)
+def test_a_next_page_is_found_however_it_is_written(odd: Odd, link: str) -> None:
+    odd.says(200, {"data": []}, link=link)
+    odd.says(200, {"data": [good()]}, link='</3/footprints>; rel="prev"; title="no next"')
+    assert list(odd.host().list()) == [good()]
+
+
+@pytest.mark.parametrize("link", ["//else.example.com/3", "https://[", "https://a@127.0.0.1/3"])
+def test_a_link_that_is_none_of_this_server_is_refused(odd: Odd, link: str) -> None:
+    odd.says(200, {"data": []}, link=f'<{link}>; rel="next"')
+    with pytest.raises(BadData, match="is no further page"):
+        list(odd.host().list())
+
+
+def test_a_token_endpoint_in_the_clear_gets_no_secret(odd: Odd) -> None:
+    odd.provider = {"token_endpoint": odd.url.replace("https", "http") + "/else"}
+    odd.says(200, {"data": []})
+    assert list(odd.host().list()) == []
+    assert [path for path, told in odd.seen if told.startswith("Basic ")] == ["/auth/token"]
+
+
+def test_a_busy_token_endpoint_is_asked_again_when_it_says(odd: Odd) -> None:
+    odd.busy = 1
+    odd.says(200, {"data": []})
+    assert list(odd.host().list()) == []
+    assert odd.waits == [9]
+
+
+def test_what_is_longer_than_anybody_needs_is_not_kept(
+    odd: Odd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor when it came small and grows when it is unpacked."""
+    monkeypatch.setattr(client, "_MOST_BYTES", 200_000)
+    odd.says(200, b" " * 200_001)
+    odd.says(200, gzip.compress(b" " * 50_000_000), **{"content-encoding": "gzip"})
+    host = odd.host()
+    for _ in range(2):
+        with pytest.raises(BadData, match="answered more than 200000 bytes"):
+            host.get("a")
+    odd.answers.clear()
+    odd.says(200, {"data": good()})
+    assert host.get("a") == good()
+
+
+@contextmanager
+def raw(odd: Odd, answer: Callable[[ssl.SSLSocket], None]) -> Iterator[Host]:
+    """A server whose token is got in the usual way, and whose documents are these bytes."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(odd.ca.with_name("server.pem"), odd.ca.with_name("server.key"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError):  # the client goes away, or the test is over
+                while True:
+                    with context.wrap_socket(listening.accept()[0], server_side=True) as sock:
+                        sock.recv(65536)
+                        answer(sock)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        host = Host(f"https://127.0.0.1:{listening.getsockname()[1]}", "wheels", "s", str(odd.ca))
+        host._token = "t"
+        try:
+            yield host
+        finally:
+            host.close()
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_half_an_answer_is_none(odd: Odd) -> None:
+    """Even if what came is JSON."""
+    whole = json.dumps({"data": good()}).encode()
+
+    def half(sock: ssl.SSLSocket) -> None:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(whole) + 1) + whole)
+
+    with raw(odd, half) as host, pytest.raises(TransientError):
+        host.get("a")
+
+
+def test_an_answer_that_drips_is_not_waited_for(odd: Odd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_WHOLE_S", 0.5)
+
+    def drip(sock: ssl.SSLSocket) -> None:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(1000):
+            sock.sendall(b" ")
+            time.sleep(0.05)
+
+    with raw(odd, drip) as host, pytest.raises(TransientError, match="was not whole after"):
+        host.get("a")
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://", "https://a?b", "http://a", "a"])
+def test_what_is_no_server_is_refused_by_name(url: str) -> None:
+    with pytest.raises(ConfigError, match="must start with https://"):
+        Host(url, "wheels", "a secret")
+
+
+@dataclass
+class Fetching:
+    """`wattprint pact fetch` from the odd server."""
+
+    odd: Odd
+    folder: Path
+
+    def __call__(self, *more: str) -> int:
+        (self.folder / "secret").write_text("a secret")
+        ask = ["pact", "fetch", self.odd.url, "--client-id", "wheels", "--ca-file"]
+        ask += [str(self.odd.ca), "--secret-file", str(self.folder / "secret")]
+        return main([*ask, "--into", str(self.folder / "theirs"), *more])
+
+    @property
+    def files(self) -> set[str]:
+        return {path.name for path in (self.folder / "theirs").glob("*.json")}
+
+
+@pytest.fixture
+def fetch(odd: Odd, tmp_path: Path) -> Fetching:
+    return Fetching(odd, tmp_path)
+
+
+def test_a_document_that_changes_under_its_id_is_told_and_the_first_one_stays(
+    fetch: Fetching, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch.odd.says(200, {"data": [good()]})
+    assert fetch() == 0
+    first = fetch.files
+    capsys.readouterr()
+    fetch.odd.answers.clear()
+    less = {name: "13.3" for name in good()["pcf"] if good()["pcf"][name] == "14.3"}
+    fetch.odd.says(200, {"data": [good(**less)]})
+    assert fetch() == 1
+    out = capsys.readouterr().out
+    assert "not kept" in out
+    assert "says something else than" in out
+    assert fetch.files == first
+
+
+def test_a_document_that_is_superseded_meanwhile_is_the_same_and_another_file(
+    fetch: Fetching, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch.odd.says(200, {"data": [good()]})
+    fetch.odd.says(200, {"data": [top(status="Deprecated")]})
+    assert [fetch(), fetch("--deprecated")] == [0, 0]
+    assert len(fetch.files) == 2
+    assert "superseded" in capsys.readouterr().out
+
+
+def test_what_was_not_asked_for_is_told(
+    fetch: Fetching, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch.odd.says(200, {"data": good()})
+    other = "5b0f5c1e-62b5-5b8e-9d53-0a1f3c9e7d11"
+    assert fetch("--id", other) == 1
+    assert f"/id: is not {other}" in capsys.readouterr().out
+    assert fetch.files == set()
+    assert fetch("--id", "../events") == 2
+    fetch.odd.answers.clear()
+    fetch.odd.says(200, {"data": [good()]})
+    assert fetch("--product", "urn:gtin:4000000000000") == 0
+    assert "of no product that was asked for" in capsys.readouterr().out
+
+
+def test_what_was_kept_before_a_server_broke_down_is_told(
+    fetch: Fetching, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch.odd.says(200, {"data": [good()]}, link='</3/footprints?page=2>; rel="next"')
+    fetch.odd.says(404, b"gone")
+    assert fetch() == 2
+    told = capsys.readouterr()
+    assert "Ingot A356" in told.out
+    assert "answered 404" in told.err
+    assert len(fetch.files) == 1
+
+
+def test_a_name_that_steers_a_terminal_is_shown_without(
+    fetch: Fetching, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = 'x\x1b[2J\n  pcf = "00000000-0000-0000-0000-000000000000"'
+    fetch.odd.says(200, {"data": [top(productNameCompany=name), {name: 1, "id": name}]})
+    assert fetch() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert sum(line.startswith("  pcf =") for line in lines) == 1

@@ -261,17 +261,50 @@ def test_who_has_no_server_to_be_answered_at_is_told_so_at_once(one: Asker) -> N
 
 def test_what_a_partner_sends_is_kept_and_only_what_is_good(one: Asker) -> None:
     folder = one.server.office.received
+    one.server.outbox.asked("cars", "7", now_ms())
     bad = one.send("RequestFulfilled", {"requestEventId": "7", "pfs": [good(), top(id="1")]})
     assert bad.status_code == 400
     assert "/data/pfs/1/id: '1' is no UUID" in bad.json()["message"]
     assert not folder.exists()
     told = {"requestEventId": "7", "pfs": [good()]}
     assert [one.send("RequestFulfilled", told).status_code for _ in range(2)] == [200, 200]
-    (file,) = folder.iterdir()
+    (file,) = folder.glob("*.json")
     assert json.loads(file.read_text()) == good()
+    (origin,) = map(json.loads, (folder / "fetched.jsonl").read_text().splitlines())
+    assert (origin["id"], origin["sha256"]) == (good()["id"], file.stem)
+    one.server.outbox.asked("cars", "7b", now_ms())
     no = {"requestEventId": "7", "error": {"code": "NotFound", "message": "none"}}
-    assert one.send("RequestRejected", no).status_code == 200
-    assert one.send("RequestRejected", {"requestEventId": "7"}).status_code == 400
+    assert one.send("RequestRejected", {"requestEventId": "7b"}).status_code == 400
+    assert one.send("RequestRejected", {**no, "requestEventId": "7b"}).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["RequestFulfilled", "RequestRejected"])
+def test_an_answer_to_what_was_not_asked_of_this_company_is_refused(one: Asker, kind: str) -> None:
+    one.server.outbox.asked("bikes", f"b-{kind}", now_ms())
+    told = {"pfs": [good()], "error": {"code": "NotFound", "message": "none"}}
+    for request in ("8", f"b-{kind}"):
+        answer = one.send(kind, {**told, "requestEventId": request})
+        assert (answer.status_code, answer.json()["code"]) == (400, "BadRequest")
+        assert "is nothing we asked cars" in answer.json()["message"]
+    assert one.server.outbox.is_open("bikes", f"b-{kind}")
+
+
+def test_what_a_stranger_writes_makes_no_line_of_the_log_and_no_long_one(
+    one: Asker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    one.server.outbox.asked("cars", "9", now_ms())
+    error = {"code": "x\npact: all is well" + "y" * 10_000, "message": "\x1b[2J" * 1000}
+    assert one.send("RequestRejected", {"requestEventId": "9", "error": error}).status_code == 200
+    many = {"pfIds": [complete().id] * 5000}
+    assert one.send("Published", many).status_code == 200
+    texts = [r.getMessage() for r in caplog.records if r.name.startswith("calc_stream")]
+    assert len(texts) == 2
+    assert all(text.isprintable() and len(text) < 800 for text in texts)
+    newest = one.server.office.audit.newest(2)
+    assert all(len(entry.told) <= 300 for entry in newest)
+    assert newest[0].told.endswith("and 4995 more")
+    assert one.send("Published", many, id_="x" * 1001).status_code == 400
 
 
 def test_nothing_of_the_calculator_is_behind_this_door(one: Asker) -> None:
