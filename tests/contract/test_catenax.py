@@ -83,6 +83,30 @@ def test_a_footprint_with_all_its_inputs_is_in_the_model() -> None:
     ]
 
 
+def test_times_masses_and_sets_are_those_of_the_footprint() -> None:
+    (document,) = written(declared()).values()
+    (assessment,) = document["pcfAssessmentAndMethodology"]
+    (information,) = assessment["pcfAssessmentInformation"]
+    assert information["time"] == [
+        {
+            "referencePeriodStart": "2026-09-30T16:00:00.000Z",  # October in Chongqing
+            "referencePeriodEnd": "2026-10-31T16:00:00.000Z",
+            "created": "2026-10-31T16:10:00.000Z",
+            "validityPeriodStart": "2026-10-31T16:00:00.000Z",
+            "validityPeriodEnd": "2027-10-31T16:00:00.000Z",
+        }
+    ]
+    (methodology,) = assessment["pcfMethodology"]
+    assert methodology["gwpCharacterizationFactorDetails"] == [
+        {"ipccCharacterizationFactors": "AR6"}
+    ]
+    assert document["carbonContent"] == [{"fossilCarbonContent": 0.012}]
+    (about,) = document["companyAndProductInformation"]
+    (product,) = about["productInformation"]
+    declared_unit = product["declaredUnitAmount"], product["declaredUnitOfMeasurement"]
+    assert (*declared_unit, product["productMassPerDeclaredUnit"]) == (1, "piece", 11.2)
+
+
 def test_the_structure_takes_the_official_example() -> None:
     example = json.loads((GOLDEN / "example.json").read_text())
     assert [error.message for error in MODEL.iter_errors(example)] == []

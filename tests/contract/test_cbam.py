@@ -87,6 +87,7 @@ def test_a_fuel_is_a_source_stream_and_its_emissions_are_the_ledger_s() -> None:
         "EF Unit": "tCO2/TJ",
         "Oxidation factor (OxF)": "99",
     }
+    assert stream["Energy content (fossil), TJ"] == "0.38931"
     burnt = F("38.931") * F("15.3") * F("3.664") * F("0.99") * 10 / 1000
     assert float(stream["CO2e fossil (t)"]) == pytest.approx(float(burnt), rel=1e-12)
     gas = cbam_sample.goods().sources[0]
@@ -150,6 +151,68 @@ def test_a_fuel_whose_factor_tells_no_heating_value_counts_by_the_value_alone() 
     (stream,) = written(burning(columns={"direct": "21622"}))["B_EmInst"]
     assert (stream["Net calorific value (NCV)"], stream["EF Unit"]) == ("", "tCO2/1000Nm3")
     assert (stream["Emission factor (EF)"], stream["CO2e fossil (t)"]) == ("2.1622", "21.622")
+
+
+@pytest.mark.parametrize(
+    ("fuel", "unit", "per", "stream"),
+    [
+        ("20", "t", "kg", ("20", "t", "3.1", "tCO2/t")),
+        ("20000", "kg", "kg", ("20", "t", "3.1", "tCO2/t")),
+        ("20", "t", "t", ("20", "t", "3.1", "tCO2/t")),
+        ("20000", "kg", "t", ("20", "t", "3.1", "tCO2/t")),
+        ("20000", "L", "L", ("20", "1000L", "3.1", "tCO2/1000L")),
+    ],
+)
+def test_fuel_in_kilograms_is_stated_in_tonnes(
+    fuel: str, unit: str, per: str, stream: tuple[str, ...]
+) -> None:
+    """62 t of CO2 whichever way it is metered and its factor is told; what does not fit one
+    another would stand as one factor for a unit as metered."""
+    value = "3100" if per == "t" else "3.1"
+    export = burning(columns={"direct": "62000"}, amount=fuel, unit=unit, factors=("oil",))
+    (goods,) = export.footprints
+    oil = msgspec.structs.replace(
+        goods.factors[0], id="oil", value=value, unit=f"kgCO2/{per}", parts=None
+    )
+    row = cbam_sample.goods(sources=goods.sources, factors=(oil, *goods.factors[1:]))
+    (found,) = written(replace(export, rows=[row]))["B_EmInst"]
+    keys = ("Activity data (AD)", "AD Unit", "Emission factor (EF)", "EF Unit")
+    assert tuple(found[key] for key in keys) == stream
+    assert found["CO2e fossil (t)"] == "62"
+
+
+def bought_power(**changes: Any) -> Export:
+    """Two factors of electricity one after the other, and a contract for it."""
+    goods = cbam_sample.goods()
+    grid = goods.sources[1]
+    columns = {"scope_2_location": grid.columns["scope_2_location"], "scope_2_market": "100000"}
+    its = msgspec.structs.replace(grid, columns=columns, factors=(*grid.factors, "next"))
+    following = msgspec.structs.replace(goods.factors[1], id="next", **changes)
+    row = cbam_sample.goods(
+        sources=(goods.sources[0], its, goods.sources[2]), factors=(*goods.factors, following)
+    )
+    return replace(IN_TONNES, rows=[row])
+
+
+def test_electricity_by_several_factors_is_a_mix() -> None:
+    (product,) = written(bought_power())["Summary_Communication"]
+    assert product["Source for electricity EF"] == "Mix"
+    assert product["SEE (indirect)"] == "0.44648"
+
+
+def test_by_contract_indirect_emissions_are_those_of_the_contract() -> None:
+    found = written(bought_power(), electricity="market", electricity_source="D.4.3.2")
+    (product,) = found["Summary_Communication"]
+    assert product["SEE (indirect)"] == "0.2"  # 100 t of 500
+    assert product["Electricity EF (tCO2/MWh)"] == "0.25"
+    assert product["Source for electricity EF"] == "D.4.3.2"
+
+
+def test_a_supplier_s_own_factor_is_not_taken_for_a_public_one() -> None:
+    goods = cbam_sample.goods()
+    own = [msgspec.structs.replace(each, primary=True) for each in goods.factors]
+    with pytest.raises(ConfigError, match="--set electricity_source=: say where"):
+        written(replace(IN_TONNES, rows=[cbam_sample.goods(factors=tuple(own))]))
 
 
 def test_a_stream_the_factor_does_not_give_stands_as_it_was_counted() -> None:
