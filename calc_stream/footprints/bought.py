@@ -6,7 +6,7 @@ only some did, the declaration stands for all and these lots are not counted bes
 declared are counted on top.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -99,6 +99,7 @@ def _of_lot(lot: Lot, amount: Fraction, declared: Input | None) -> Upstream:
         supplier=lot.supplier,
         pcf=lot.pcf,
         primary_share=share,
+        not_fossil=_parts(declared, factor, amount, significant),
         source=lot.document or f"lot {lot.id}",
     )
 
@@ -112,5 +113,20 @@ def _declared(each: Input) -> Upstream:
         supplier=each.supplier,
         pcf=each.pcf,
         primary_share=each.primary_share,
+        not_fossil=_parts(
+            each, parse_fraction(each.kg_co2e), parse_fraction(each.amount), shortest
+        ),
         source=each.source,
     )
+
+
+def _parts(
+    declared: Input | None,
+    factor: Fraction | None,
+    amount: Fraction,
+    text: Callable[[Fraction], str],
+) -> dict[str, str]:
+    """Written as the kg they are parts of; of another factor than the declared one nothing is known."""
+    if declared is None or factor != parse_fraction(declared.kg_co2e):
+        return {}
+    return {n: text(amount * parse_fraction(kg)) for n, kg in declared.not_fossil.items()}

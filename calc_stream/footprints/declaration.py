@@ -56,7 +56,8 @@ from wire.config import refuse
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A purchased input for one unit of product; `kg_co2e` for one unit of the input.
 
-    `document`: of footprint `pcf`; what it says is filled in by `calc_stream.pact.upstream`.
+    `document`: of footprint `pcf`; what it says is filled in by `calc_stream.pact.upstream`, and only
+    from there comes `not_fossil`, as in `footprint.Upstream`.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     primary_share: str | None = None
     pcf: str = ""
     document: Path | None = None
+    not_fossil: dict[str, str] = {}
 
 
 class Product(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +142,8 @@ def load_declaration(path: Path) -> Declaration:
 def _check_input(path: Path, here: str, bought: Input) -> None:
     """What a document says is not said a second time, and what none says is."""
     _check(path, f"{here}.amount", bought.amount)
+    if bought.not_fossil:
+        raise refuse(path, f"{here}.not_fossil", "is what a document says; leave it out")
     stated = {name: getattr(bought, name) for name in ("kg_co2e", "supplier", "source")}
     if bought.document is not None:
         twice = [name for name, value in stated.items() if value] + (

@@ -61,10 +61,12 @@ class FactorUsed(msgspec.Struct, frozen=True, omit_defaults=True):
     parts: Parts | None = None
 
 
-class Upstream(msgspec.Struct, frozen=True):
+class Upstream(msgspec.Struct, frozen=True, omit_defaults=True):
     """A purchased input per unit of product. `pcf`: the id of the supplier's footprint, if it has one.
 
     `kg_co2e`: of the whole amount. `primary_share`: of its kg, 0 to 1; None: the supplier does not say.
+    `not_fossil`: what of it the supplier says is not from fossil sources, and uptake besides, kg by the
+    names of PACT.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Upstream(msgspec.Struct, frozen=True):
     pcf: str
     primary_share: str | None
     source: str
+    not_fossil: dict[str, str] = {}
 
 
 class Spread(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ state is stated; what is not known (biogenic carbon, logistics) is left out.
 """
 
 from decimal import Decimal
+from fractions import Fraction
 from urllib.parse import quote
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from calc_stream.core.decimals import instant, parse_fraction, shortest
 from calc_stream.factors import load_method
 from calc_stream.footprints.declaration import Company, Declaration, Product
-from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.footprint import Footprint, Upstream
 from calc_stream.pact.extension import extension
 from calc_stream.pact.model import (
     SPEC_VERSION,
@@ -34,6 +35,7 @@ _CAUSES = {
     "upstream": "purchased inputs became known",
     "asked": "asked for",
 }
+_CAPTURED = ("technological_removals", "ccs_capture")
 _NSS = "-._~!$'()*+,;=@"  # besides letters and digits, what a URN takes unescaped
 
 
@@ -90,7 +92,10 @@ def _document(
 
 def _carbon(footprint: Footprint, product: Product, company: Company) -> CarbonFootprint:
     bought = footprint.upstream_kg_co2e if footprint.boundary == "cradle_to_gate" else None
-    total = shortest(parse_fraction(footprint.kg_co2e) + parse_fraction(bought or "0"))
+    total = parse_fraction(footprint.kg_co2e) + parse_fraction(bought or "0")
+    parts = _not_fossil(footprint)
+    uptake = parts.get("biogenic_uptake", Fraction(0))
+    fossil = total + uptake - sum(parts.values(), Fraction(0))
     place = {"geography_country_subdivision": company.subdivision} if company.subdivision else {}
     return CarbonFootprint(
         declared_unit_of_measurement=_unit(footprint),
@@ -100,12 +105,13 @@ def _carbon(footprint: Footprint, product: Product, company: Company) -> CarbonF
         reference_period_end=instant(footprint.end_ms),
         **(place or {"geography_country": company.country}),
         boundary_processes_description=_boundary(footprint),
-        pcf_excluding_biogenic_uptake=total,
-        pcf_including_biogenic_uptake=total,
-        fossil_ghg_emissions=total,
+        pcf_excluding_biogenic_uptake=shortest(total),
+        pcf_including_biogenic_uptake=shortest(total + uptake),
+        fossil_ghg_emissions=shortest(fossil),
+        **{name: shortest(kg) for name, kg in parts.items()},
         fossil_carbon_content=_amount(product.fossil_carbon_kg),
         packaging_emissions_included=product.packaging,
-        ccs_included=False,
+        ccs_included=not parts.keys().isdisjoint(_CAPTURED),
         ipcc_characterization_factors=[footprint.gwp],
         cross_sectoral_standards=_STANDARDS.get(footprint.method, [footprint.standard]),
         exempted_emissions_percent="0",
@@ -115,6 +121,18 @@ def _carbon(footprint: Footprint, product: Product, company: Company) -> CarbonF
         primary_data_share=shortest(parse_fraction(footprint.primary_data_share) * 100),
         dqi=rated(footprint, company),
     )
+
+
+def _not_fossil(footprint: Footprint) -> dict[str, Fraction]:
+    """What suppliers say is not from fossil sources, by our names of PACT's properties. Of what is
+    measured on the site, and of what is only declared, all is."""
+    names = {field.encode_name: field.name for field in msgspec.structs.fields(CarbonFootprint)}
+    found: dict[str, Fraction] = {}
+    for each in footprint.upstream if footprint.boundary == "cradle_to_gate" else ():
+        for name, kg in each.not_fossil.items():
+            own = names[name]
+            found[own] = found.get(own, Fraction(0)) + parse_fraction(kg)
+    return found
 
 
 def _unit(footprint: Footprint) -> str:
@@ -161,9 +179,15 @@ def _secondary(footprint: Footprint) -> list[EmissionFactorSource] | None:
     bought = footprint.upstream if footprint.boundary == "cradle_to_gate" else ()
     for each in bought:
         if parse_fraction(each.primary_share or "0") < 1:
-            name = "Product footprints of suppliers" if each.pcf else each.source or "Declared"
+            name = "Product footprints of suppliers" if each.pcf else _source(each)
             named.append(EmissionFactorSource(name, "PACT" if each.pcf else "as declared"))
     return list(dict.fromkeys(named)) or [EmissionFactorSource("Not metered", "estimate")]
+
+
+def _source(bought: Upstream) -> str:
+    """Where a declared figure is from; a supplier is not named by it either."""
+    is_named = bought.supplier and bought.supplier.casefold() in bought.source.casefold()
+    return "Suppliers' own figures" if is_named else bought.source or "Declared"
 
 
 def _plain(code: str) -> str:

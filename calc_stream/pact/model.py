@@ -43,6 +43,19 @@ class CarbonFootprint(
     pcf_excluding_biogenic_uptake: str
     pcf_including_biogenic_uptake: str
     fossil_ghg_emissions: str
+    land_use_change_ghg_emissions: str | None = None
+    land_management_emissions: str | None = msgspec.field(
+        default=None, name="landManagementBiogenicCO2Emissions"
+    )
+    land_management_removals: str | None = msgspec.field(
+        default=None, name="landManagementBiogenicCO2Removals"
+    )
+    technological_removals: str | None = msgspec.field(
+        default=None, name="technologicalCO2Removals"
+    )
+    ccs_capture: str | None = msgspec.field(default=None, name="ccsTechnologicalCO2Capture")
+    biogenic_non_co2: str | None = msgspec.field(default=None, name="biogenicNonCO2Emissions")
+    biogenic_uptake: str | None = msgspec.field(default=None, name="biogenicCO2Uptake")
     fossil_carbon_content: str
     packaging_emissions_included: bool
     ccs_included: bool = msgspec.field(name="ccsTechnologicalCO2CaptureIncluded")

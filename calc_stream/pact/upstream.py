@@ -14,7 +14,7 @@ import msgspec
 from calc_stream.core.decimals import parse_fraction, shortest, significant
 from calc_stream.footprints.declaration import Declaration, Input, Product, load_declaration
 from calc_stream.pact import documents
-from calc_stream.pact.rules import VALID_YEARS, years_after
+from calc_stream.pact.rules import TERMS, VALID_YEARS, years_after
 from wire.config import refuse
 from wire.errors import BadData, ConfigError
 from wire.units import UnitError, convert
@@ -69,10 +69,18 @@ def _filled(path: Path, here: str, bought: Input) -> Input:
     return msgspec.structs.replace(
         bought,
         kg_co2e=_text(kg),
+        not_fossil=_not_fossil(document["pcf"], bought.unit),
         primary_share=shortest(share),
         supplier=document["companyName"],
         source=f"PACT footprint {document['id']}, SHA-256 {sha256}",
     )
+
+
+def _not_fossil(pcf: dict[str, Any], unit: str) -> dict[str, str]:
+    """What the figure holds besides fossil emissions, and the uptake it does not hold."""
+    names = (*TERMS[1:], "biogenicCO2Uptake")
+    stated = {name: pcf[name] for name in names if parse_fraction(pcf.get(name, "0"))}
+    return {name: _text(_per_unit(pcf, unit, name)) for name in stated}
 
 
 def is_partial(document: dict[str, Any]) -> bool:
@@ -90,11 +98,11 @@ def _check_use(document: dict[str, Any]) -> None:
         raise BadData("has a PCF below nothing, which an input here cannot have")
 
 
-def _per_unit(pcf: dict[str, Any], unit: str) -> Fraction:
+def _per_unit(pcf: dict[str, Any], unit: str, of: str = "pcfExcludingBiogenicUptake") -> Fraction:
     """kg CO2e for one `unit` of the product. Raises BadData where the units do not meet."""
     word = pcf["declaredUnitOfMeasurement"]
     own = _UNITS.get(word, word)
-    kg = parse_fraction(pcf["pcfExcludingBiogenicUptake"])
+    kg = parse_fraction(pcf[of])
     mass = parse_fraction(pcf["productMassPerDeclaredUnit"])
     if own == unit:
         return kg / parse_fraction(pcf["declaredUnitAmount"])

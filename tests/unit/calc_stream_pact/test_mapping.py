@@ -9,6 +9,7 @@ import pytest
 
 from calc_stream.footprints.declaration import Declaration
 from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.identity import identified
 from calc_stream.pact.extension import PATH, SCHEMA
 from calc_stream.pact.mapping import of_footprint
 from calc_stream.pact.validator import parse, problems
@@ -169,3 +170,54 @@ def test_the_extension_tells_what_was_metered_for_one_unit() -> None:
 def test_what_pact_cannot_say_is_refused(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(BadData, match=why):
         of_footprint(sample(**changes), declaration(), BASE)
+
+
+def of_wood(**changes: Any) -> Footprint:
+    """12.1 kg of what is bought: 100 of its 173.03 kg from fossil sources, and 50 kg taken up."""
+    parts = {
+        "landUseChangeGhgEmissions": "70",
+        "biogenicNonCO2Emissions": "3.03",
+        "biogenicCO2Uptake": "-50",
+    }
+    (bought,) = complete().upstream
+    made = msgspec.structs.replace(bought, not_fossil={**parts, **changes})
+    return complete(upstream=(made, msgspec.structs.replace(bought, kg_co2e="0", not_fossil={})))
+
+
+def test_what_suppliers_say_is_not_fossil_is_not_stated_as_fossil() -> None:
+    pcf = written(of_wood())["pcf"]
+    assert pcf["pcfExcludingBiogenicUptake"] == "179.85334285714"
+    assert pcf["pcfIncludingBiogenicUptake"] == "129.85334285714"
+    assert pcf["fossilGhgEmissions"] == "106.82334285714"
+    assert pcf["landUseChangeGhgEmissions"] == "70"
+    assert pcf["biogenicNonCO2Emissions"] == "3.03"
+    assert pcf["biogenicCO2Uptake"] == "-50"
+    assert "landManagementBiogenicCO2Removals" not in pcf
+    assert pcf["ccsTechnologicalCO2CaptureIncluded"] is False
+
+
+def test_what_suppliers_captured_is_stated_as_included() -> None:
+    pcf = written(of_wood(ccsTechnologicalCO2Capture="-2"))["pcf"]
+    assert pcf["fossilGhgEmissions"] == "108.82334285714"
+    assert pcf["ccsTechnologicalCO2Capture"] == "-2"
+    assert pcf["ccsTechnologicalCO2CaptureIncluded"] is True
+
+
+def test_what_was_bought_counts_only_where_the_boundary_has_it_in() -> None:
+    """Whatever else a partial footprint says of it."""
+    partial = msgspec.structs.replace(of_wood(), boundary="gate_to_gate", draft=True)
+    pcf = written(identified(partial))["pcf"]
+    for name in ("pcfExcludingBiogenicUptake", "pcfIncludingBiogenicUptake", "fossilGhgEmissions"):
+        assert pcf[name] == "6.82334285714"
+    assert "biogenicCO2Uptake" not in pcf
+
+
+def test_a_source_that_names_the_supplier_is_not_told() -> None:
+    (bought,) = complete().upstream
+    for source, told in (
+        ("EPD of Example Aluminium, 2026", "Suppliers' own figures"),
+        ("ecoinvent 3.10", "ecoinvent 3.10"),
+    ):
+        made = msgspec.structs.replace(bought, pcf="", source=source)
+        sources = written(complete(upstream=(made,)))["pcf"]["secondaryEmissionFactorSources"]
+        assert sources[-1]["name"] == told

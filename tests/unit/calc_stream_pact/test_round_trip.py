@@ -213,6 +213,19 @@ def test_who_is_not_who_it_says_is_not_asked(
     ("changes", "why"),
     [
         ({"told": {"fossilGhgEmissions": "1"}}, "its parts are 1"),
+        ({"top": {"status": "Deprecated"}}, "is superseded; fetch the one that took its place"),
+        (
+            {
+                "told": {
+                    "pcfExcludingBiogenicUptake": "-1",
+                    "pcfIncludingBiogenicUptake": "-1",
+                    "landManagementBiogenicCO2Removals": "-15.3",
+                }
+            },
+            "has a PCF below nothing",
+        ),
+        ({"more": "not_fossil = {}\n[product.input.x]"}, "is not a known key"),
+        ({"more": 'not_fossil = { biogenicCO2Uptake = "-1" }'}, "not_fossil: is what a document"),
         ({"pcf": sample().id}, "not "),
         ({"unit": "m3"}, "is per kilogram; m3 cannot be converted to it"),
         ({"more": 'kg_co2e = "1"'}, "input[0].kg_co2e: is what the document says"),
@@ -226,6 +239,7 @@ def test_a_document_that_cannot_be_used_is_refused_by_name(
 ) -> None:
     document = good()
     document["pcf"].update(changes.get("told", {}))
+    document.update(changes.get("top", {}))
     if "extension" in changes:
         data = {"boundary": changes["extension"], "draft": True}
         schema = "https://castings.example.com/extension-1.0.0.schema.json"
@@ -263,3 +277,35 @@ def test_tonnes_and_other_amounts_of_a_document_are_converted_exactly(tmp_path: 
     products.write_text(PRODUCTS.format(pcf=document["id"], document=file, unit="t"))
     (bought,) = read_declaration(products).product[0].input
     assert (bought.kg_co2e, bought.primary_share) == ("2860", "0.6")
+
+
+def test_what_is_not_fossil_in_a_document_comes_with_the_input_exactly(tmp_path: Path) -> None:
+    """Of 14.3 kg for 5 kg of product 4 are not fossil; 0.8 kg of uptake for each kg are besides."""
+    parts = {"landUseChangeGhgEmissions": "3", "biogenicNonCO2Emissions": "1"}
+    document = good(
+        declaredUnitAmount="5",
+        productMassPerDeclaredUnit="5",
+        fossilGhgEmissions="10.3",
+        biogenicCO2Uptake="-4",
+        pcfIncludingBiogenicUptake="10.3",
+        landManagementBiogenicCO2Emissions="0",
+        **parts,
+    )
+    file = tmp_path / "ingot.json"
+    file.write_text(json.dumps(document))
+    products = tmp_path / "products.toml"
+    products.write_text(PRODUCTS.format(pcf=document["id"], document=file, unit="kg"))
+    declaration = read_declaration(products)
+    (bought,) = declaration.product[0].input
+    told = {"landUseChangeGhgEmissions": "0.6", "biogenicNonCO2Emissions": "0.2"}
+    assert bought.not_fossil == {**told, "biogenicCO2Uptake": "-0.8"}
+    whole = published(tmp_path / "whole", declaration, (34_567,))
+    assert whole.upstream[0].not_fossil == {
+        "landUseChangeGhgEmissions": "0.624",  # of 1.04 kg
+        "biogenicNonCO2Emissions": "0.208",
+        "biogenicCO2Uptake": "-0.832",
+    }
+    pcf = of_footprint(whole, declaration, "https://w.example.com").pcf
+    apart = Fraction(pcf.pcf_excluding_biogenic_uptake) - Fraction(pcf.fossil_ghg_emissions)
+    assert apart == Fraction("0.832")
+    assert pcf.biogenic_uptake == "-0.832"
