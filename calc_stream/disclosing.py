@@ -122,9 +122,14 @@ class Log:
             with self._path.open("a+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 file.seek(0)
-                last = _GENESIS
+                last, whole = _GENESIS, 0
                 for line in file:
-                    last = hashlib.sha256(line).hexdigest()
+                    if not line.endswith(
+                        b"\n"
+                    ):  # the disk was full, or power failed: nobody got it
+                        file.truncate(whole)
+                        break
+                    last, whole = hashlib.sha256(line).hexdigest(), whole + len(line)
                 entry = msgspec.structs.replace(told, prev=last)
                 file.write(msgspec.json.encode(entry) + b"\n")
                 file.flush()

@@ -4,12 +4,14 @@ What people declare of purchased inputs is in no journal: it is taken from the f
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from calc_stream.core import Batch, Event, Periods, Readings, Versions
+from calc_stream.core.decimals import parse_fraction
 from calc_stream.core.edges import span_of
 from calc_stream.core.receivers import Nodes
 from calc_stream.core.series import Span
@@ -64,27 +66,66 @@ def _check_belongs(footprint: Footprint, row: BatchRow) -> None:
         raise BadData(f"batches: {row.batch}: did not end in {footprint.period}")
 
 
-def others(footprint: Footprint, its: Ground) -> Iterator[str]:
-    """What else of the product was made in its time. Raises BadData when the period is over, for then
-    all of it is in the figure."""
+def others(footprint: Footprint, its: Ground, is_whole: bool) -> Iterator[str]:
+    """What else was made in its time, as far as shown; `is_whole`: the journal from its first record on.
+
+    Raises BadData when the period is over, for then all of the product is in the figure, and for a
+    batch whose beginning, where its product is told, is kept out.
+    """
     names = {used.batch for used in footprint.batches}
-    left_out = sorted(
+    ended = [batch for batch in its.made.batches.values() if _is_in_its_time(footprint, batch)]
+    ours = [batch for batch in ended if batch.product == footprint.product]
+    unit = _unit_of_uncounted(ours)
+    left_out = [
         batch.id
-        for batch in its.made.batches.values()
-        if batch.product == footprint.product
-        and batch.id not in names
-        and batch.last_stop_ms is not None
-        and footprint.start_ms <= batch.last_stop_ms < footprint.end_ms
-        and batch.unit in (None, footprint.unit)
-    )
-    if not left_out:
+        for batch in ours
+        if batch.id not in names and (batch.unit or unit) in (None, footprint.unit)
+    ]
+    if left_out:
+        said = f"of {footprint.product} were made in its time, too: {_listed(left_out)}"
+        if footprint.end_ms == named_period(footprint.period, footprint.timezone).end_ms:
+            raise BadData(f"batches: {said}")
+        yield f"{said}; they were not settled, or the figure is not of them"
+    otherwise = [batch.id for batch in ours if (batch.unit or unit) not in (None, footprint.unit)]
+    if otherwise:
+        said = _listed(otherwise)
+        yield f"of {footprint.product} are counted in another unit, so not in this figure: {said}"
+    unnamed = [batch for batch in ended if batch.product is None and batch.id not in names]
+    if is_whole or not unnamed:
         return
-    more = f" and {len(left_out) - _MOST_NAMES} more" if len(left_out) > _MOST_NAMES else ""
-    which = ", ".join(left_out[:_MOST_NAMES]) + more
-    said = f"of {footprint.product} were made in its time, too: {which}"
-    if footprint.end_ms == named_period(footprint.period, footprint.timezone).end_ms:
-        raise BadData(f"batches: {said}")
-    yield f"{said}; they were not settled, or the figure is not of them"
+    said = _listed([batch.id for batch in unnamed])
+    if any(batch.first_start_ms is None for batch in unnamed):
+        raise BadData(f"batches: ended in its time, and how they began is not shown: {said}")
+    yield f"ended in its time, and of which product they are is not shown: {said}"
+
+
+def _is_in_its_time(footprint: Footprint, batch: Batch) -> bool:
+    stop_ms = batch.last_stop_ms
+    return stop_ms is not None and footprint.start_ms <= stop_ms < footprint.end_ms
+
+
+def _unit_of_uncounted(batches: Sequence[Batch]) -> str | None:
+    """Batches nobody counted go with the unit most others are counted in."""
+    units = Counter(batch.unit for batch in batches if batch.unit is not None)
+    return max(sorted(units), key=units.__getitem__, default=None)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(sorted(names)[:_MOST_NAMES]) + more
+
+
+def _check_upstream(footprint: Footprint) -> None:
+    """Raises BadData for what nobody can declare: kg below nothing would hide own ones."""
+    for number, each in enumerate(footprint.upstream):
+        told = (("kg_co2e", each.kg_co2e, None), ("primary_share", each.primary_share or "0", 1))
+        for key, text, most in told:
+            try:
+                value = parse_fraction(text)
+            except ValueError as exc:
+                raise BadData(f"upstream[{number}]: {key}: {exc}") from exc
+            if value < 0 or (most is not None and value > most):
+                raise BadData(f"upstream[{number}]: {key}: {text} cannot be")
 
 
 @dataclass(frozen=True)
@@ -104,6 +145,7 @@ def _redrawn(
     footprint: Footprint, rows: Sequence[BatchRow], its: Ground, method: Method
 ) -> Footprint:
     versions, made = its.basis.versions, its.made
+    _check_upstream(footprint)
     if its.basis.factors is None or its.basis.rates is None:
         raise BadData("factors: none are among the records")
     posted = span_of(versions, its.told.readings)

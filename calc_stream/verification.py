@@ -57,9 +57,9 @@ class Verified(msgspec.Struct, frozen=True):
     is shown, by the journal's word (`edge-agent key` tells a gateway's own). `stamped`: when the last
     head was there, by a time stamp ("": there is none); `is_stamp_trusted`: whether somebody made it
     whom whoever asked trusts. `cosigners`: keys of those who signed the last head, too. `disclosed`:
-    the root under which the figure is disclosed field by field. `since`: the day
-    whose tree head the stretch follows, "" when it begins with the journal. `remarks`: what it cannot
-    show.
+    the root under which the figure is disclosed field by field. `upto`: the record with which the
+    figure was stated. `since`: the day whose tree head the stretch follows, "" when it begins with the
+    journal. `remarks`: what it cannot show.
     """
 
     footprint: Footprint | None
@@ -72,6 +72,7 @@ class Verified(msgspec.Struct, frozen=True):
     is_stamp_trusted: bool
     cosigners: tuple[str, ...]
     disclosed: Commitment | None
+    upto: int
     since: str
     until: str
     records: int
@@ -115,6 +116,7 @@ def verify(
         bool(authority),
         shown.cosigners,
         _disclosed(bundle, footprint or rows[0]),
+        upto,
         shown.begin.day if shown.begin else "",
         shown.end.day,
         len(records),
@@ -169,7 +171,7 @@ def _judge_footprint(
         )
     try:
         check_footprint(footprint, rows, its, method)
-        yield from others(footprint, its)
+        yield from others(footprint, its, begin is None)
     except BadData as exc:
         raise BadData(f"footprint.json: {exc}") from exc
     if footprint.upstream:
@@ -361,4 +363,7 @@ def _check_row(name: str, row: BatchRow, found: BatchRow, records: Sequence[Reco
 
 
 def _instant(t_ms: int) -> str:
-    return datetime.fromtimestamp(t_ms / 1000, UTC).isoformat(timespec="seconds")
+    try:
+        return datetime.fromtimestamp(t_ms / 1000, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):  # a stranger's number
+        return f"{t_ms} ms"

@@ -9,7 +9,9 @@ import msgspec
 from cryptography.x509 import Certificate
 
 from calc_stream.core.decimals import instant
+from calc_stream.disclosing import TYPES
 from calc_stream.evidence.disclosure import Disclosed, read_document
+from calc_stream.evidence.levels import lacking, load_levels
 from calc_stream.evidence.stamps import authority
 from calc_stream.verification import Verified, verify
 from wire.config import read_secret
@@ -90,17 +92,22 @@ def run(args: argparse.Namespace) -> int:
             found = verify(data, keys, trusted, cosigners)
     except BadData as exc:
         said = msgspec.json.encode(Broken(False, str(exc))).decode()
-        print(said if args.json else f"{args.bundle}: broken: {exc}")
+        print(said if args.json else _plain(f"{args.bundle}: broken: {exc}"))
         return 1
     if args.json:
         print(msgspec.json.encode(Good(True, found)).decode())
     else:
-        print("\n".join(_lines(args.bundle, found)))
+        print("\n".join(map(_plain, _lines(args.bundle, found))))
     return 0
 
 
 def _lines(path: Path, found: Verified | Disclosed) -> Iterator[str]:
     return _told(path, found) if isinstance(found, Verified) else _disclosed(path, found)
+
+
+def _plain(line: str) -> str:
+    """One line whatever is in it: no name in a stranger's file writes another, or moves the cursor."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _told(path: Path, found: Verified) -> Iterator[str]:
@@ -117,14 +124,17 @@ def _told(path: Path, found: Verified) -> Iterator[str]:
     since = f"after {found.since}" if found.since else "from the first record on"
     shown = f"{found.records} records, {found.segments} of them segments, {found.left_out} left out"
     yield f"from {shown}; the journal {since} up to {found.until}"
+    yield f"as it stood at record {found.upto}; whether another took its place since is not in it"
     keys = ", ".join(found.keys)
     if found.is_pinned:
         yield f"signed by {keys}, as given"
     else:
         yield f"signed by key {keys}, which you must know: ask the plant, and give it with --key"
     if found.stamped:
-        by = "by whom you trust" if found.is_stamp_trusted else "by whom is not asked: see --tsa-ca"
-        yield f"the last head was there at {found.stamped}, {by}"
+        if found.is_stamp_trusted:
+            yield f"the last head was there at {found.stamped}, by whom you trust"
+        else:
+            yield f"a stamp, whose is not asked (--tsa-ca), says the head was there at {found.stamped}"
     for cosigner in found.cosigners:
         yield f"signed by {cosigner}, too"
     if found.disclosed is not None:
@@ -146,6 +156,9 @@ def _disclosed(path: Path, found: Disclosed) -> Iterator[str]:
         said = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         yield f"  {field.name}: {said}"
     yield f"{len(its.shown)} fields shown, {found.hidden} hidden, all under root {told.root}"
+    kept_back = lacking(load_levels(TYPES), told.kind, its.level, [each.name for each in its.shown])
+    if kept_back:
+        yield f"note: level {its.level} as shipped shows these, too: {', '.join(kept_back)}"
     known = ", as given" if found.is_pinned else ", which you must know: ask the plant, see --key"
     yield f"signed by {found.key} on {instant(its.issued_ms)}{known}"
 

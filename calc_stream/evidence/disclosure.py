@@ -171,11 +171,12 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
 
 
 def _check_shown(told: Document) -> None:
-    before = -1
+    before, name_before = -1, ""
     for each in told.shown:
-        if not before < each.leaf < len(told.leaves):
+        # In the order of names there is one leaf of a name: two could be shown each to somebody else.
+        if not before < each.leaf < len(told.leaves) or each.name <= name_before:
             raise BadData(f"{each.name}: is not in its place")
-        before = each.leaf
+        before, name_before = each.leaf, each.name
         if len(each.salt) != 2 * SALT_BYTES:
             raise BadData(f"{each.name}: a salt has {SALT_BYTES} bytes")
         if leaf_of(each.salt, each.name, each.value).hex() != told.leaves[each.leaf]:

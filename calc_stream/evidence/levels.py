@@ -1,6 +1,6 @@
 """Which fields of a figure are shown at which level, from a file of lists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -47,3 +47,10 @@ def shown_at(levels: Levels, kind: Kind, level: str) -> Callable[[str], bool]:
         return "*" in names or field in names or field.partition(".")[0] in names
 
     return shown
+
+
+def lacking(levels: Levels, kind: Kind, level: str, shown: Collection[str]) -> list[str]:
+    """Fields of a level's list that are not among those shown, whatever somebody's own list calls so."""
+    lists: dict[str, list[str]] = getattr(levels, kind)
+    parts = {name.partition(".")[0] for name in shown}
+    return [name for name in lists.get(level, ()) if name != "*" and name not in {*shown, *parts}]

@@ -193,6 +193,59 @@ def test_a_batch_that_is_kept_out_of_a_period_that_is_over_is_named(sound: Sound
     assert any("were made in its time, too: D" in remark for remark in found.remarks)
 
 
+class _Begun(ProvenDays):
+    """X begins before the head with which the second day's stretch begins, and ends within that day."""
+
+    def close_day(self) -> None:
+        if self._told == 0:
+            self.told("start", -9, node="press", batch="X", product="wheel")
+        super().close_day()
+
+
+def test_a_batch_whose_beginning_is_kept_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its product is told where it begins: without that it would pass for none of the product."""
+    plant = _Begun(tmp_path)
+    plant.now_ms = T0 + 18 * HOUR_S * 1000
+    plant.meters(18, 90_000, 5)
+    plant.told("stop", 18, node="press", batch="X")
+    plant.told("quantity", 18, batch="X", good="3", scrap="0", unit="piece")
+    plant.batch("D", 20, 60_000, 11_000, "11")
+    plant.meters(33, 5, 7)
+    (footprint,) = published(plant)
+    its = figure(plant, footprint)
+    assert [row.batch for row in its.rows] == ["D", "X"]
+    fewer, rows = msgspec.structs.replace(footprint, batches=footprint.batches[:1]), its.rows[:1]
+    method = load_method(footprint.method)
+    basis = ground(list(plant.writer.walk(SITE)), method, asked(rows, fewer))
+    without = redrawn._redrawn(fewer, rows, basis, method)
+    without = msgspec.structs.replace(without, upto=fewer.upto)
+    needed = bundling._needed_events
+    monkeypatch.setattr(bundling, "_needed_events", lambda ground: needed(ground) - {"e1"})
+    monkeypatch.setattr(bundling, "verify", lambda _: None)  # a forger does not look
+    data = bundling.make(plant.writer, SITE, Figure(rows, without))
+    with pytest.raises(BadData, match="how they began is not shown: X"):
+        verify(data)
+
+
+def test_what_is_counted_in_another_unit_is_named_in_both_figures(tmp_path: Path) -> None:
+    """C, which nobody counted, is in the figure of the unit that most are counted in."""
+    plant = ProvenDays(tmp_path)
+    plant.batch("A", 1, 57_300, 12_345, "10")
+    plant.batch("B", 2, 57_300, 12_345, "10")
+    plant.batch("C", 3, 9_999, 777, "")
+    plant.batch("K", 4, 81_001, 20_001, "")
+    plant.told("quantity", 4.5, batch="K", good="13", scrap="0", unit="kg")
+    plant.meters(8.5)
+    by_unit = {each.unit: each for each in published(plant)}
+    assert [used.batch for used in by_unit["piece"].batches] == ["A", "B", "C"]
+    for unit, others in (("kg", "A, B, C"), ("piece", "K")):
+        found = verify(bundled(plant, by_unit[unit]))
+        said = f"of wheel are counted in another unit, so not in this figure: {others}"
+        assert said in found.remarks
+
+
 def test_what_was_declared_is_taken_and_said_so(sound: Sound) -> None:
     """Purchased inputs stand in no journal."""
     its = figure(sound.plant, sound.second)
@@ -211,6 +264,21 @@ def test_what_was_declared_is_taken_and_said_so(sound: Sound) -> None:
     wrong = identified(msgspec.structs.replace(drawn, upstream_kg_co2e="19"))
     with pytest.raises(ConfigError, match="upstream_kg_co2e is stated as '19'"):
         bundling.make(sound.plant.writer, SITE, Figure(its.rows, wrong))
+    for name, text in (("kg_co2e", "-20"), ("kg_co2e", "few"), ("primary_share", "2")):
+        odd = msgspec.structs.replace(bought, **{name: text})
+        wrong = identified(msgspec.structs.replace(drawn, upstream=(odd,)))
+        with pytest.raises(ConfigError, match=rf"upstream\[0\]: {name}: .*{text}"):
+            bundling.make(sound.plant.writer, SITE, Figure(its.rows, wrong))
+
+
+def test_a_head_of_no_time_at_all_is_judged_all_the_same(sound: Sound) -> None:
+    """By somebody who signs what he likes, and whose key nobody asked for."""
+    bundle = read_bundle(unpack(sound.data))
+    head = msgspec.structs.replace(bundle.heads[bundle.begin], time_ms=10**15)
+    head = heads.sign_head(head, sound.plant.receipt_key)
+    told = replace(bundle, heads={**bundle.heads, bundle.begin: head}, stamps={}, cosignatures=())
+    with pytest.raises(BadData, match=r"was signed at 10{15} ms; the figure needs"):
+        verify(pack(told.files()))
 
 
 def test_whose_word_is_wanted_is_asked_for(sound: Sound, tmp_path: Path) -> None:

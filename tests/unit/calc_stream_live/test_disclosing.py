@@ -1,5 +1,6 @@
 """A figure disclosed field by field: what is shown is the calculator's, what is hidden stays so."""
 
+import base64
 import random
 import stat
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 
 from calc_stream.__main__ import main
 from calc_stream.disclosing import TYPES, Disclosure, Log, open_discloser
+from calc_stream.evidence import disclosure
 from calc_stream.evidence.bundle import pretty
 from calc_stream.evidence.disclosure import (
     Document,
@@ -181,6 +183,54 @@ def test_a_signer_cannot_show_a_field_that_is_not_under_the_root(tmp_path: Path)
         read_document(forged)
 
 
+def test_a_signer_cannot_have_two_fields_of_one_name(tmp_path: Path) -> None:
+    """Of which each would be shown to somebody else, under one root."""
+    discloser = open_discloser(tmp_path, lambda _: SECRETS)
+    public = shown_at(load_levels(TYPES), "footprint", "public")
+    honest = msgspec.json.decode(discloser.document(sample(), public, "x", "y", 1), type=Document)
+    last, salt = honest.shown[-1], "0" * 32
+    leaf = leaf_of(salt, last.name, "better")
+    leaves = (*honest.leaves, leaf.hex())
+    twice = (*honest.shown, Shown(len(honest.leaves), last.name, "better", salt))
+    root = root_of([bytes.fromhex(each) for each in leaves]).hex()
+    signed = _signed_anew(honest, discloser.key, root, shown=twice, leaves=leaves)
+    with pytest.raises(BadData, match=f"{last.name}: is not in its place"):
+        read_document(signed)
+
+
+def _signed_anew(told: Document, key: SigningKey, root: str, **changes: object) -> bytes:
+    bare = msgspec.structs.replace(told.commitment, root=root, sig="")
+    sealed = msgspec.structs.replace(bare, sig=_sig(key, disclosure._text(bare)))
+    made = msgspec.structs.replace(told, commitment=sealed, sig="", **changes)
+    return pretty(msgspec.structs.replace(made, sig=_sig(key, disclosure._whole(made))))
+
+
+def _sig(key: SigningKey, message: bytes) -> str:
+    return base64.b64encode(key.sign(message)).decode()
+
+
+def test_less_than_a_level_shows_and_lines_of_its_own_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list of somebody's own may be called `public`, and a name may hold a line's end."""
+    discloser = open_discloser(tmp_path, lambda _: SECRETS)
+    out = tmp_path / "some.json"
+    levels, to = load_levels(TYPES), "X\nsigned by \x1b[1mme"
+    public = shown_at(levels, "footprint", "public")
+    for hidden, lacking in (((), ""), (("draft", "boundary"), "draft, boundary")):
+        out.write_bytes(
+            discloser.document(
+                sample(), lambda n, h=hidden: public(n) and n not in h, "public", to, 1
+            )
+        )
+        assert main(["verify", str(out)]) == 0
+        said = capsys.readouterr().out
+        assert (f"note: level public as shipped shows these, too: {lacking}" in said) is bool(
+            lacking
+        )
+        assert "disclosed to X\\nsigned by \\x1b[1mme (public)\n" in said
+
+
 @pytest.fixture
 def plant(tmp_path: Path) -> Iterator[tuple[ProvenDays, Footprint]]:
     made = ProvenDays(tmp_path)
@@ -272,6 +322,17 @@ def test_a_log_in_which_something_was_done_says_so(what: str, tmp_path: Path) ->
     path.write_bytes(b"".join(done[what]()))
     with pytest.raises(BadData, match="disclosures.jsonl: line"):
         log.all()
+
+
+def test_what_was_torn_while_it_was_written_spoils_nothing_after_it(tmp_path: Path) -> None:
+    """The log is written before anybody gets anything, so of that line nobody got anything."""
+    log = Log(tmp_path)
+    for name in ("A", "B"):
+        log.add(entry(name))
+    path = tmp_path / "disclosures.jsonl"
+    path.write_bytes(path.read_bytes()[:-9])
+    log.add(entry("C"))
+    assert [told.to for told in log.all()] == ["A", "C"]
 
 
 def test_own_lists_are_judged_by_name(tmp_path: Path) -> None:
