@@ -159,11 +159,15 @@ def _time(footprint: Footprint) -> Said:
 def _uncertainty(footprint: Footprint) -> Said:
     kwh, kg = footprint.u95.kwh, footprint.u95.kg_co2e
     inputs = _NOT_COVERED if footprint.boundary == "cradle_to_gate" else Said("", "")
+    unknown = ", ".join(footprint.u95.unknown_meters)
+    meters = Said(f" Meters of unknown class: {unknown}.", f"准确度等级未知的表计：{unknown}。")
+    if not unknown:
+        meters = Said("", "")
     return Said(
         f"U95 (k = 2) for one unit: {kwh or 'not known'} kWh, {kg or 'not known'} kg CO2e."
-        f" {_COVERED.en}{inputs.en}",
+        f" {_COVERED.en}{inputs.en}{meters.en}",
         f"每单位扩展不确定度 U95（k = 2）：{kwh or '未知'} kWh，{kg or '未知'} kg CO2e。"
-        f"{_COVERED.zh}{inputs.zh}",
+        f"{_COVERED.zh}{inputs.zh}{meters.zh}",
     )
 
 

@@ -240,6 +240,8 @@ def test_without_u95_no_uncertainty_is_stated() -> None:
     unknown = footprints_sample.sample(u95=Doubted(None, None, ("m-3",)))
     text = json.dumps(objects(replace(PUBLISHED, rows=[unknown])))
     assert '"uncertainty"' not in text
+    assert "not known kWh, not known kg CO2e" in text
+    assert "Meters of unknown class: m-3." in text
 
 
 def test_quality_follows_from_measurement_and_factors() -> None:

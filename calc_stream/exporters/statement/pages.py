@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -300,7 +300,8 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]], numbers: set[int
 
 
 def _percent(share: str) -> str:
-    return f"{rounded(str(Decimal(share) * 100))} %"
+    """Rounded down: what is not quite all is not shown as all."""
+    return f"{(Decimal(share) * 100).quantize(Decimal('0.01'), ROUND_DOWN)} %"
 
 
 def _per_unit(kg: str, good: str) -> Decimal | None:

@@ -79,6 +79,40 @@ def test_a_meter_of_no_class_leaves_the_doubt_open() -> None:
     assert "Energy, half of the 95 % interval not known" in second
 
 
+def test_each_figure_stands_by_its_own_name() -> None:
+    its = complete(by_market="5.5", supersedes=(sample().id,))
+    first, second = printed(export(its), "en")
+    for text in (
+        "By location 6.823 kg CO2e per piece",
+        "By market (contracts) 5.500 kg CO2e per piece",
+        "Valid 2026-11-01 to 2027-11-01 (not included)",
+        "with purchased inputs 173.0",
+    ):
+        assert text in first, text
+    for text in (
+        "Energy, half of the 95 % interval ± 0.064 kWh per piece",
+        "CO2e, half of the 95 % interval ± 0.075 kg CO2e per piece",
+        f"Takes the place of {sample().id}",
+        "Batches, least to most 6.646 to 7.019 kg CO2e per piece",
+    ):
+        assert text in second, text
+
+
+def test_a_share_that_is_not_quite_all_is_not_shown_as_all() -> None:
+    its = sample(measured_share="0.999996", traceable_share="1", primary_data_share="0")
+    _, second = printed(export(its), "en")
+    assert "Measured, not interpolated 99.99 %" in second
+    assert "By meters with a valid certificate, of energy 100.00 %" in second
+    assert "Primary data (activity and factor), of kg CO2e 0.00 %" in second
+
+
+def test_each_batch_is_a_dot_between_the_least_and_the_most() -> None:
+    html = pages.document(export(sample()), "en")
+    dots = re.findall(r'<circle cx="([0-9.]+)"', html)
+    # 7.01888 and 6.64558 kg; the mean lies between them.
+    assert dots == ["480.00", "20.00"]
+
+
 def test_a_doubt_that_no_meter_explains_names_none() -> None:
     first, _ = printed(export(sample(u95=Doubted("0.06", None, ()))), "en")
     assert "kg CO2e per piece uncertainty not known Exactly" in first
