@@ -268,6 +268,21 @@ def test_documentation_says_boundary_period_sample_and_rules() -> None:
     assert len(documentation["sources"]) == len(FIRST.factors)
 
 
+def test_days_are_those_of_the_site() -> None:
+    """At five in the morning in Chongqing it is still the day before in Greenwich."""
+    hours = 5 * 3_600_000
+    early = footprints_sample.sample(valid_until_ms=FIRST.valid_until_ms + hours)
+    documentation = process(replace(BOTH, rows=[early]), early.id)["processDocumentation"]
+    assert (documentation["validFrom"], documentation["validUntil"]) == ("2026-10-01", "2027-11-01")
+
+
+def test_the_company_owns_the_data() -> None:
+    found = objects(BOTH)
+    documentation = found[f"processes/{FIRST.id}.json"]["processDocumentation"]
+    owner = found[f"actors/{documentation['dataSetOwner']['@id']}.json"]
+    assert owner["name"] == documentation["dataGenerator"]["name"] == "Chongqing Example Wheels"
+
+
 def test_without_a_declaration_the_site_is_the_place() -> None:
     bare = replace(BOTH, declaration=None)
     (location,) = [each for name, each in objects(bare).items() if name.startswith("locations/")]

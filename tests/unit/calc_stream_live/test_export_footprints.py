@@ -54,6 +54,16 @@ def test_packages_hold_a_process_of_its_id(name: str, office: Office, tmp_path: 
         assert [n for n in package.namelist() if f"processes/{footprint.id}" in n]
 
 
+def test_batches_and_footprints_of_one_product_can_be_taken(office: Office, tmp_path: Path) -> None:
+    out = tmp_path / "batches"
+    for product in ("wheel", "hub"):
+        document = json.loads(exported(office, "json", tmp_path, "--product", product))
+        words = ("export", "--ledger", str(office.ledger), "--format", "json")
+        assert main([*words, "--product", product, "--out", str(out)]) == 0
+        batches = json.loads(out.read_bytes())["batches"]
+        assert bool(document["footprints"]) == bool(batches) == (product == "wheel")
+
+
 def test_json_holds_what_the_shelf_holds(office: Office, tmp_path: Path) -> None:
     document = json.loads(exported(office, "json", tmp_path))
     assert [each["id"] for each in document["footprints"]] == [each.id for each in office.all()]
