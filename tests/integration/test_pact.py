@@ -11,9 +11,12 @@ import pytest
 
 from calc_stream.__main__ import main
 from calc_stream.config import load_plan
+from calc_stream.pact.client import Host
+from calc_stream.pact.events import Fulfilled, made
 from tests.integration.calculator_process import Calculator
 from tests.integration.servers import free_port
 from tests.unit.calc_stream_live.days import MODEL, Days
+from tests.unit.calc_stream_pact.documents import good
 from tests.unit.calc_stream_pact.exchange import Listener, certificates, listener, now_ms
 from wire.callers import CallersFile
 from wire.errors import ConfigError
@@ -150,3 +153,34 @@ def test_a_door_that_cannot_be_opened_so_is_refused_by_key(
     with pytest.raises(ConfigError) as caught:
         load_plan(calculator.config)
     assert str(caught.value).startswith(f"{calculator.config}: {why}")
+
+
+def test_a_supplier_asked_by_event_answers_at_our_door(
+    tmp_path: Path, plant: Days, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del plant  # its journal is what the calculator follows
+    with listener(tmp_path / "cars") as partner:
+        calculator, port = offering(tmp_path, partner)
+        ask = ["pact", "ask", "cars", "--config", str(calculator.config)]
+        with calculator.running():
+            wanted = good()["productIds"][0]
+            assert main([*ask, "--product", wanted, "--comment", "for 2026"]) == 0
+            assert "cars was asked: request" in capsys.readouterr().out
+            (asked,) = partner.events
+            assert asked["type"] == "org.wbcsd.pact.ProductFootprint.RequestCreatedEvent.3"
+            assert asked["source"] == f"https://127.0.0.1:{port}/3/events"
+            told = {"productId": [wanted], "status": "Active", "comment": "for 2026"}
+            assert asked["data"] == told
+            answer = Fulfilled(asked["id"], [good()])  # type: ignore[list-item]
+            body = made(answer, "e1", f"{partner.url}/3/events", now_ms())
+            secret = (tmp_path / "wheels.secret").read_text()
+            host = Host(f"https://127.0.0.1:{port}", "cars", secret, str(tmp_path / "ca.pem"))
+            host.send(body)
+            host.close()
+        (kept,) = (tmp_path / "calc" / "received").glob("*.json")
+    assert json.loads(kept.read_text()) == good()
+    assert main([*ask[:2], "bikes", *ask[3:], "--product", wanted]) == 2
+    assert "'bikes' is none with url; known: cars" in capsys.readouterr().err
+    assert main([*ask, "--product", "4012345678901"]) == 2
+    assert main(ask) == 2
+    assert "--product or --company" in capsys.readouterr().err

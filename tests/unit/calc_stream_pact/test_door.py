@@ -139,6 +139,15 @@ def test_values_of_a_name_are_alternatives_and_names_are_all_to_be_met(tmp_path:
             ("validOn=2027-01-01T00:00:00+08:00", 2),  # not encoded: the plus arrives as a blank
             ("validOn=2027-01-01", 2),
             ("geography=", 2),
+            # the footprint of a period holds from 2026-10-31T16:00Z to 2027-10-31T16:00Z, both within
+            ("validOn=2026-10-31T16:00:00Z", 2),
+            ("validOn=2026-10-31T15:59:59.999Z", 0),
+            ("validOn=2027-10-31T16:00:00Z", 2),
+            ("validOn=2027-10-31T16:00:00.001Z", 0),
+            ("validAfter=2026-10-31T16:00:00Z", 0),
+            ("validAfter=2026-10-31T15:59:59.999Z", 2),
+            ("validBefore=2027-10-31T16:00:00Z", 0),
+            ("validBefore=2027-10-31T16:00:00.001Z", 2),
         ):
             assert cars.ids(f"/3/footprints?{query}") == everything[:many], query
 

@@ -119,6 +119,8 @@ LAX: list[tuple[dict[str, Any], str]] = [
     (top(productIds=["urn:gtin:4012 345"]), "/productIds/0"),
     (top(productIds=["urn:gtin:1", "urn:gtin:1"]), "/productIds/1"),
     (top(productIds=["urn:gtin:1\n"]), "/productIds/0"),
+    (top(productIds=["urn:gtin:\u017f"]), "/productIds/0"),
+    (top(productIds=["urn:\u212a1:1"]), "/productIds/0"),
     (top(productClassifications=[]), "/productClassifications"),
     (top(id="e7u1639i-bg76-4c6e-608p-542u7i9iujh98"), "/id"),
     (top(precedingPfIds=["3FA85F64-5717-4562-B3FC-2C963F66AFA6"]), "/precedingPfIds/0"),
@@ -159,6 +161,19 @@ def test_a_standard_we_do_not_know_is_accepted() -> None:
 @pytest.mark.parametrize("document", [None, [], "text", 1, {}, {"pcf": []}, {"pcf": {"dqi": 1}}])
 def test_whatever_json_there_is_it_is_judged(document: object) -> None:
     assert problems(document)
+
+
+def test_a_window_may_be_as_long_as_the_rule_says_and_no_longer() -> None:
+    window = {"validityPeriodStart": "2026-11-01T00:00:00Z"}
+    assert problems(top(**window, validityPeriodEnd="2029-11-01T00:00:00Z")) == []
+    late = top(**window, validityPeriodEnd="2029-11-01T00:00:00.001Z")
+    assert told(late) == ["/validityPeriodEnd"]
+
+
+def test_what_a_problem_says_stays_on_one_line() -> None:
+    (problem,) = problems(top(**{"x\n\x1b[2J" + "y" * 1000: 1}))
+    assert str(problem).isprintable()
+    assert len(str(problem)) < 400
 
 
 def test_a_year_at_the_end_of_time_is_judged() -> None:
