@@ -196,6 +196,12 @@ def test_a_token_ends_with_its_time_and_with_its_key(tmp_path: Path) -> None:
         answer = cars.get("/3/footprints")
         assert (answer.status_code, answer.json()["code"]) == (401, "TokenExpired")
         cars.token = cars.new_token("cars")
+        CallersFile(tmp_path / "pact.keys", lambda: "cars-cars").rotate("cars", clock[0])
+        assert cars.get("/3/footprints").status_code == 200  # the same key once more
+        CallersFile(tmp_path / "pact.keys", lambda: "another").rotate("cars", clock[0])
+        assert cars.get("/3/footprints").status_code == 400
+        CallersFile(tmp_path / "pact.keys", lambda: "cars-cars").rotate("cars", clock[0])
+        cars.token = cars.new_token("cars")
         CallersFile(tmp_path / "pact.keys", str).revoke("cars")
         assert cars.get("/3/footprints").status_code == 400
         cars.token = cars.server.key_of("bikes")  # a key is no token
