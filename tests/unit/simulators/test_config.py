@@ -156,8 +156,8 @@ def test_describe_gives_the_model_and_the_meter_list(file, tmp_path, capsys):
     assert [meter["id"] for meter in model["meters"]] == [m["name"] for m in described["meters"]]
     assert model["nodes"]["office"] == {"kind": "overhead"}
     assert {name: source["factor"] for name, source in model["sources"].items()} == {
-        "grid": "cn-grid-footprint-2024",
-        "pv": "cn-pv-footprint",
+        "grid": "cn-cq-grid",
+        "pv": "cn-own-pv",
         "gas": "cn-natural-gas",
     }
     meters = {meter["name"]: meter for meter in described["meters"]}
