@@ -14,7 +14,18 @@ from calc_stream.core import SiteState
 from calc_stream.factors import FactorSet, Method, Rates, given_of
 from calc_stream.footprints.declaration import Declaration
 from calc_stream.footprints.doubt import joint_budget
-from calc_stream.footprints.due import Due, Key, Lines, Rules, Standing, due, lines_of, standing_for
+from calc_stream.footprints.due import (
+    Due,
+    Key,
+    Lines,
+    Rules,
+    Standing,
+    due,
+    emptied,
+    lines_of,
+    standing_for,
+    taken_over,
+)
 from calc_stream.footprints.factor import Basis, Occasion, draw_up
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.period import Period
@@ -88,7 +99,9 @@ class Publisher:
             raise ConfigError(f"publish: no batch of {product} that ended in {period.name} settled")
         end_ms = period.end_ms if over else lines.end_ms
         stands = standing_for(lines, self.terms.method.id, look.in_force)
-        supersedes = (stands.id,) if stands else ()
+        every, in_force = self.terms.rules.every, look.in_force
+        left = emptied(lines_of(look.standing, every), look.standing, in_force, every)
+        supersedes = (*((stands.id,) if stands else ()), *taken_over(lines, left))
         try:
             footprint = self._draw_up(look, Due(lines, end_ms, "asked", supersedes))
         except BadData as exc:

@@ -123,4 +123,5 @@ def _point(point: PeriodFigure) -> Iterator[str]:
     yield f"  {point.period:10}  {point.kg_co2e}{doubt}{change}{running}"
     for each in point.superseded:
         when = instant(each.published_ms)[:10]
-        yield f"  {'':10}  was {each.kg_co2e} ({each.cause}, {when}), then {each.difference}"
+        of = f" in {each.period}" if each.period else ""
+        yield f"  {'':10}  was {each.kg_co2e}{of} ({each.cause}, {when}), then {each.difference}"

@@ -2,7 +2,8 @@
 
 A period's is when the period is over and nothing of it is open; that of the running period when it
 moved too far from what was published last; another one when a batch of either was restated, or when
-more became known of what was bought.
+more became known of what was bought. Where the last batch of a published one went to another period or
+is counted in another unit, what it goes to takes the place of that one, too: nothing counts twice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,12 +81,42 @@ class Due:
 
 def due(standing: Standing, in_force: Sequence[Footprint], rules: Rules) -> list[Due]:
     """By product, the oldest period first. `in_force`: the published ones that stand."""
+    all_lines = lines_of(standing, rules.every)
+    left = emptied(all_lines, standing, in_force, rules.every)
     found = (
-        _judged(standing, lines, in_force, rules)
-        for lines in lines_of(standing, rules.every)
+        _judged(standing, lines, in_force, rules, taken_over(lines, left))
+        for lines in all_lines
         if lines.settled
     )
     return [each for each in found if each is not None]
+
+
+def emptied(
+    all_lines: Iterable[Lines], standing: Standing, in_force: Iterable[Footprint], every: Every
+) -> list[Footprint]:
+    """Those that stand for a product, unit and period of which there is no good output any more."""
+    there = {
+        (lines.product, lines.unit, lines.period.name)
+        for lines in all_lines
+        if lines.open or _has_good(lines)
+    }
+    return [
+        each
+        for each in in_force
+        if each.method == standing.method
+        and (each.product, each.unit, each.period) not in there
+        and period_at(each.start_ms, every, standing.zone).name == each.period
+    ]
+
+
+def taken_over(lines: Lines, left: Iterable[Footprint]) -> tuple[str, ...]:
+    """The emptied ones of the product of which a batch is among these."""
+    batches = {row.batch for row in lines.settled}
+    return tuple(
+        each.id
+        for each in left
+        if each.product == lines.product and any(used.batch in batches for used in each.batches)
+    )
 
 
 def lines_of(standing: Standing, every: Every) -> list[Lines]:
@@ -117,16 +148,20 @@ def standing_for(lines: Lines, method: str, in_force: Iterable[Footprint]) -> Fo
 
 
 def _judged(
-    standing: Standing, lines: Lines, in_force: Sequence[Footprint], rules: Rules
+    standing: Standing,
+    lines: Lines,
+    in_force: Sequence[Footprint],
+    rules: Rules,
+    taken: tuple[str, ...],
 ) -> Due | None:
     stands = standing_for(lines, standing.method, in_force)
-    supersedes = (stands.id,) if stands else ()
+    supersedes = (*((stands.id,) if stands else ()), *taken)
     if standing.told_ms < lines.period.end_ms:
         cause = _running(lines, standing, stands, in_force, rules)
         return Due(lines, lines.end_ms, cause, supersedes) if cause else None
     if lines.open or not _has_good(lines):
         return None
-    cause = _over(lines, standing, stands)
+    cause = _over(lines, standing, stands) or ("restated" if taken else None)
     return Due(lines, lines.period.end_ms, cause, supersedes) if cause else None
 
 
@@ -153,7 +188,9 @@ def _running(
     if stands is not None:
         revisions = dict(_basis(lines.settled))
         if any(
-            revisions.get(used.batch, used.revision) != used.revision for used in stands.batches
+            revisions.get(used.batch) != used.revision
+            for used in stands.batches
+            if used.batch not in lines.open
         ):
             return "restated"
         if _basis(lines.settled) == [(used.batch, used.revision) for used in stands.batches]:

@@ -22,14 +22,16 @@ from wire.signing import PublicKey, SigningKey
 _HEAD = b"wattprint kpi 1\n"  # so that the key's signature of anything else is none of a series
 
 
-class Restated(msgspec.Struct, frozen=True):
-    """A figure that no longer stands, and by how much its successor differs."""
+class Restated(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A figure that no longer stands, and by how much its successor differs. `period`: where that was
+    another one, of which a batch went here."""
 
     id: str
     published_ms: int
     cause: Cause
     kg_co2e: str
     difference: str
+    period: str = ""
 
 
 class PeriodFigure(msgspec.Struct, frozen=True):
@@ -171,14 +173,16 @@ def _points(footprints: Sequence[Footprint], known: dict[str, Footprint]) -> Ite
 
 def _history(each: Footprint, known: dict[str, Footprint]) -> Iterable[Restated]:
     """The newest first."""
-    for id_ in each.supersedes:
+    open_ = [(each, id_) for id_ in reversed(each.supersedes)]
+    while open_:
+        after, id_ = open_.pop()
         before = known.get(id_)
         if before is not None:
-            difference = parse_fraction(each.kg_co2e) - parse_fraction(before.kg_co2e)
-            yield Restated(
-                before.id, before.published_ms, before.cause, before.kg_co2e, shortest(difference)
-            )
-            yield from _history(before, known)
+            difference = parse_fraction(after.kg_co2e) - parse_fraction(before.kg_co2e)
+            head = before.id, before.published_ms, before.cause, before.kg_co2e
+            elsewhere = before.period if before.period != each.period else ""
+            yield Restated(*head, shortest(difference), elsewhere)
+            open_ += [(before, id_) for id_ in reversed(before.supersedes)]
 
 
 def _is_running(each: Footprint) -> bool:

@@ -2,7 +2,8 @@
 
 One SQLite file beside the ledger, for it is written by hand, too, while the calculator runs. What is
 in force is a line, not a tree: a footprint takes the place of all that stood for its product, unit,
-method and period, or it is not taken.
+method and period, or it is not taken. It may take that of others of its product, which have no batches
+any more.
 """
 
 import os
@@ -102,10 +103,10 @@ class Shelf:
         for id_ in footprint.supersedes:
             if self.find(id_) is None:
                 raise BadData(f"footprint {footprint.id}: supersedes {id_}, which is not there")
-        stands = {
-            each.id for each in self.in_force(footprint.site) if _place(each) == _place(footprint)
-        }
-        if stands != named:
+        in_force = self.in_force(footprint.site)
+        stands = {each.id for each in in_force if _place(each) == _place(footprint)}
+        besides = {each.id for each in in_force if _is_alike(each, footprint)} & (named - stands)
+        if stands | besides != named:
             raise TransientError(
                 f"footprint {footprint.id}: for its product and period stand"
                 f" {', '.join(sorted(stands)) or 'none'}, not those it supersedes"
@@ -154,6 +155,11 @@ def _place(footprint: Footprint) -> tuple[str, str, str, str, str]:
         footprint.method,
         footprint.period,
     )
+
+
+def _is_alike(one: Footprint, other: Footprint) -> bool:
+    """Whether the place of one may become part of the other's: a batch went from there to here."""
+    return (one.product, one.method) == (other.product, other.method)
 
 
 def _version(db: sqlite3.Connection) -> int:

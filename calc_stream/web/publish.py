@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from calc_stream.engines.embedded import Engine
+from calc_stream.footprints.astray import astray
 from calc_stream.footprints.due import Key, due
 from calc_stream.footprints.period import period_at
 from calc_stream.footprints.shelf import Shelf, open_shelf
@@ -35,6 +36,7 @@ class Publishing:
     ) -> None:
         self._terms, self._state, self._journal, self._now_ms = terms, state, journal, now_ms
         self._refused: set[Key] = set()
+        self._said: set[str] = set()
         self._next_ms = 0  # when the running period is over
         self._stirred: int | None = 0  # the offset at which something may have become due
 
@@ -95,5 +97,10 @@ class Publishing:
             standing = standing_of(self._terms, site.state, rows, latest)
         if standing is None:
             return False
-        found = due(standing, shelf.in_force(self._terms.site), self._terms.rules)
+        in_force = shelf.in_force(self._terms.site)
+        for line in astray(standing, in_force, self._terms.rules):
+            if line not in self._said:
+                log.warning("footprints: %s", line)
+                self._said.add(line)
+        found = due(standing, in_force, self._terms.rules)
         return any(each.key not in self._refused for each in found)
