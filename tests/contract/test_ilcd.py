@@ -141,6 +141,67 @@ def test_what_was_bought_has_no_uncertainty_of_ours() -> None:
     assert not [each for each in doubted if each["meanAmount"] == SECOND.upstream_kg_co2e]
 
 
+@pytest.mark.parametrize(
+    ("unit", "amount"),
+    [("piece", "1"), ("t", "1000"), ("kWh", "3.6"), ("Nm3", "1"), ("L", "0.001")],
+)
+def test_one_unit_of_product_leaves_in_the_unit_of_reference(unit: str, amount: str) -> None:
+    footprint = footprints_sample.sample(unit=unit)
+    made, *emitted = process(replace(BOTH, rows=[footprint]), footprint.id)["exchanges"]["exchange"]
+    assert (made["meanAmount"], made["resultingAmount"]) == (amount, amount)
+    assert emitted[0]["meanAmount"] == footprint.columns["direct"]
+
+
+def test_of_electricity_by_place_and_by_contract_one_leaves() -> None:
+    columns = {"life_cycle": "3.7", "life_cycle_market": "2.9", "direct": "2.4"}
+    both = footprints_sample.sample(columns=columns)
+    exchanges = process(replace(BOTH, rows=[both]), both.id)["exchanges"]["exchange"]
+    emitted = [each for each in exchanges[1:] if each["exchangeDirection"] == "Output"]
+    assert {each["meanAmount"] for each in emitted} == {"2.9", "2.4"}
+
+
+@pytest.mark.parametrize(
+    ("share", "kind"),
+    [
+        ("1", "Primary"),
+        ("0.95", "> 90% primary"),
+        ("0.9", "Mixed primary / secondary"),
+        ("0", "Secondary"),
+    ],
+)
+def test_emissions_are_as_primary_as_the_figure(share: str, kind: str) -> None:
+    footprint = footprints_sample.sample(primary_data_share=share)
+    exchanges = process(replace(BOTH, rows=[footprint]), footprint.id)["exchanges"]["exchange"]
+    emitted = [each for each in exchanges[1:] if each["exchangeDirection"] == "Output"]
+    assert {each["dataSourceType"] for each in emitted} == {kind}
+
+
+def test_years_are_those_of_the_site() -> None:
+    """In New York it is still 2026 when the period ends."""
+    new_year = 1_798_779_600_000  # 2027-01-01 00:00 there
+    december = footprints_sample.sample(
+        period="2026-12",
+        timezone="America/New_York",
+        end_ms=new_year,
+        valid_until_ms=new_year + 365 * 86_400_000,
+    )
+    told = process(replace(PUBLISHED, rows=[december]), december.id)["processInformation"]["time"]
+    assert (told["common:referenceYear"], told["common:dataSetValidUntil"]) == (2026, 2027)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["tidas", "ilcd"])
+def test_a_footprint_superseded_is_not_in_it(form: ModuleType) -> None:
+    names = [name for name in written(PUBLISHED, form) if "processes/" in name]
+    assert [SECOND.id in name for name in names] == [True]
+
+
+def test_a_source_says_which_value_of_which_document() -> None:
+    found = written(PUBLISHED, tidas)
+    said = " ".join(data.decode() for name, data in found.items() if name.startswith("sources/"))
+    for factor in SECOND.factors:
+        assert f"{factor.document} ({factor.value} {factor.unit})" in said
+
+
 def test_texts_are_in_english_and_chinese() -> None:
     name = process(BOTH, FIRST.id)["processInformation"]["dataSetInformation"]["name"]
     assert [each["@xml:lang"] for each in name["baseName"]] == ["en", "zh"]

@@ -276,6 +276,14 @@ def test_days_are_those_of_the_site() -> None:
     assert (documentation["validFrom"], documentation["validUntil"]) == ("2026-10-01", "2027-11-01")
 
 
+def test_the_tree_head_stands_in_the_words_where_there_is_one() -> None:
+    proof = msgspec.structs.replace(FIRST.evidence, size=5000, root="5dc9" * 16)
+    signed = footprints_sample.sample(evidence=proof)
+    said = process(replace(BOTH, rows=[signed]), signed.id)["description"]
+    assert f"basis {proof.basis}, tree root {proof.root}." in said
+    assert "tree root not yet signed." in process(BOTH, FIRST.id)["description"]
+
+
 def test_the_company_owns_the_data() -> None:
     found = objects(BOTH)
     documentation = found[f"processes/{FIRST.id}.json"]["processDocumentation"]

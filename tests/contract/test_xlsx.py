@@ -55,6 +55,16 @@ def test_numbers_are_numbers_and_the_exact_decimals_stand_on_the_next_sheet(
     ]
 
 
+def test_energy_by_source_is_a_number_under_source_and_unit(tmp_path: Path) -> None:
+    numbers, exact = read(PUBLISHED, tmp_path).values()
+    heads = [cell[0] for cell in numbers[0]]
+    assert [numbers[1][heads.index(name)] for name in ("gas_Nm3", "grid_kWh")] == [
+        ["238", "n"],
+        ["1340", "n"],
+    ]
+    assert exact[1][heads.index("gas_Nm3")] == ["238.000000", "s"]
+
+
 def test_the_header_speaks_the_language_that_is_asked_for(tmp_path: Path) -> None:
     sheets = read(EXPORTS[1], tmp_path, "zh")
     assert list(sheets) == ["产品", "精确值"]
