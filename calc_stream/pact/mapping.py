@@ -35,6 +35,8 @@ _CAUSES = {
     "upstream": "purchased inputs became known",
     "asked": "asked for",
 }
+# Of one of these there are a thousand of a unit PACT has a word for.
+_THOUSAND = {"t": "kg", "MWh": "kWh", "GJ": "MJ"}
 _CAPTURED = ("technological_removals", "ccs_capture")
 _NSS = "-._~!$'()*+,;=@"  # besides letters and digits, what a URN takes unescaped
 
@@ -96,10 +98,11 @@ def _carbon(footprint: Footprint, product: Product, company: Company) -> CarbonF
     parts = _not_fossil(footprint)
     uptake = parts.get("biogenic_uptake", Fraction(0))
     fossil = total + uptake - sum(parts.values(), Fraction(0))
+    word, units = _unit(footprint)
     place = {"geography_country_subdivision": company.subdivision} if company.subdivision else {}
     return CarbonFootprint(
-        declared_unit_of_measurement=_unit(footprint),
-        declared_unit_amount="1",
+        declared_unit_of_measurement=word,
+        declared_unit_amount=units,
         product_mass_per_declared_unit=_amount(product.mass_kg),
         reference_period_start=instant(footprint.start_ms),
         reference_period_end=instant(footprint.end_ms),
@@ -135,15 +138,19 @@ def _not_fossil(footprint: Footprint) -> dict[str, Fraction]:
     return found
 
 
-def _unit(footprint: Footprint) -> str:
+def _unit(footprint: Footprint) -> tuple[str, str]:
+    """PACT's word, and how many of it one of our units is."""
     method = load_method(footprint.method)
     if method.factor_kind != "product_footprint":
         raise BadData(f"footprint {footprint.id}: method {method.id} makes no product footprint")
     words = method.declared_units or load_method(_UNITS_OF).declared_units
-    if footprint.unit not in words:
+    if footprint.unit in words:
+        return words[footprint.unit], "1"
+    small = _THOUSAND.get(footprint.unit)
+    if small not in words:
         known = ", ".join(words)
         raise BadData(f"footprint {footprint.id}: PACT has no {footprint.unit!r}; count in {known}")
-    return words[footprint.unit]
+    return words[small], "1000"
 
 
 def _boundary(footprint: Footprint) -> str:

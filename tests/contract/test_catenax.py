@@ -156,11 +156,11 @@ def test_gate_to_gate_is_refused_with_the_cure() -> None:
         (declared(ids=()), "company.ids: holds no business partner number"),
         (declared(country="FJ", subdivision=""), "--set region=: is needed: the UN region of FJ"),
         (
-            replace(declared(), rows=[footprints_sample.complete(unit="t")]),
-            "PACT has no 't'; count in piece, kg",
+            replace(declared(), rows=[footprints_sample.complete(unit="pallet")]),
+            "PACT has no 'pallet'; count in piece, kg",
         ),
     ],
-    ids=["nothing declared", "no BPNL", "far country", "tonnes"],
+    ids=["nothing declared", "no BPNL", "far country", "pallets"],
 )
 def test_what_catena_x_cannot_take_is_refused(export: Export, said: str) -> None:
     with pytest.raises(ConfigError, match=said):

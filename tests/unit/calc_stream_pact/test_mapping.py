@@ -77,6 +77,28 @@ def test_company_product_place_and_period_are_those_declared() -> None:
     assert document["validityPeriodStart"] == "2026-10-31T16:00:00.000Z"
 
 
+@pytest.mark.parametrize(
+    ("unit", "mass_kg", "word", "amount"),
+    [
+        ("kg", "1", "kilogram", "1"),
+        ("t", "1000", "kilogram", "1000"),
+        ("kWh", "0", "kilowatt hour", "1"),
+        ("MWh", "0", "kilowatt hour", "1000"),
+        ("GJ", "0", "megajoule", "1000"),
+    ],
+)
+def test_a_unit_is_told_in_pacts_words_with_what_it_weighs(
+    unit: str, mass_kg: str, word: str, amount: str
+) -> None:
+    told = declared(mass_kg=mass_kg, fossil_carbon_kg="0")
+    pcf = written(sample(unit=unit), told)["pcf"]
+    assert (pcf["declaredUnitOfMeasurement"], pcf["declaredUnitAmount"]) == (word, amount)
+    assert pcf["productMassPerDeclaredUnit"] == mass_kg
+    assert pcf["pcfExcludingBiogenicUptake"] == "6.82334285714"  # of one of our units
+    with pytest.raises(BadData, match="/pcf/productMassPerDeclaredUnit"):
+        of_footprint(sample(unit=unit), declared(mass_kg="11.2"), BASE)
+
+
 def test_a_code_with_signs_and_chinese_becomes_a_urn() -> None:
     told = declared(id="轮 17/A")
     document = written(sample(product="轮 17/A"), told)
@@ -160,7 +182,7 @@ def test_the_extension_tells_what_was_metered_for_one_unit() -> None:
     ("changes", "why"),
     [
         ({"product": "wheel-18"}, "product wheel-18: is not declared"),
-        ({"unit": "t"}, "PACT has no 't'; count in piece, kg, L, m3, kWh, MJ"),
+        ({"unit": "pallet"}, "PACT has no 'pallet'; count in piece, kg, L, m3, kWh, MJ"),
         ({"method": "cbam"}, "makes no product footprint"),
         ({"valid_until_ms": sample().valid_from_ms + 4 * 366 * 86_400_000}, "/validityPeriodEnd"),
         ({"kg_co2e": "-1"}, "/pcf/fossilGhgEmissions"),

@@ -1,6 +1,7 @@
 """Those who do not mean well at our door: what they learn, what they cost, what they leave behind."""
 
 import asyncio
+import base64
 import socket
 import ssl
 import time
@@ -17,7 +18,7 @@ from calc_stream.pact.outbox import FILE, open_outbox
 from calc_stream.pact.settings import Partner
 from calc_stream.web.audit import Audit
 from calc_stream.web.bodies import body_of
-from calc_stream.web.pact import patience, run
+from calc_stream.web.pact import lists, patience, run
 from calc_stream.web.problems import Problem
 from tests.unit.calc_stream_live.footprints_sample import complete, declaration, sample
 from tests.unit.calc_stream_pact.exchange import Server, delivering, listener, now_ms
@@ -54,6 +55,18 @@ def test_a_page_tells_nothing_of_how_much_is_published_of_other_products(tmp_pat
             links.append(path)
     assert seen == [each.id for each in theirs]
     assert {link.rpartition("x-wattprint-upto=")[2] for link in links[:-1]} == {"3"}
+
+
+def test_nobody_gets_more_at_once_than_a_page_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "_MOST", 2)
+    with asking(tmp_path, *months(3)) as cars:
+        for query in ("", "?limit=50", "?limit=999999999"):
+            answer = cars.get(f"/3/footprints{query}")
+            assert len(answer.json()["data"]) == 2
+            last = cars.get(answer.headers["link"].partition(";")[0].strip("<>"))
+            assert (len(last.json()["data"]), "link" in last.headers) == (1, False)
 
 
 def test_a_request_by_event_is_answered_with_what_its_sender_may_see(tmp_path: Path) -> None:
@@ -225,3 +238,47 @@ def test_events_of_the_version_before_are_still_there(tmp_path: Path) -> None:
         outbox.asked("cars", "a", 0)
         assert outbox.is_open("cars", "a")
         assert outbox.is_open("bikes", "a") is None
+
+
+def forged(token: str) -> dict[str, str]:
+    """What somebody makes of a token of their own."""
+    head, body, signature = token.split(".")
+    claims = msgspec.json.decode(_unpacked(body))
+    later = _packed(msgspec.json.encode({**claims, "exp": claims["exp"] + 3600}))
+    other = _packed(msgspec.json.encode({**claims, "sub": "bikes"}))
+    none = _packed(b'{"alg":"none","typ":"JWT"}')
+    return {
+        "of a longer life": f"{head}.{later}.{signature}",
+        "of another name": f"{head}.{other}.{signature}",
+        "with no signature": f"{head}.{body}.",
+        "that says it needs none": f"{none}.{body}.",
+        "turned round": f"{head}.{signature}.{body}",
+    }
+
+
+def _packed(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _unpacked(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def test_a_token_that_was_changed_is_none(cars: Asker) -> None:
+    assert cars.get("/3/footprints").status_code == 200
+    for what, token in forged(cars.token).items():
+        cars.token = token
+        answer = cars.get("/3/footprints")
+        assert (answer.status_code, answer.json()["code"]) == (400, "BadRequest"), what
+
+
+def test_a_secret_is_that_of_one_name_only(tmp_path: Path) -> None:
+    form = {"grant_type": "client_credentials"}
+    with asking(tmp_path, callers=("cars", "bikes")) as cars:
+        for name, secret in (("bikes", "cars-cars"), ("", "cars-cars"), ("cars", ""), ("x", "x")):
+            answer = cars.http.post("/auth/token", data=form, auth=(name, secret))
+            assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+            told = {**form, "client_id": name, "client_secret": secret}
+            assert cars.http.post("/auth/token", data=told).status_code == 401
+        told = {**form, "client_id": "cars", "client_secret": "cars-cars"}
+        assert cars.http.post("/auth/token", data=told).status_code == 200
