@@ -54,7 +54,7 @@ def parse_instant(text: str) -> int:
 def instant(t_ms: int) -> str:
     """The instant as text, UTC, milliseconds."""
     moment = _EPOCH + timedelta(milliseconds=t_ms)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{t_ms % 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def fixed(quanta: int, quanta_per_unit: int, digits: int) -> str:

@@ -13,6 +13,9 @@ from calc_stream.core.windows import zone_of
 from wire.errors import BadData
 
 Every = Literal["day", "month", "quarter", "year"]
+# An end that nobody knows is often told as the last day there is; no period of a calendar ends after it.
+_FIRST_MS = round(datetime(2, 1, 1, tzinfo=UTC).timestamp()) * 1000
+_LAST_MS = round(datetime(9998, 7, 1, tzinfo=UTC).timestamp()) * 1000
 _NAME = re.compile(r"(\d{4})(?:-(?:Q([1-4])|(\d\d)(?:-(\d\d))?))?", re.ASCII)
 
 
@@ -30,10 +33,11 @@ class Period:
 
 def period_at(t_ms: int, every: Every, zone: str) -> Period:
     """The one that holds a time. `zone`: the name of the site's time zone."""
+    t_ms = max(_FIRST_MS, min(t_ms, _LAST_MS))
     at = datetime.fromtimestamp(t_ms / 1000, zone_of(zone))
     names = {
-        "day": f"{at:%Y-%m-%d}",
-        "month": f"{at:%Y-%m}",
+        "day": f"{at.year:04d}-{at:%m-%d}",
+        "month": f"{at.year:04d}-{at:%m}",
         "quarter": f"{at.year:04d}-Q{(at.month + 2) // 3}",
         "year": f"{at.year:04d}",
     }

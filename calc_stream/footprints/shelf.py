@@ -9,6 +9,7 @@ any more.
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -78,7 +79,7 @@ class Shelf:
     def superseded(self, site: str) -> set[str]:
         """The ids of those another has taken the place of."""
         query = "SELECT id FROM superseded WHERE site = ?"
-        return {id_ for (id_,) in self._db.execute(query, (site,))}
+        return {id_ for (id_,) in self._asked(query, site)}
 
     def in_force(self, site: str) -> list[Footprint]:
         """Those that stand: one a product, unit, method and period, in the order of publishing."""
@@ -91,7 +92,7 @@ class Shelf:
     def count(self, site: str) -> int:
         """How many there are: what is asked for is as it was while this is."""
         query = "SELECT COUNT(*) FROM footprint WHERE site = ?"
-        return int(self._db.execute(query, (site,)).fetchone()[0])
+        return int(self._asked(query, site)[0][0])
 
     def close(self) -> None:
         self._db.close()
@@ -119,7 +120,17 @@ class Shelf:
         return True
 
     def _decoded(self, query: str, *values: str) -> list[Footprint]:
-        return [msgspec.json.decode(d, type=Footprint) for (d,) in self._db.execute(query, values)]
+        return [msgspec.json.decode(d, type=Footprint) for (d,) in self._asked(query, *values)]
+
+    def _asked(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        """Raises TransientError, or ConfigError for a file that is damaged."""
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.OperationalError as exc:
+            raise TransientError(f"footprints cannot be read: {exc}") from exc
+        except sqlite3.DatabaseError as exc:
+            cure = "put a copy of it in its place"
+            raise ConfigError(f"{FILE}: footprints cannot be read: {exc}; {cure}") from exc
 
 
 def open_shelf(directory: Path) -> Shelf:

@@ -18,7 +18,7 @@ from calc_stream.footprints.shelf import Shelf, open_shelf
 from calc_stream.ledger.store import open_store
 from calc_stream.publishing import Publisher, Terms, standing_of
 from calc_stream.site import Site, Step
-from wire.errors import TransientError
+from wire.errors import ConfigError, TransientError
 from wire.journal import Remote, open_reader
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Publishing:
                     failing = False
                     if self._stirred == stirred:
                         self._stirred = None
-                except TransientError as exc:
+                except (TransientError, ConfigError) as exc:  # metering goes on without
                     if not failing:
                         log.warning("footprints: %s; trying again", exc)
                     failing, pause_s = True, _AGAIN_S

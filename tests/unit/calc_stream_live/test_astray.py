@@ -1,5 +1,6 @@
 """Batches that go elsewhere when their figure is long published, and batches that never settle."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -127,6 +128,18 @@ def test_a_period_that_waits_for_long_says_for_which_batches(tmp_path: Path) -> 
     plant.meters(33)
     assert office.look() == []
     assert said(office) == [f"wheel, {DAY_1}: waits for batches that do not settle: A"]
+
+
+@pytest.mark.parametrize("t", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"])
+def test_an_end_that_is_no_time_holds_back_nobody_else(t: str, tmp_path: Path) -> None:
+    plant = Days(tmp_path)
+    plant.told("start", 1, node="press", batch="A", product="rim")
+    told = {"id": "odd", "t": t, "type": "stop", "node": "press", "batch": "A"}
+    plant._append("event", "odd", json.dumps(told).encode())
+    plant.batch("B", 2, 57_300, 12_345, "10")
+    plant.meters(8.5)
+    (found,) = Office(plant).look()
+    assert [used.batch for used in found.batches] == ["B"]
 
 
 def test_a_figure_restated_more_often_than_a_stack_is_deep_keeps_its_history() -> None:

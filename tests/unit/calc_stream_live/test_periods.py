@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calc_stream.core.decimals import instant, parse_instant
 from calc_stream.footprints.period import Every, named_period, period_at
 from calc_stream.footprints.rounding import closed, square_root
 from wire.errors import BadData
@@ -34,6 +35,17 @@ def ms(text: str) -> int:
 def test_a_period_is_by_the_clock_on_the_wall(name: str, zone: str, start: str, end: str) -> None:
     found = named_period(name, zone)
     assert (found.start_ms, found.end_ms) == (ms(start), ms(end))
+
+
+@pytest.mark.parametrize("every", ["day", "month", "quarter", "year"])
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/Chicago"])
+def test_the_first_and_the_last_instant_there_are_have_a_period(every: Every, zone: str) -> None:
+    """Production systems tell them of a time they do not know."""
+    for text in ("0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"):
+        t_ms = parse_instant(text)
+        assert instant(t_ms) == text
+        found = period_at(t_ms, every, zone)
+        assert named_period(found.name, zone) == found
 
 
 @pytest.mark.parametrize(

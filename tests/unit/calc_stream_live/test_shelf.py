@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from calc_stream.footprints.identity import content_id
+from calc_stream.footprints.identity import content_id, identified
 from calc_stream.footprints.shelf import FILE, Shelf, open_shelf
 from tests.unit.calc_stream_live.footprints_sample import complete, sample
 from wire.errors import BadData, ConfigError, TransientError
@@ -115,3 +115,30 @@ def test_a_file_of_a_later_program_is_refused(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 9")
     with pytest.raises(ConfigError, match="version 9"):
         open_shelf(tmp_path)
+
+
+def test_a_damaged_file_is_named_with_the_cure(tmp_path: Path, shelf: Shelf) -> None:
+    shelf.add(sample())
+    shelf.close()
+    file = tmp_path / "calc" / FILE
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + b"U" * (len(whole) - 4096))
+    with (
+        closing(open_shelf(tmp_path / "calc")) as damaged,
+        pytest.raises(ConfigError, match="footprints.db: .*put a copy of it in its place"),
+    ):
+        damaged.in_force("cq-wheel")
+
+
+def test_only_a_figure_of_its_own_product_that_stands_is_taken_over_besides(shelf: Shelf) -> None:
+    october = sample(period="2026-10")
+    shelf.add(october)
+    for other in (sample(product="rim"), sample(method="pact3"), sample(site="elsewhere")):
+        told = identified(msgspec.structs.replace(other, supersedes=(october.id,)))
+        with pytest.raises(TransientError, match="not those it supersedes"):
+            shelf.add(told)
+    both = sample(supersedes=(october.id,))
+    shelf.add(both)
+    assert shelf.in_force("cq-wheel") == [both]
+    with pytest.raises(TransientError, match="not those it supersedes"):
+        shelf.add(sample(period="2026-12", supersedes=(october.id,)))
