@@ -113,6 +113,7 @@ def test_a_site_that_runs_for_minutes_is_what_recompute_says_at_every_hundredth_
 
 def test_a_silent_meter_that_goes_on_is_booked_where_others_were_looked_up_long_ago() -> None:
     site, waiting = SiteState(), list[Registers]()
+    model = parse_model(MODEL, "model")
     site.apply(Chunk(model=MODEL))
     for second in range(90):
         chunk = [
@@ -124,7 +125,8 @@ def test_a_silent_meter_that_goes_on_is_booked_where_others_were_looked_up_long_
         site.apply(Chunk(readings=tuple(chunk), silent=frozenset({"m5"} if second > 25 else ())))
     for own in waiting[:50]:
         site.apply(Chunk(readings=(own,)))
-    whole = recompute(parse_model(MODEL, "model"), (), site.readings, to_ms=site.frontier_ms)
+        assert site.totals() == recompute(model, (), site.readings, to_ms=site.frontier_ms).totals()
+    whole = recompute(model, (), site.readings, to_ms=site.frontier_ms)
     assert_same(site.ledger("frontier"), whole)
 
 
