@@ -93,12 +93,17 @@ def _sign(
 
 def _since(journal: Reader, site: str, last: Seen | None) -> Iterator[TreeHead | Consistency]:
     """The last head again, for its signature may not have arrived, and all after it, each proved
-    from the records between them, every one of which is looked at."""
+    from the records between them, every one of which is looked at. Raises BadData where it is gone."""
     signed = [heads.read_head(record) for record in journal.of_kind(site, heads.KIND)]
     if last is None:
         yield from signed[-1:]
         return
     before = last.head
+    if all(head.size != before.size for head in signed):
+        raise BadData(
+            f"{site}: no head of {before.size} records is there; on {before.day} it was, and is signed:"
+            " records were taken back"
+        )
     for head in signed:
         if head.size < before.size:
             continue

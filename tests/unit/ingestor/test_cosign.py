@@ -3,6 +3,7 @@
 import json
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import msgspec
 import pytest
 
 from ingestor.__main__ import main
+from ingestor.commands.cosign import _since
 from tests.unit.ingestor.conftest import Cloud
 from tests.unit.ingestor.gateway import Gateway
 from wire.errors import BadData
-from wire.journal import heads
-from wire.journal.cosigned import check_cosignature, cosign, message, read_cosignature
+from wire.journal import heads, open_reader
+from wire.journal.cosigned import Seen, check_cosignature, cosign, message, read_cosignature
 from wire.journal.heads import TreeHead, read_head
 from wire.signing import PublicKey, SigningKey
 
@@ -150,6 +152,22 @@ def test_what_is_not_signed(
     code, out, err = say(told, *words)
     assert (code, out) == (1, "")
     assert why in err
+
+
+def test_a_journal_that_was_taken_back_is_found_out(
+    cloud: Cloud, gateway: Gateway, tmp_path: Path
+) -> None:
+    """To before what is signed: nothing in it is wrong, and nothing new is there to sign."""
+    day(cloud, gateway)
+    (tmp_path / "older").mkdir()
+    cloud.journal._db.execute(f"VACUUM INTO '{tmp_path}/older/journal.db'")
+    second = day(cloud, gateway)
+    seen = Seen(second, ())
+    assert list(_since(cloud.journal, "s1", seen)) == [second]
+    with closing(open_reader(tmp_path / "older/journal.db")) as older:
+        with pytest.raises(BadData, match=f"no head of {second.size} records is there"):
+            list(_since(older, "s1", seen))
+        assert len(list(_since(older, "s1", None))) == 1
 
 
 def test_a_lost_memory_is_not_made_up(say: Say, tmp_path: Path) -> None:
