@@ -52,7 +52,7 @@ class Host:
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         """`sleep`: how to wait between tries; None: one try only."""
-        if not _is_base(url):
+        if not _is_https(url) or {*urlsplit(url)[3:]} != {""}:
             raise ConfigError(f"{url!a}: must start with https:// and name a server")
         self._base = url.rstrip("/")
         basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
@@ -154,7 +154,7 @@ class Host:
         if answer.status == 200:
             found = _json(where, answer.data)
             named = found.get("token_endpoint") if isinstance(found, dict) else None
-            if isinstance(named, str) and urlsplit(named).scheme == "https":
+            if isinstance(named, str) and _is_https(named):
                 return named
         return f"{self._base}/auth/token"
 
@@ -175,6 +175,8 @@ class Host:
             raise ConfigError(f"{url}: {exc}; is ca_file that of its authority?") from exc
         except urllib3.exceptions.HTTPError as exc:
             raise TransientError(f"{url}: {exc}") from exc
+        except ValueError as exc:
+            raise BadData(f"{url!a}: cannot be asked: {exc!a}") from exc
         return Answer(answer.status, answer.headers, data)
 
     def _data(self, url: str, answer: Answer) -> Any:
@@ -184,19 +186,24 @@ class Host:
         return found["data"]
 
 
-def _is_base(url: str) -> bool:
+def _is_https(url: str) -> bool:
+    """Whether others could be asked there: what a server names may be anything."""
     try:
         parts = urlsplit(url)
+        is_whole = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return parts.scheme == "https" and bool(parts.hostname) and not parts.query + parts.fragment
+    return parts.scheme == "https" and is_whole and url.isascii() and url.isprintable()
 
 
 def _joined(url: str, following: str) -> str:
     try:
-        return urljoin(url, following)
-    except ValueError as exc:
-        raise BadData(f"{following!a:.90}: is no further page: {exc}") from exc
+        found = urljoin(url, following)
+    except ValueError:
+        found = ""
+    if not _is_https(found):
+        raise BadData(f"{following!a:.90}: is no further page of {url}")
+    return found
 
 
 def _body(url: str, answer: urllib3.BaseHTTPResponse) -> bytes:

@@ -230,6 +230,25 @@ def test_a_token_endpoint_in_the_clear_gets_no_secret(odd: Odd) -> None:
     assert [path for path, told in odd.seen if told.startswith("Basic ")] == ["/auth/token"]
 
 
+@pytest.mark.parametrize(
+    "named",
+    ["https://[", "https://", "https://a b/", "https://.a/", f"https://{'a' * 300}/", "https://a:x/",
+     "https://\x00/", "https://127.0.0.1:99999/", "https://ü\ud7ff/", "https:///x", 7, None],
+)  # fmt: skip
+def test_whatever_is_named_as_token_endpoint_breaks_nothing(odd: Odd, named: Any) -> None:
+    """Our events to partners run beside the calculator, and end with it."""
+    odd.provider = {"token_endpoint": named}
+    odd.says(200, {"data": []})
+    assert how_it_ends(odd.host(tries=False)).isprintable()
+
+
+def how_it_ends(host: Host) -> str:
+    try:
+        return str(list(host.list()))
+    except (BadData, ConfigError, TransientError) as exc:
+        return str(exc)
+
+
 def test_a_busy_token_endpoint_is_asked_again_when_it_says(odd: Odd) -> None:
     odd.busy = 1
     odd.says(200, {"data": []})
@@ -279,12 +298,24 @@ def raw(odd: Odd, answer: Callable[[ssl.SSLSocket], None]) -> Iterator[Host]:
             thread.join()
 
 
-def test_half_an_answer_is_none(odd: Odd) -> None:
+WHOLE = json.dumps({"data": good()}).encode()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Content-Length: %d\r\n\r\n" % (len(WHOLE) + 1) + WHOLE,
+        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(WHOLE) + WHOLE + b"\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % (len(WHOLE) + 1) + WHOLE,
+        b"Transfer-Encoding: chunked\r\n\r\nx\r\n",
+        b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE,
+    ],
+)
+def test_half_an_answer_is_none(odd: Odd, sent: bytes) -> None:
     """Even if what came is JSON."""
-    whole = json.dumps({"data": good()}).encode()
 
     def half(sock: ssl.SSLSocket) -> None:
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(whole) + 1) + whole)
+        sock.sendall(b"HTTP/1.1 200 OK\r\n" + sent)
 
     with raw(odd, half) as host, pytest.raises(TransientError):
         host.get("a")
