@@ -24,7 +24,7 @@ from calc_stream.site import Site, Step
 from calc_stream.web import app, snapshot
 from calc_stream.web.alarm_book import AlarmBook, AlarmNow, open_book
 from calc_stream.web.audit import Audit
-from calc_stream.web.behind import Behind
+from calc_stream.web.behind import Behind, Declared
 from calc_stream.web.broker import Messages
 from calc_stream.web.charts import Charts
 from calc_stream.web.doubts import Doubts
@@ -159,6 +159,7 @@ class Parts:
             disclosures=Log(config.state),
             now_ms=self.now_ms,
             told=self._told,
+            declared=_declared(self.plan),
         )
         return app.build(behind, _guard(self.plan, self.now_ms))
 
@@ -195,3 +196,13 @@ def _guard(plan: Plan, now_ms: Callable[[], int]) -> Guard:
     requests = Limits(web.requests_per_s, web.burst, time.monotonic)
     tries = Limits(_TRIES_PER_S, _TRIES, time.monotonic)
     return Guard(callers, Tokens(key, callers, now_ms), requests, tries)
+
+
+def _declared(plan: Plan) -> Declared | None:
+    """Without a door for others the company's domain stands for it."""
+    declaration = plan.footprints.declaration if plan.footprints else None
+    if declaration is None:
+        return None
+    pact = plan.config.pact
+    base = pact.base if pact else f"https://{declaration.company.domain}"
+    return Declared(declaration, base, plan.config.state / offer.OFFERED)

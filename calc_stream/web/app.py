@@ -8,6 +8,7 @@ GET …/{id}/bundle                                            bundle.py
 GET /v1/products …/{id}/factors                              products.py
 GET …/{id}/footprints …/{id}/kpi  /v1/footprints/{id}        footprints.py
 GET /v1/footprints/{id}/bundle                               bundle.py
+GET /v1/footprints/{id}/export                               forms.py
 GET /v1/disclosures                                          disclosures.py
 GET /v1/meters …/completeness                                meters.py
 GET /v1/model  /v1/sites  /v1/vocabulary                     model.py
@@ -34,6 +35,7 @@ from calc_stream.web import (
     events,
     flows,
     footprints,
+    forms,
     meters,
     model,
     pages,
@@ -67,6 +69,7 @@ def build(behind: Behind, guard: Guard) -> FastAPI:
         batches,
         products,
         footprints,
+        forms,
         disclosures,
         meters,
         flows,

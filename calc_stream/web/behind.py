@@ -11,6 +11,7 @@ from fastapi import Request, Response
 
 from calc_stream.disclosing import Log
 from calc_stream.engines.embedded import Engine
+from calc_stream.footprints.declaration import Declaration
 from calc_stream.footprints.shelf import Shelf
 from calc_stream.ledger.store import Store
 from calc_stream.site import Site
@@ -27,6 +28,16 @@ from wire.journal import Remote
 from wire.signing import SigningKey
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What customers are told besides figures. `base`: where they reach us; `offered`: the folder of
+    the documents they got."""
+
+    declaration: Declaration
+    base: str
+    offered: Path
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ class Behind:
     disclosures: Log
     now_ms: Callable[[], int]
     told: Callable[[Sequence[AlarmNow]], None]  # alarms that changed by hand
+    declared: Declared | None  # None: nothing is
     walking: threading.Lock = field(default_factory=threading.Lock)
 
     @property

@@ -1,0 +1,111 @@
+"""A published footprint as a file, in the form whoever asks for it reads."""
+
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+
+from calc_stream import exporters
+from calc_stream.exporters import Export
+from calc_stream.footprints.footprint import Footprint
+from calc_stream.pact.mapping import of_footprint
+from calc_stream.pact.model import ProductFootprint
+from calc_stream.web.behind import Behind
+from calc_stream.web.described import Content, binary, describe
+from calc_stream.web.guard import needs
+from calc_stream.web.problems import Problem, unknown
+from wire.errors import BadData, ConfigError, TransientError
+
+Form = Literal["statement", "pact", "openlca", "tidas", "ilcd", "cbam", "catenax", "json"]
+# They say of one that it was superseded; the others hold what is in force, and would be empty.
+_OF_ANY = ("statement", "pact", "json")
+_ENDINGS = {"application/pdf": "pdf", "application/zip": "zip", "application/json": "json"}
+_ABOUT = "for people (PDF), customers (PACT v3), LCA tools, customs, carmakers, programs"
+
+
+def routes(behind: Behind) -> APIRouter:
+    router = APIRouter(tags=["products"], dependencies=[needs("viewer")])
+    files = (binary("application/pdf"), binary("application/zip"))
+    table = Content({"type": "object"}, None)
+
+    @router.get(
+        "/v1/footprints/{footprint}/export", **describe(*files, table, problems=(404, 409, 503))
+    )
+    def export(
+        footprint: str,
+        form: Annotated[Form, Query(description=_ABOUT)],
+        lang: Annotated[Literal["en", "zh"], Query(description="of a statement's words")] = "en",
+    ) -> Response:
+        """What `wattprint export --what footprints` writes of this one, with what the calculator was
+        told of its product; `pact`: the document as it is offered to customers. 409 says what the form
+        lacks, or what it does not know."""
+        found = behind.shelf.find(footprint)
+        if found is None or found.site != behind.site:
+            raise unknown("footprint", footprint)
+        successor = _successor(behind, found)
+        if successor and form not in _OF_ANY:
+            held = f"{form} holds footprints in force: ask for {successor}, which took its place"
+            raise Problem(409, f"footprint {footprint}: {held}")
+        try:
+            # Laying out pages is work for a core: one at a time leaves one to the rest.
+            with behind.walking:
+                data, media_type = _written(behind, found, form, lang, successor)
+        except (ConfigError, BadData) as exc:
+            raise Problem(409, str(exc)) from exc
+        named = quote(_name(found, form, _ENDINGS[media_type]), safe="")
+        disposition = {"Content-Disposition": f"attachment; filename*=UTF-8''{named}"}
+        return Response(data, media_type=media_type, headers=disposition)
+
+    return router
+
+
+def _successor(behind: Behind, footprint: Footprint) -> str:
+    """The id of what took its place; "": it stands."""
+    others = behind.shelf.of(behind.site, footprint.product)
+    return next((each.id for each in others if footprint.id in each.supersedes), "")
+
+
+def _name(footprint: Footprint, form: Form, ending: str) -> str:
+    """Of one period there may be several, and of one footprint several forms."""
+    product = footprint.product.replace("/", "-")
+    return f"{product}-{footprint.period}-{footprint.id[:8]}-{form}.{ending}"
+
+
+def _written(
+    behind: Behind, footprint: Footprint, form: Form, lang: str, successor: str
+) -> tuple[bytes, str]:
+    """The file and its media type. Raises ConfigError and BadData for what the form cannot say."""
+    if form == "pact":
+        made = _offered(behind, footprint)
+        if successor:
+            made = msgspec.structs.replace(made, status="Deprecated")
+        return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n", "application/json"
+    exporter = exporters.find(form)
+    told = [f"lang={lang}"] if "lang" in exporter.Settings.__struct_fields__ else []
+    export = Export(
+        what="footprints",
+        site=behind.site,
+        offset=footprint.evidence.offset,
+        rows=[footprint],
+        declaration=None if behind.declared is None else behind.declared.declaration,
+        superseded=frozenset([footprint.id] if successor else []),
+    )
+    data: bytes = exporter.write(export, exporters.settings(exporter, form, told))
+    return data, exporter.MEDIA_TYPE
+
+
+def _offered(behind: Behind, footprint: Footprint) -> ProductFootprint:
+    """The document customers got under this id; where none did yet, made anew."""
+    declared = behind.declared
+    if declared is None:
+        raise ConfigError("footprints.declaration: is missing: PACT names company and product")
+    path = declared.offered / f"{footprint.id}.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ProductFootprint)
+    except FileNotFoundError:
+        return of_footprint(footprint, declared.declaration, declared.base)
+    except OSError as exc:
+        raise TransientError(f"{path}: {exc.strerror}") from exc
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise BadData(f"{path}: is no document of ours: {exc}") from exc
