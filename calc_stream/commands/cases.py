@@ -78,9 +78,9 @@ def month_of(text: str, case: Case, command: str) -> tuple[int, int]:
     try:
         zone = ZoneInfo(newest(case).timezone)
         first = datetime.strptime(text, "%Y-%m").replace(tzinfo=zone)
-    except (ValueError, ZoneInfoNotFoundError) as exc:
+        last = (first + timedelta(days=32)).replace(day=1)
+    except (ValueError, OverflowError, ZoneInfoNotFoundError) as exc:
         raise ConfigError(f"{command}: --month: {text!r} is not a month such as 2026-11") from exc
-    last = (first + timedelta(days=32)).replace(day=1)
     return round(first.timestamp()) * 1000, round(last.timestamp()) * 1000
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ from calc_stream.core.versions import Versions
 from calc_stream.evidence.case import Case
 from calc_stream.evidence.inventory import Inventory, inventory
 from calc_stream.factors import load, load_method
+from calc_stream.factors.row import Row
 
 from .rich_worlds import Json, RichWorld, rich_world, toml
 from .test_oracle import lines
@@ -146,6 +148,84 @@ def test_the_table_and_the_csv_say_the_same(files: list[str], capsys) -> None:
         *("batches", "wheel", batch["kwh"], "kWh"),
         *(batch[column] for column in ("scope_1", "scope_2_location", "scope_2_market")),
     ]
+
+
+BATTERY = """
+[stores.battery]
+carrier = "electricity"
+efficiency = "0.9"
+[[meters]]
+id = "m-in"
+from = "main"
+to = "battery"
+unit = "kWh"
+[[meters]]
+id = "m-back"
+from = "battery"
+to = "main"
+unit = "kWh"
+"""
+
+
+def test_a_month_with_two_models_a_battery_and_an_export_is_what_the_hours_say(
+    tmp_path: Path, capsys
+) -> None:
+    """Registers rise evenly, so every amount is hours by hand; from the 10th on another grid factor."""
+    since = datetime(2026, 11, 10, 3, 17, tzinfo=UTC)
+    first, begin = datetime(2026, 10, 31, 10, tzinfo=UTC), datetime(2026, 10, 31, 16, tzinfo=UTC)
+    rates = PER_HOUR | {"m-grid": 97, "m-out": 31, "m-in": 11, "m-back": 9}
+    readings = [
+        {
+            "meter": meter,
+            "t": (first + timedelta(hours=hour)).isoformat(),
+            "register": f"{rate * hour}",
+        }
+        for meter, rate in rates.items()
+        for hour in range(0, 24 * 33, 5)
+    ]
+    second = MODEL.replace('site = "plant"', f'site = "plant"\nvalid_from = {since.isoformat()}')
+    models = (MODEL + BATTERY, second.replace("cn-cq-grid", "cn-sc-grid-co2") + BATTERY)
+    words = ["inventory", "--month", "2026-11", "--json"]
+    for number, text in enumerate(models):
+        (tmp_path / f"{number}.toml").write_text(text)
+        words += ["--model", str(tmp_path / f"{number}.toml")]
+    for name, records in (("readings", readings), ("events", [])):
+        (tmp_path / name).write_text("\n".join(map(json.dumps, records)))
+        words += [f"--{name}", str(tmp_path / name)]
+    assert main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    hours = Fraction(int((since - begin).total_seconds()), 3600)
+    parts = hours, 24 * 30 - hours
+    values = [
+        Fraction(row.value) for name in ("cn-cq-grid-co2", "cn-sc-grid-co2") for row in named(name)
+    ]
+    assert len(values) == 2
+    weights = sum(part * value for part, value in zip(parts, values, strict=True))
+    _, grid = found["sources"]
+    assert grid["amount"] == f"{97 * 24 * 30}.000000"
+    kg = {use["account"]: Fraction(use["kg"]["scope_2_location"]) for use in found["uses"]}
+    for total, rate in ((found["total"], 97), (grid["kg"], 97)):
+        assert abs(Fraction(total["scope_2_location"]) - rate * weights) < Fraction(1, 10**5)
+    assert sum(kg.values()) == pytest.approx(97 * weights, abs=1e-4)
+    assert set(found["difference_quanta"].values()) == {0}
+    assert {name for name in kg if name.startswith(("store", "export"))} == {
+        "store:battery",
+        "export:neighbour",
+    }
+    kwh = {use["account"]: Fraction(use["kwh"]) for use in found["uses"]}
+    electricity = sum(amount for name, amount in kwh.items() if name != "pool:boiler")
+    assert electricity == pytest.approx(97 * 24 * 30, abs=1e-3)
+
+
+def named(series: str) -> list[Row]:
+    """The row of it that is in force in the month."""
+    rows = [row for row in load().rows if row.series == series]
+    return [max(rows, key=lambda row: row.data_year)]
+
+
+def test_a_month_beyond_any_calendar_is_refused(files: list[str], capsys) -> None:
+    assert main(["inventory", "--month", "9999-12", *files]) == 2
+    assert "is not a month such as 2026-11" in capsys.readouterr().err
 
 
 def test_a_source_without_a_factor_leaves_every_sum_open(
