@@ -98,6 +98,7 @@ def _windows(document: dict[str, Any]) -> Iterator[Breach]:
     if until and end and until > years_after(end, VALID_YEARS):
         cure = f"a footprint holds for {VALID_YEARS} years"
         yield "/validityPeriodEnd", f"is {VALID_YEARS} years and more after its data", cure
+    until = until or (since and end and years_after(end, VALID_YEARS))
     if until and (begin := since or end) and until <= begin:
         yield "/validityPeriodEnd", "is not after its start", "state a later instant"
 

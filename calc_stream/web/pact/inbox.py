@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from functools import partial
 from typing import Annotated
 
@@ -24,6 +25,8 @@ _TOLD = 5  # names in one line of a log
 
 def routes(office: Office) -> APIRouter:
     router = APIRouter()
+    turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+    reading = asyncio.Lock()
 
     @router.post("/3/events")
     async def event(request: Request, caller: Annotated[Caller, admitted(office)]) -> Response:
@@ -31,9 +34,12 @@ def routes(office: Office) -> APIRouter:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != events.MEDIA_TYPE:
             raise BadData(f"send Content-Type: {events.MEDIA_TYPE}")
-        body = await body_of(request, MOST_BYTES)
-        # On a thread: to read what is long takes its time, and the page goes on meanwhile.
-        request.state.told = await asyncio.to_thread(_taken, office, caller, body)
+        # One body of a company at a time, and one at a time is read, on a thread: what is long takes
+        # its time and its room, and the page goes on meanwhile.
+        async with turns[caller.name]:
+            body = await body_of(request, MOST_BYTES)
+            async with reading:
+                request.state.told = await asyncio.to_thread(_taken, office, caller, body)
         return Response(None, 200)
 
     return router

@@ -372,7 +372,8 @@ def test_a_document_that_changes_under_its_id_is_told_and_the_first_one_stays(
     capsys.readouterr()
     fetch.odd.answers.clear()
     less = {name: "13.3" for name in good()["pcf"] if good()["pcf"][name] == "14.3"}
-    fetch.odd.says(200, {"data": [good(**less)]})
+    cased = {**good(**less), "id": good()["id"].upper()}  # it is the same id
+    fetch.odd.says(200, {"data": [cased]})
     assert fetch() == 1
     out = capsys.readouterr().out
     assert "not kept" in out

@@ -5,8 +5,8 @@ import base64
 import socket
 import ssl
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from calc_stream.web.problems import Problem
 from tests.unit.calc_stream_live.footprints_sample import complete, declaration, sample
 from tests.unit.calc_stream_pact.exchange import Server, delivering, listener, now_ms
 from tests.unit.calc_stream_pact.test_door import Asker, asking, months
+from wire.callers import CallersFile
 from wire.errors import TransientError
 
 FRAME = "frame"
@@ -142,12 +143,12 @@ def test_who_asks_without_end_has_to_wait(tmp_path: Path, monkeypatch: pytest.Mo
         assert cars.get("/3/footprints").status_code == 200
 
 
-def half_a_request(server: Server) -> ssl.SSLSocket:
+def half_a_request(server: Server, what: str = "GET /3/footprints") -> ssl.SSLSocket:
     host, port = server.url.removeprefix("https://").split(":")
     plain = socket.create_connection((host, int(port)), timeout=20)
     context = ssl.create_default_context(cafile=server.ca)
     sock = context.wrap_socket(plain, server_hostname=host)
-    sock.sendall(b"GET /3/footprints HTTP/1.1\r\nHost: x\r\n")
+    sock.sendall(f"{what} HTTP/1.1\r\nHost: x\r\n".encode())
     return sock
 
 
@@ -282,3 +283,23 @@ def test_a_secret_is_that_of_one_name_only(tmp_path: Path) -> None:
             assert cars.http.post("/auth/token", data=told).status_code == 401
         told = {**form, "client_id": "cars", "client_secret": "cars-cars"}
         assert cars.http.post("/auth/token", data=told).status_code == 200
+
+
+def test_one_who_sends_long_and_slowly_holds_up_itself_only(cars: Asker) -> None:
+    """Its second event waits for its first; nobody else does."""
+    with half_an_event(cars), half_an_event(cars):
+        assert cars.http.get("/.well-known/jwks.json").status_code == 200
+        CallersFile(cars.server.folder / "pact.keys", lambda: "bikes-bikes").add(
+            "bikes", ("viewer",), now_ms()
+        )
+        cars.token = cars.new_token("bikes")
+        assert cars.send("Published", {"pfIds": [complete().id]}).status_code == 200
+
+
+@contextmanager
+def half_an_event(cars: Asker) -> Iterator[None]:
+    with half_a_request(cars.server, "POST /3/events") as sock:
+        sock.sendall(f"Authorization: Bearer {cars.token}\r\n".encode())
+        sock.sendall(b"Content-Type: application/cloudevents+json\r\n")
+        sock.sendall(b"Content-Length: 4000000\r\n\r\n" + b" " * 2_000_000)
+        yield

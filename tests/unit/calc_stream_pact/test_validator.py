@@ -103,6 +103,7 @@ LAX: list[tuple[dict[str, Any], str]] = [
     (top(validityPeriodStart="2026-10-31T23:59:59Z"), "/validityPeriodStart"),
     (top(validityPeriodEnd="2029-11-01T00:00:01Z"), "/validityPeriodEnd"),
     (top(validityPeriodEnd="2026-11-01T00:00:00Z"), "/validityPeriodEnd"),
+    (top(validityPeriodStart="2029-11-01T00:00:00Z"), "/validityPeriodEnd"),
     (good(packagingGhgEmissions="0"), "/pcf/packagingGhgEmissions"),
     (good(technologicalCO2Removals="0"), "/pcf/technologicalCO2Removals"),
     (good(secondaryEmissionFactorSources=None), "/pcf/secondaryEmissionFactorSources"),
