@@ -63,7 +63,6 @@ class Site:
         self.state = SiteState.from_bytes(data)
         self.told = msgspec.json.decode(kept, type=Told) if kept else Told()
         self.book = Book(rules.lateness_ms, store.rows(rules.site), store.latest(rules.site))
-        self.book.resume(self.state, self.told.events_ms(rules.patience))
         self.offset = self.committed = offset
         self._models: dict[int, Record] = {}  # by when they come into force
         self._factors: tuple[FactorSet, str] | None = None

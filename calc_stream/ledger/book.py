@@ -3,6 +3,9 @@
 The book is asked after every single record, in their order, and knows no clock: "now" is when the
 ingestor wrote the record. So the same journal gives the same revisions however often the process
 was killed in between, and a row once closed is only ever followed by another.
+
+Only batches are looked at that a record touched, with all that was made of them, and those that waited
+for what it brought: what is settled costs nothing until something of it is touched.
 """
 
 from collections.abc import Collection, Iterable
@@ -11,14 +14,14 @@ from decimal import Decimal
 
 import msgspec
 
-from calc_stream.core import Batch, Burden, Changes, SiteState, Transfer, burdens
+from calc_stream.core import Batch, Burden, Changes, SiteState, burdens
 from calc_stream.core.accounts import Cell
 from calc_stream.core.whole import LIMIT
 from calc_stream.factors.contracts import Contracts
 from calc_stream.ledger.closing import Closing
 from calc_stream.ledger.figures import Basis, Told, figures
-from calc_stream.ledger.gaps import Gaps
 from calc_stream.ledger.rows import CLOSED, BatchRow, State, same_figures
+from calc_stream.ledger.touched import Touched
 
 # Kinds of records after which everything is looked at again.
 ANEW = ("model", "factor", "correction")
@@ -50,25 +53,15 @@ class Book:
         self.latest = {row.batch: row for row in latest}
         self.gone: set[str] = set()
         self._lateness_ms = lateness_ms
-        self._gaps = Gaps()
+        self._touched = Touched()
         self._closing = Closing(lateness_ms)
-        self._where: dict[str, tuple[str, ...]] = {}
-        self._active: frozenset[str] = frozenset()
-        self._reach: object = None
+        self._begun = False  # whether any record was followed since the start
         self._events_ms = LIMIT
+        self._upto_ms = -LIMIT
+        self._reign_ms = 0
         self._contracts = Contracts(())
-        self._waiting: set[str] = set()  # stated, and now again beyond what all have told
-
-    def resume(self, state: SiteState, events_ms: int = LIMIT) -> None:
-        """Before the first record: remember what a book that was never closed would remember."""
-        self._events_ms = events_ms
-        self._look(state)
-        self._gaps.follow(state.pages)
-        self._reach = _reach(state)
-        self._close(state, Changes(), anew=True)
-        closed = (name for name, row in self.rows.items() if row.state in CLOSED)
-        batches = {name: state.batches.get(name) or Batch(name) for name in closed}
-        self._waiting = {n for n, batch in batches.items() if not self._reached(state, batch)}
+        self._waiting: set[str] = set()  # not closed, or closed and now beyond what all have told
+        self._unsettled: set[str] = set()  # closed, and a window is not over, or open again
 
     def follow(
         self,
@@ -82,26 +75,14 @@ class Book:
         when all who send events have told everything (LIMIT: nobody is waited for)."""
         self._events_ms = events_ms
         self._contracts = basis.plain.contracts if basis.plain else Contracts(())
-        concerned = self._concerned(state, because, changes)
-        if self._close(state, changes, anew=because.kind in ANEW):
-            concerned = None
+        anew = because.kind in ANEW or not self._begun
+        names = self._concerned(state, changes, anew)
+        self._begun = True
         moved: set[str] = set()
-        heirs = any(batch.drawn for batch in state.batches.values())
-        names = [
-            name
-            for name in sorted({*state.batches, *self.rows})
-            if concerned is None
-            or heirs
-            or name in concerned
-            or self._is_open(name)
-            or name in self._waiting
-            or self._is_due(state, name)
-        ]
-        borne = self._burdens(state, state.batches if heirs else names)
-        for name in names:
+        borne = self._burdens(state, names)
+        for name in sorted(names):
             row = self.rows.get(name)
-            batch = state.batches.get(name) or Batch(name)
-            told = self._told(state, batch, borne)
+            told = self._told(state, _batch(state, name), borne)
             after = self._judge(state, basis, told, because)
             if after is None and row is not None:
                 del self.rows[name]  # its start was voided before anything was stated of it
@@ -110,74 +91,69 @@ class Book:
                 self.rows[name] = after
                 self.gone.discard(name)
                 moved.add(name)
-        moved |= self._settle(state, because)
+        moved |= self._settle(state, names, because)
+        self._remember(state, names)
         made = {name: self.rows[name] for name in sorted(moved) if self._is_new(self.rows[name])}
         self.latest |= made
         return [self.rows[name] for name in sorted(moved)], list(made.values())
 
-    def _concerned(self, state: SiteState, because: Because, changes: Changes) -> set[str] | None:
-        """Closed batches to look at again besides all open ones; None for all of them.
+    def _concerned(self, state: SiteState, changes: Changes, anew: bool) -> set[str]:
+        """The batches to look at again."""
+        names = self._touched.follow(state, changes)
+        before_ms = self._upto_ms
+        self._upto_ms = _upto_ms(state, self._events_ms, self._lateness_ms)
 
-        A segment concerns those whose account or gaps it changed, unless it changed which times
-        the meters were read, a heartbeat none; any other record may concern all.
-        """
-        gaps, before = self._gaps.follow(state.pages), self._reach
-        self._reach = _reach(state)
-        if because.kind not in ("segment", "heartbeat"):
-            self._look(state)
-            return None
-        if before != self._reach or self._uncovered(state, changes):
-            return None
-        return _batches({*changes.moved, *gaps})
+        def closed(name: str) -> bool:
+            return self._reached(state, state.batches[name])
+
+        told = self._touched.told
+        reign_ms, self._reign_ms = self._reign_ms, _reign_ms(state)
+        given, turned = self._closing.follow(state, changes, told, closed, anew, self._events_ms)
+        over, opened = self._windows_between(before_ms)
+        if anew or opened or self._uncovered(state, changes):
+            return {*state.batches, *self.rows}
+        names |= given
+        if turned or over:
+            names |= self._waiting | self._unsettled
+        elif reign_ms != self._reign_ms:
+            names |= self._waiting  # what goes on has another model now
+        else:
+            names |= {name for name in self._waiting if self._reached(state, _batch(state, name))}
+        return self._touched.with_heirs(names)
+
+    def _windows_between(self, before_ms: int) -> tuple[bool, bool]:
+        """Whether windows of contracts are over that were not, and whether some are open again."""
+        first, last = sorted((before_ms, self._upto_ms))
+        if not self._contracts or first == last:
+            return False, False
+        crossed = first <= -LIMIT or any(
+            first < end <= last for _, end in self._contracts.windows((first, last))
+        )
+        return crossed and before_ms < self._upto_ms, crossed and before_ms > self._upto_ms
 
     def _uncovered(self, state: SiteState, changes: Changes) -> bool:
         """Whether something was posted anew in a contract's window that was over."""
         if not self._contracts or state.versions is None:
             return False
-        upto_ms, sources = self._upto_ms(state), state.versions.sources
         firsts = {first for first, _ in changes.spans}
-        windows = [self._contracts.window(s, first) for s in sources for first in firsts]
-        return any(window is not None and window[1] <= upto_ms for window in windows)
-
-    def _upto_ms(self, state: SiteState) -> int:
-        """Up to when what all have told is final."""
-        if state.frontier_ms is None:
-            return -LIMIT
-        return min(state.frontier_ms, self._events_ms) - self._lateness_ms
-
-    def _close(self, state: SiteState, changes: Changes, anew: bool) -> bool:
-        """Windows and campaigns that are over; whether any gives something else now."""
-
-        def closed(name: str) -> bool:
-            return self._reached(state, state.batches[name])
-
-        return self._closing.follow(state, changes, closed, anew, self._events_ms)
+        windows = [self._contracts.window(s, t) for s in state.versions.sources for t in firsts]
+        return any(window is not None and window[1] <= self._upto_ms for window in windows)
 
     def _burdens(
         self, state: SiteState, names: Collection[str]
     ) -> tuple[dict[str, Burden], dict[str, Burden]]:
         """What batches bear without what pools and campaigns give, and with it."""
-        batches = {name: state.batches[name] for name in names if name in state.batches}
+        family = {of for name in names for of in _made_of(state, name)}
+        batches = {name: state.batches[name] for name in sorted(family & state.batches.keys())}
         sums = {a: cells for name in batches for a, cells in state.sums_of(f"batch:{name}").items()}
         alone, _ = burdens(batches, sums, ())
-        transfers: list[Transfer] = [t for t in self._closing.transfers() if t.batch in batches]
+        transfers = list(self._closing.transfers(batches))
         return alone, burdens(batches, sums, transfers)[0] if transfers else alone
-
-    def _look(self, state: SiteState) -> None:
-        """Where each batch was and which ones are running, after the events so far."""
-        where: dict[str, set[str]] = {}
-        for node, timeline in state.nodes.items():
-            for stretch in timeline.stretches:
-                for batch, _ in stretch.active:
-                    where.setdefault(batch, set()).add(node)
-        self._where = {batch: tuple(sorted(nodes)) for batch, nodes in where.items()}
-        last = [timeline.stretches[-1] for timeline in state.nodes.values()]
-        self._active = frozenset(batch for stretch in last for batch, _ in stretch.active)
 
     def _told(
         self, state: SiteState, batch: Batch, borne: tuple[dict[str, Burden], dict[str, Burden]]
     ) -> Told:
-        running = batch.id in self._active
+        running = batch.id in self._touched.seen.active
         ended_ms = None if running else batch.last_stop_ms
         until_ms = ended_ms or max(state.frontier_ms or 0, batch.first_start_ms or 0)
         spread = self._is_spread(state, batch.id)
@@ -185,8 +161,8 @@ class Book:
             batch,
             borne[spread].get(batch.id, Burden()),
             state.lots,
-            self._gaps.of(f"batch:{batch.id}"),
-            self._where.get(batch.id, ()),
+            self._touched.gaps.of(f"batch:{batch.id}"),
+            self._touched.seen.where.get(batch.id, ()),
             until_ms,
             running,
             _incomplete(state, batch.first_start_ms, ended_ms),
@@ -204,9 +180,7 @@ class Book:
         row = figures(basis, told, because.offset)
         reached = self._reached(state, batch)
         closed = before is not None and before.state in CLOSED
-        self._waiting.discard(batch.id)
         if before is not None and closed and not told.running and not reached:
-            self._waiting.add(batch.id)
             return before  # not all is told or posted yet: what was stated stands
         if before is not None and before.settled and not told.spread:
             return before  # a window was opened again: what was stated stands until it is over
@@ -231,24 +205,25 @@ class Book:
     def _reached(self, state: SiteState, batch: Batch) -> bool:
         """Nothing runs, and all meters and senders have told what came after the last stop plus
         lateness."""
-        if batch.id in self._active:
+        if batch.id in self._touched.seen.active:
             return False
         if batch.first_start_ms is None:  # its start was voided: nothing to wait for
             return True
         stop_ms = batch.last_stop_ms
         if stop_ms is None or state.frontier_ms is None:
             return False
-        return self._upto_ms(state) >= stop_ms
+        return self._upto_ms >= stop_ms
 
-    def _settle(self, state: SiteState, because: Because) -> set[str]:
-        """Closed batches whose inputs, all the way back, are closed too, and all windows over.
+    def _settle(self, state: SiteState, names: Iterable[str], because: Because) -> set[str]:
+        """Closed batches among these whose inputs, all the way back, are closed too, and all windows over.
 
         One that closes with this very record is settled at once; one that was stated before gets
         a revision, with the same figures where pools gave nothing, for what was stated stays.
         """
         settled = {}
-        for name, row in self.rows.items():
-            if row.settled or row.state not in CLOSED:
+        for name in names:
+            row = self.rows.get(name)
+            if row is None or row.settled or row.state not in CLOSED:
                 continue
             if not self._inputs_closed(state, name) or not self._is_spread(state, name):
                 continue
@@ -265,10 +240,18 @@ class Book:
         latest = self.latest.get(row.batch)
         return row.revision > (latest.revision if latest else 0)
 
-    def _is_open(self, name: str) -> bool:
-        """Not closed, or never looked at."""
-        row = self.rows.get(name)
-        return row is None or row.state not in CLOSED
+    def _remember(self, state: SiteState, names: Iterable[str]) -> None:
+        """What these wait for from now on."""
+        for name in names:
+            row = self.rows.get(name)
+            self._waiting.discard(name)
+            self._unsettled.discard(name)
+            if row is None:
+                continue
+            if row.state not in CLOSED or not self._reached(state, _batch(state, name)):
+                self._waiting.add(name)
+            if row.state in CLOSED and not (row.settled and self._is_spread(state, name)):
+                self._unsettled.add(name)
 
     def _inputs_closed(self, state: SiteState, name: str) -> bool:
         """What has no row here never began: nothing to wait for."""
@@ -282,27 +265,22 @@ class Book:
             return True
         for of in _made_of(state, name):
             cells = [cell for own in state.sums_of(f"batch:{of}").values() for cell in own]
-            batch = state.batches.get(of) or Batch(of)
+            batch = _batch(state, of)
             if self._closing.spreads and (
-                of in self._active or not self._closing.is_over(batch, [t for t, _ in cells])
+                of in self._touched.seen.active
+                or not self._closing.is_over(batch, [t for t, _ in cells])
             ):
                 return False
-            if self._contracts and not self._is_covered(state, of, cells):
+            if self._contracts and not self._is_covered(of, cells):
                 return False
         return True
 
-    def _is_due(self, state: SiteState, name: str) -> bool:
-        """Whether a stated batch waited for windows of contracts, and these are over now."""
-        row = self.rows.get(name)
-        waits = self._contracts and row is not None and row.state in CLOSED and not row.spread
-        return bool(waits) and self._is_spread(state, name)
-
-    def _is_covered(self, state: SiteState, name: str, cells: list[Cell]) -> bool:
+    def _is_covered(self, name: str, cells: list[Cell]) -> bool:
         """Whether all that decides about what contracts cover of this is over."""
-        given = [(t.period, t.source) for t in self._closing.transfers() if t.batch == name]
-        upto_ms = self._upto_ms(state)
+        given = [(t.period, t.source) for t in self._closing.transfers([name])]
         return all(
-            self._contracts.is_over(source, period, upto_ms) for period, source in (*cells, *given)
+            self._contracts.is_over(source, period, self._upto_ms)
+            for period, source in (*cells, *given)
         )
 
 
@@ -317,19 +295,21 @@ def _made_of(state: SiteState, name: str) -> list[str]:
     return list(found)
 
 
-def _batches(accounts: Iterable[str]) -> set[str]:
-    """The batches among the accounts."""
-    mine = "batch:"
-    return {name.removeprefix(mine) for name in accounts if name.startswith(mine)}
+def _batch(state: SiteState, name: str) -> Batch:
+    """What is told of a batch; of one nobody tells of any more, nothing."""
+    return state.batches.get(name) or Batch(name)
 
 
-def _reach(state: SiteState) -> tuple[object, ...]:
-    """What `_incomplete` looks at: first readings, and last ones of silent meters."""
-    reaches = []
-    for meter in sorted(state.versions.meters) if state.versions else ():
-        reach = state.readings.reach(meter)
-        reaches.append(reach and (reach[0], reach[1] if meter in state.silent else None))
-    return state.silent, tuple(reaches)
+def _upto_ms(state: SiteState, events_ms: int, lateness_ms: int) -> int:
+    """Up to when what all have told is final."""
+    if state.frontier_ms is None:
+        return -LIMIT
+    return min(state.frontier_ms, events_ms) - lateness_ms
+
+
+def _reign_ms(state: SiteState) -> int:
+    """Since when the model is in force that is so at the frontier."""
+    return state.versions.reign_at(state.frontier_ms or 0).from_ms if state.versions else 0
 
 
 def _nothing_new(before: BatchRow, after: BatchRow) -> bool:
