@@ -4,18 +4,20 @@ A register is handed on in the unit the site model gives its meter; a quantity's
 where the model knows no such meter. Both ways are exact: units differ by a terminating decimal.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from calc_stream.core.chunk import Chunk, Registers
+from calc_stream.core.chunk import Block, Chunk, Registers
 from calc_stream.core.decimals import parse_decimal
 from calc_stream.core.records import parse_event
 from calc_stream.core.swaps import Swap
 from calc_stream.core.whole import Rows, mul, whole
+from calc_stream.core.whole import column as ints
 from calc_stream.statements import NONE, Statements, register, statement_of
 from wire.errors import BadData
 from wire.journal import Record
@@ -93,38 +95,73 @@ def _unpacked(packed: Numbers) -> Rows:
 
 
 def _integers(run: Run) -> Rows:
-    size, plain = run.unsigned()
-    unsigned = np.frombuffer(plain, f"<u{size}")
-    signed = (unsigned >> 1).view(f"<i{size}") ^ -(unsigned & 1).view(f"<i{size}")
-    return np.asarray(signed, np.int64)
+    planes = np.frombuffer(run.planes, np.uint8).reshape(run.width, -1)
+    unsigned = planes[0].astype(np.uint32 if run.width <= 4 else np.uint64)
+    for byte in range(1, run.width):
+        unsigned |= planes[byte].astype(unsigned.dtype) << (8 * byte)
+    signed = (unsigned >> 1) ^ -(unsigned & 1)
+    return np.asarray(signed.view(f"i{signed.itemsize}"), np.int64)
 
 
 def _segment(record: Record, units: Mapping[str, str]) -> Decoded:
     segment = open_segment(record.data)
     misfits: dict[str, str] = {}
-    readings = [r for table in segment.tables for r in _registers(table, units, misfits)]
+    found = [each for table in segment.tables for each in _registers(table, units, misfits)]
+    readings = _block(found) or tuple(_one_by_one(found))
     swaps: dict[str, tuple[Swap, ...]] = {}
     for event in segment.events:
         if event.event in _NEW_REGISTER:
             for meter, swap in _swap(event, units, misfits):
                 swaps[meter] = (*swaps.get(meter, ()), swap)
-    chunk = Chunk(readings=tuple(readings), swaps=swaps, offset=record.offset)
+    chunk = Chunk(readings=readings, swaps=swaps, offset=record.offset)
     return Decoded(chunk, segment, misfits=tuple(sorted(misfits.items())))
+
+
+class _Register(NamedTuple):
+    """A register of the books: column `at` of a table, times factor * 10**exponent."""
+
+    meter: str
+    table: Table
+    at: int
+    factor: int
+    exponent: int
 
 
 def _registers(
     table: Table, units: Mapping[str, str], misfits: dict[str, str]
-) -> Iterator[Registers]:
-    times = numbers(table.times_ms)
-    named = zip(table.quantities, table.columns, table.exponents, strict=True)
-    for quantity, column, exponent in named:
+) -> Iterator[_Register]:
+    for at, quantity in enumerate(table.quantities):
         place = _place(table.meter, quantity, units, misfits)
         if place is not None:
             meter, factor, shift = place
-            mantissas = numbers(column)
-            if factor != 1:
-                mantissas = mul(mantissas, whole(factor))
-            yield Registers(meter, times, mantissas, exponent + shift, table.quality)
+            yield _Register(meter, table, at, factor, table.exponents[at] + shift)
+
+
+def _block(found: Sequence[_Register]) -> Block | None:
+    """All of them at once; None where there are none, not all are good, or not all fit int64."""
+    if not found or any(each.table.quality != "good" for each in found):
+        return None
+    tables = [each.table for each in found]
+    every = tables[0].numbers.made(_unpacked)  # of the whole segment
+    counts = np.array([table.rows for table in tables], np.int64)
+    begins = np.array([table.begin for table in tables], np.int64)
+    columns = np.array([(1 + each.at) * each.table.stride for each in found], np.int64)
+    ends = np.cumsum(counts)
+    places = np.arange(ends[-1]) + np.repeat(begins - ends + counts, counts)
+    factors = ints([each.factor for each in found])
+    mantissas = mul(every[places + np.repeat(columns, counts)], np.repeat(factors, counts))
+    if mantissas.dtype == object:
+        return None
+    exponents = np.array([each.exponent for each in found], np.int64)
+    return Block([each.meter for each in found], counts, every[places], mantissas, exponents)
+
+
+def _one_by_one(found: Sequence[_Register]) -> Iterator[Registers]:
+    for meter, table, at, factor, exponent in found:
+        mantissas = numbers(table.columns[at])
+        if factor != 1:
+            mantissas = mul(mantissas, whole(factor))
+        yield Registers(meter, numbers(table.times_ms), mantissas, exponent, table.quality)
 
 
 def _swap(
@@ -158,15 +195,16 @@ def _place(
     if register is None or unit not in UNITS:
         return None
     try:
-        return (register, *_decimal(convert(unit, units.get(register, unit))))
+        return (register, *_rate(unit, units.get(register, unit)))
     except UnitError as exc:
         misfits[register] = f"{quantity}: {exc}"
         return None
 
 
-def _decimal(rate: Fraction) -> tuple[int, int]:
-    """A terminating decimal as (factor, shift) with rate = factor * 10**shift."""
-    shift = 0
+@lru_cache
+def _rate(frm: str, to: str) -> tuple[int, int]:
+    """(factor, shift): one `frm` is factor * 10**shift of `to`. Raises UnitError."""
+    rate, shift = convert(frm, to), 0
     while rate.denominator != 1:
         rate, shift = rate * 10, shift - 1
         if shift < -18:

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
+from calc_stream.core import Block, Chunk, Registers, SiteState
 from calc_stream.decode import Decoded, decode, numbers
+from tests.unit.calc_stream.often import often
 from tests.unit.calc_stream_live.plant import SITE, T0, Plant
 from wire.errors import BadData
 from wire.journal import Entry, link
 from wire.messages import MeterEvent, Sample, Value
 from wire.quantities import QUANTITIES
-from wire.segment import open_segment
+from wire.segment import GENESIS, Place, open_segment, seal
+from wire.signing import SigningKey
 
 
 def decoded(
@@ -109,3 +113,65 @@ def test_a_swap_that_says_too_little_is_named(tmp_path: Path, detail: dict[str, 
 def test_damaged_records_are_bad_data(kind: str, data: bytes) -> None:
     with pytest.raises(BadData):
         decode(link(SITE, 1, Entry(kind, "k", data), "0" * 64, T0), {})
+
+
+_RATES = {"kWh": (1, 0), "Wh": (1000, 0), "MJ": (36, -1)}
+_UNITS = {"a": "kWh", "a.export": "MJ", "b": "Wh", "c": "m3"}
+_QUANTITIES = ["active_energy_import", "active_energy_export", "active_power", "pulses"]
+_VALUES = st.tuples(
+    st.integers(-(2**24), 2**24) | st.integers(-(2**61), 2**61), st.sampled_from([-3, 0])
+)
+_SAMPLES = st.builds(
+    Sample,
+    st.sampled_from(["a", "b", "c", "d"]),
+    st.integers(T0, T0 + 20),
+    st.dictionaries(st.sampled_from(_QUANTITIES), _VALUES, min_size=1),
+    st.sampled_from(["good"] * 12 + ["backfilled", "suspect"]),
+)
+
+
+def one_by_one(data: bytes) -> list[Registers]:
+    """What is booked of a segment, from its rows."""
+    found = []
+    for table in open_segment(data).tables:
+        rows = list(table.samples())
+        times = np.array([row.t_ms for row in rows])
+        for quantity in table.quantities:
+            meter = table.meter + ".export" * quantity.endswith("_export")
+            if not quantity.startswith("active_energy") or _UNITS.get(meter) == "m3":
+                continue
+            factor, shift = _RATES[_UNITS.get(meter, "kWh")]
+            exponent = rows[0].values[quantity][1] + shift
+            values = [row.values[quantity][0] * factor for row in rows]
+            kind = np.int64 if max(map(abs, values)) < 2**62 else object
+            marks = np.array(values, dtype=kind)
+            found.append(Registers(meter, times, marks, exponent, table.quality))
+    return found
+
+
+@often(60, 500, samples=st.lists(_SAMPLES, min_size=1, max_size=12))
+def test_a_segment_taken_in_at_once_is_what_its_registers_are_one_by_one(
+    samples: list[Sample],
+) -> None:
+    key = SigningKey(bytes(range(32)))
+    data = seal(Place(SITE, "gw-1", "s1", 1, GENESIS, "boot", "ntp"), samples, [], key)
+    its = decode(link(SITE, 1, Entry("segment", "k", data), "0" * 64, T0), _UNITS).chunk.readings
+    own = one_by_one(data)
+    shown = [
+        [
+            (r.meter, r.times_ms.tolist(), r.mantissas.tolist(), r.exponent, r.quality)
+            for r in readings
+        ]
+        for readings in (its, own)
+    ]
+    assert shown[0] == shown[1]
+    small = all(np.abs(r.mantissas).max() < 2**50 and r.quality == "good" for r in own)
+    if isinstance(its, Block):
+        assert its.mantissas.dtype == np.int64
+    else:
+        assert not small or not own
+    at_once, each = SiteState(), SiteState()
+    at_once.apply(Chunk(readings=its))
+    for registers in own:
+        each.apply(Chunk(readings=(registers,)))
+    assert at_once.to_bytes() == each.to_bytes()
