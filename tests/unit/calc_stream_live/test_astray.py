@@ -115,13 +115,25 @@ def test_a_batch_that_left_a_running_period_restates_it(plant: Days) -> None:
     assert first in standing_ones(office)
 
 
+def test_a_running_figure_that_fell_too_far_is_published_as_one_that_rose(plant: Days) -> None:
+    office = Office(plant)
+    (first,) = office.look()
+    plant.batch("D", 9, 57_300, 12_345, "50")
+    plant.batch("E", 11, 57_300, 12_345, "50")
+    plant.meters(12)
+    (drifted,) = office.look()
+    assert drifted.cause == "drift"
+    assert float(drifted.kg_co2e) < 0.9 * float(first.kg_co2e)
+
+
 def test_a_period_that_waits_for_long_says_for_which_batches(tmp_path: Path) -> None:
-    """A draws from K, which goes on for ever."""
+    """A draws from K, which goes on for ever; B alone, which is settled, would be a better figure."""
     plant = Days(tmp_path)
     plant.told("start", 0.2, node="press", batch="K", product="blank")
     plant.told("quantity", 0.5, batch="K", good="5", scrap="0", unit="piece")
     plant.batch("A", 1, 57_300, 12_345, "10")
     plant.told("input", 1.5, batch="A", of="K", quantity="1", unit="piece")
+    plant.batch("B", 3, 57_300, 12_345, "13")
     plant.meters(8.5)
     office = Office(plant)
     assert (office.look(), said(office)) == ([], [])  # it may settle yet

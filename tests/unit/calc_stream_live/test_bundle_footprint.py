@@ -18,6 +18,7 @@ from calc_stream.evidence.stamps import authority
 from calc_stream.factors import load_method
 from calc_stream.footprints.footprint import Footprint, Upstream
 from calc_stream.footprints.identity import identified
+from calc_stream.ledger.rows import BatchRow
 from calc_stream.restated import ground
 from calc_stream.verification import Verified, asked, verify
 from tests.time_stamps import Authority
@@ -174,15 +175,41 @@ def test_what_batches_share_is_in_it_once(sound: Sound) -> None:
     ]
 
 
+def redrawn_of(plant: ProvenDays, footprint: Footprint, rows: tuple[BatchRow, ...]) -> Footprint:
+    """The figure of these alone, drawn up in the one right way."""
+    names = {row.batch for row in rows}
+    used = tuple(each for each in footprint.batches if each.batch in names)
+    fewer, method = (
+        msgspec.structs.replace(footprint, batches=used),
+        load_method(footprint.method),
+    )
+    basis = ground(list(plant.writer.walk(SITE)), method, asked(rows, fewer))
+    made = redrawn._redrawn(fewer, rows, basis, method)
+    return msgspec.structs.replace(made, upto=fewer.upto)
+
+
+def test_a_stretch_that_begins_within_the_period_hides_nothing(
+    sound: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under a head of before the one batch that is shown, and after the other that is kept out."""
+    rows = figure(sound.plant, sound.second).rows[1:]
+    without = redrawn_of(sound.plant, sound.second, rows)
+    within = [
+        head
+        for head in map(heads.read_head, sound.plant.writer.of_kind(SITE, heads.KIND))
+        if sound.second.start_ms < head.time_ms < (rows[0].started_ms or 0)
+    ]
+    monkeypatch.setattr(bundling._Making, "_begin", lambda _: within[0])
+    monkeypatch.setattr(bundling, "verify", lambda _: None)
+    data = bundling.make(sound.plant.writer, SITE, Figure(rows, without))
+    with pytest.raises(BadData, match="which batches ended from .* on is not shown"):
+        verify(data)
+
+
 def test_a_batch_that_is_kept_out_of_a_period_that_is_over_is_named(sound: Sound) -> None:
     """The figure of the others alone, drawn up in the one right way, and everything made to fit."""
     its = figure(sound.plant, sound.second)
-    fewer = msgspec.structs.replace(sound.second, batches=sound.second.batches[1:])
-    records = list(sound.plant.writer.walk(SITE))
-    method = load_method(sound.second.method)
-    basis = ground(records, method, asked(its.rows[1:], fewer))
-    without = redrawn._redrawn(fewer, its.rows[1:], basis, method)
-    without = msgspec.structs.replace(without, upto=fewer.upto)
+    without = redrawn_of(sound.plant, sound.second, its.rows[1:])
     with pytest.raises(
         ConfigError, match="footprint.json: batches: of wheel were made in its time"
     ):
@@ -216,11 +243,8 @@ def test_a_batch_whose_beginning_is_kept_out_is_named(
     (footprint,) = published(plant)
     its = figure(plant, footprint)
     assert [row.batch for row in its.rows] == ["D", "X"]
-    fewer, rows = msgspec.structs.replace(footprint, batches=footprint.batches[:1]), its.rows[:1]
-    method = load_method(footprint.method)
-    basis = ground(list(plant.writer.walk(SITE)), method, asked(rows, fewer))
-    without = redrawn._redrawn(fewer, rows, basis, method)
-    without = msgspec.structs.replace(without, upto=fewer.upto)
+    rows = its.rows[:1]
+    without = redrawn_of(plant, footprint, rows)
     needed = bundling._needed_events
     monkeypatch.setattr(bundling, "_needed_events", lambda ground: needed(ground) - {"e1"})
     monkeypatch.setattr(bundling, "verify", lambda _: None)  # a forger does not look
@@ -244,6 +268,15 @@ def test_what_is_counted_in_another_unit_is_named_in_both_figures(tmp_path: Path
         found = verify(bundled(plant, by_unit[unit]))
         said = f"of wheel are counted in another unit, so not in this figure: {others}"
         assert said in found.remarks
+    both = [figure(plant, by_unit[unit]) for unit in ("piece", "kg")]
+    rows = tuple(row for its in both for row in its.rows)
+    used = tuple(used for its in both for used in (its.footprint or by_unit["kg"]).batches)
+    mixed = msgspec.structs.replace(by_unit["piece"], batches=used)
+    method = load_method(mixed.method)
+    basis = ground(list(plant.writer.walk(SITE)), method, asked(rows, mixed))
+    drawn = redrawn._redrawn(mixed, rows, basis, method)
+    with pytest.raises(BadData, match="batches: K: is counted in kg"):
+        redrawn.check_footprint(drawn, rows, basis, method)
 
 
 def test_what_was_declared_is_taken_and_said_so(sound: Sound) -> None:
