@@ -34,7 +34,8 @@ from calc_stream.web.problems import bad_data, unknown
 
 
 class Published(msgspec.Struct, frozen=True):
-    """One of the list. `successor`: the id of what took its place; None: it stands."""
+    """One of the list. `upstream_kg_co2e`: of purchased inputs, counted where it is `cradle_to_gate`.
+    `successor`: the id of what took its place; None: it stands."""
 
     id: str
     unit: str
@@ -47,6 +48,7 @@ class Published(msgspec.Struct, frozen=True):
     good: str
     kg_co2e: str
     u95: str | None
+    upstream_kg_co2e: str | None
     boundary: Boundary
     draft: bool
     supersedes: tuple[str, ...]
@@ -54,7 +56,7 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Footprints(msgspec.Struct, frozen=True):
-    """A product's, in the order of publishing."""
+    """A product's, in the order of publishing or the other way round."""
 
     product: str
     footprints: list[Published]
@@ -121,6 +123,7 @@ _LINE = Published(
     good="200",
     kg_co2e="0.369728",
     u95="0.0042",
+    upstream_kg_co2e=None,
     boundary="gate_to_gate",
     draft=True,
     supersedes=(),
@@ -165,11 +168,12 @@ def routes(behind: Behind) -> APIRouter:
         standing: Annotated[
             bool, Query(description="only those no other took the place of")
         ] = False,
+        newest: Annotated[bool, Query(description="the last one published first")] = False,
         limit: Limit = 100,
         after: After = "",
     ) -> Response:
         """A product's published footprints, the first one first."""
-        begin = place(after, tuple[int]) or (0,)
+        begin = place(after, tuple[int])
         found = _of(behind, product)
         successors = {id_: each.id for each in found for id_ in each.supersedes}
         lines = [
@@ -177,7 +181,9 @@ def routes(behind: Behind) -> APIRouter:
             for number, each in enumerate(found, 1)
             if period in ("", each.period) and not (standing and each.id in successors)
         ]
-        left = [(number, line) for number, line in lines if number > begin[0]]
+        if newest:
+            lines.reverse()
+        left = lines if begin is None else [e for e in lines if _is_after(e[0], begin[0], newest)]
         part = left[:limit]
         following = cursor(part[-1][0]) if len(left) > limit else None
         answer = Footprints(product, [line for _, line in part], following)
@@ -221,6 +227,10 @@ def _of(behind: Behind, product: str) -> list[Footprint]:
         if product not in rows:
             raise unknown("product", product)
     return found
+
+
+def _is_after(number: int, place: int, newest: bool) -> bool:
+    return number < place if newest else number > place
 
 
 def _line(each: Footprint, successor: str | None) -> Published:

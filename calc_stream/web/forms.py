@@ -69,7 +69,8 @@ def _successor(behind: Behind, footprint: Footprint) -> str:
 def _name(footprint: Footprint, form: Form, ending: str) -> str:
     """Of one period there may be several, and of one footprint several forms."""
     product = footprint.product.replace("/", "-")
-    return f"{product}-{footprint.period}-{footprint.id[:8]}-{form}.{ending}"
+    tail = "" if form == ending else f"-{form}"
+    return f"{product}-{footprint.period}-{footprint.id[:8]}{tail}.{ending}"
 
 
 def _written(

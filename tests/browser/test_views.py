@@ -16,7 +16,7 @@ from tests.system import System
 pytestmark = pytest.mark.chromium
 
 PATIENCE_MS = 60_000
-VIEWS = ("now", "batches", "meters", "events", "model")
+VIEWS = ("now", "batches", "products", "meters", "events", "model")
 LANGUAGES = pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 
 

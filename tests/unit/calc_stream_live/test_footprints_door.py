@@ -64,16 +64,17 @@ def test_a_products_footprints_are_listed_with_what_took_their_place(
     assert [each["id"] for each in of_day["footprints"]] == [second.id]
 
 
+@pytest.mark.parametrize(("newest", "step"), [("false", 1), ("true", -1)])
 def test_the_list_comes_in_parts(
-    opened: tuple[Door, list[Footprint]], client: httpx.Client
+    opened: tuple[Door, list[Footprint]], client: httpx.Client, newest: str, step: int
 ) -> None:
-    seen, url = [], "/v1/products/wheel/footprints?limit=2"
+    seen, url = [], f"/v1/products/wheel/footprints?limit=2&newest={newest}"
     while url:
         answer = client.get(url)
         seen += [each["id"] for each in answer.json()["footprints"]]
         url = answer.links["next"]["url"] if "next" in answer.links else ""
         url = f"/v1/products/wheel/footprints{url}" if url else ""
-    assert seen == [each.id for each in opened[1]]
+    assert seen == [each.id for each in opened[1]][::step]
 
 
 def test_who_has_it_already_is_told_so(client: httpx.Client) -> None:

@@ -1,7 +1,7 @@
 // Which view is shown: the part of the address behind #, so that every view has a link of its own
 // and the server knows one page only.
 
-export const VIEWS = ["now", "batches", "meters", "events", "model"] as const;
+export const VIEWS = ["now", "batches", "products", "meters", "events", "model"] as const;
 export type View = (typeof VIEWS)[number];
 
 class Place {

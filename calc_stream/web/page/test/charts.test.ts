@@ -2,7 +2,9 @@ import { expect, test } from "vitest";
 import { controlOption, scaleOf } from "../src/charts/control";
 import type { Palette } from "../src/charts/palette.svelte";
 import { laidOut } from "../src/charts/network";
+import { seriesOption } from "../src/charts/series";
 import { ceilingOf, layersOf, niceStep, range, resample, sampleTimes } from "../src/charts/stack";
+import { type Run, pointsOf } from "../src/live/footprints";
 import type { Machine } from "../src/live/types";
 
 const machine = (node: string, w: number): Machine => ({
@@ -67,4 +69,32 @@ test("limits are drawn where they are and always in sight", () => {
   const wide = controlOption(points, { mean: 0.0122, lower: -0.004, upper: 0.031 }, palette, words) as typeof option;
   expect(wide.yAxis.min).toBe(0);
   expect(wide.series.find(({ markLine }) => markLine)!.markLine!.data.map(({ yAxis }) => yAxis)).toEqual([0.0122, 0.031]);
+});
+
+test("what is counted otherwise is another line, with a mark before it", () => {
+  const constant = { method: "gbt24067", standard: "s", gwp: "AR6", unit: "piece", allocation: "a", every: "month", models: ["1"] };
+  const point = (period: string, kg_co2e: string): Run["points"][number] => ({ period, id: period, kg_co2e, u95: "0.1", running: false, change_percent: null, superseded: [] });
+  const runs: Run[] = [
+    { constant, points: [point("2026-09", "7"), point("2026-10", "6.3")] },
+    { constant: { ...constant, unit: "kg" }, points: [point("2026-10", "0.6")] },
+    { constant: { ...constant, models: ["1", "2"], gwp: "AR5" }, points: [point("2026-11", "6.5"), point("2026-12", "6.4")] },
+  ];
+  const points = pointsOf(runs, "piece");
+  expect(points.map(({ period, run, breaks }) => [period, run, breaks.join()])).toEqual([
+    ["2026-09", 0, ""], ["2026-10", 0, ""], ["2026-11", 1, "gwp,models"], ["2026-12", 1, ""],
+  ]);
+  const words = { figure: String, point: () => "", broken: ({ breaks }: { breaks: string[] }) => breaks.join() };
+  const option = seriesOption(points, { rem: 16 } as Palette, words) as {
+    yAxis: { min: number; max: number };
+    series: { name: string; data: (number[] | { value: number[] })[]; renderItem(_: unknown, drawing: object): { children: { shape?: object; style: { text?: string } }[] } }[];
+  };
+  expect([option.yAxis.min, option.yAxis.max]).toEqual([6.2, 7.1]);
+  const of = (name: string) => option.series.find((each) => each.name === name)!;
+  expect(of("run 0").data.map((each) => (each as { value: number[] }).value)).toEqual([[0, 7], [1, 6.3]]);
+  expect(of("run 1").data.map((each) => (each as { value: number[] }).value)).toEqual([[2, 6.5], [3, 6.4]]);
+  expect(of("breaks").data).toEqual([[2, 6.2, 7.1]]);
+  const drawing = { value: (at: number) => [2, 6.2, 7.1][at], coord: ([x, y]: [number, number]) => [100 * x, 10 * y] };
+  const [line, text] = of("breaks").renderItem(null, drawing).children;
+  expect(line!.shape).toEqual({ x1: 150, x2: 150, y1: 62, y2: 71 });
+  expect(text!.style.text).toBe("gwp,models");
 });
