@@ -308,9 +308,10 @@ def test_what_a_stranger_writes_makes_no_line_of_the_log_and_no_long_one(
     one: Asker, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    one.server.outbox.asked("cars", "9", now_ms())
+    long = "9" * 900
+    one.server.outbox.asked("cars", long, now_ms())
     error = {"code": "x\npact: all is well" + "y" * 10_000, "message": "\x1b[2J" * 1000}
-    assert one.send("RequestRejected", {"requestEventId": "9", "error": error}).status_code == 200
+    assert one.send("RequestRejected", {"requestEventId": long, "error": error}).status_code == 200
     many = {"pfIds": [complete().id] * 5000}
     assert one.send("Published", many).status_code == 200
     texts = [r.getMessage() for r in caplog.records if r.name.startswith("calc_stream")]
