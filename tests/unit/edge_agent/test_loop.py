@@ -27,8 +27,8 @@ def test_what_comes_ends_a_wait() -> None:
         readable, writable = os.pipe()
         loop, heard = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(readable, heard.set)
-        loop.run_in_executor(None, lambda: (time.sleep(0.05), os.write(writable, b"x")))
         began = time.monotonic()
+        loop.run_in_executor(None, lambda: (time.sleep(0.05), os.write(writable, b"x")))
         async with asyncio.timeout(10):
             await heard.wait()
         loop.remove_reader(readable)
