@@ -8,10 +8,13 @@ import msgspec
 import pytest
 
 from calc_stream.core import SiteState
+from calc_stream.factors import load
 from calc_stream.footprints.astray import astray
+from calc_stream.footprints.factor import _weakest
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.period import named_period
 from calc_stream.footprints.series import series_of
+from calc_stream.footprints.weighing import Weighed
 from calc_stream.publishing import standing_of
 from tests.unit.calc_stream_live.days import DAILY, DAY_1, DAY_2, Days, Office
 from tests.unit.calc_stream_live.footprints_sample import sample
@@ -124,6 +127,24 @@ def test_a_running_figure_that_fell_too_far_is_published_as_one_that_rose(plant:
     (drifted,) = office.look()
     assert drifted.cause == "drift"
     assert float(drifted.kg_co2e) < 0.9 * float(first.kg_co2e)
+
+
+def test_drift_is_from_the_last_figure_not_from_an_older_one(plant: Days) -> None:
+    office = Office(plant)
+    (first,) = office.look()
+    for name, hour in (("D", 9), ("E", 33), ("F", 35)):
+        plant.batch(name, hour, 57_300, 12_345, "5")
+        plant.meters(hour + 1)
+    (second,) = office.look()  # E and F say what D said
+    assert float(second.kg_co2e) > 1.1 * float(first.kg_co2e)
+    assert (second.cause, [used.batch for used in second.batches]) == ("period", ["D"])
+
+
+def test_the_weakest_factor_says_how_far_all_are_verified() -> None:
+    rows = {row.status: row for row in load().rows}
+    assert set(rows) == {"verified", "secondary"}
+    assert _weakest(Weighed(rows=rows)) == "secondary"
+    assert _weakest(Weighed(rows={"one": rows["verified"]})) == "verified"
 
 
 def test_a_period_that_waits_for_long_says_for_which_batches(tmp_path: Path) -> None:

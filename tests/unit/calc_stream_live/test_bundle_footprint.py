@@ -12,7 +12,7 @@ import pytest
 from calc_stream import bundling, redrawn
 from calc_stream.__main__ import main
 from calc_stream.bundling import Figure
-from calc_stream.evidence.bundle import read_bundle
+from calc_stream.evidence.bundle import pretty, read_bundle
 from calc_stream.evidence.bundle_file import pack, unpack
 from calc_stream.evidence.stamps import authority
 from calc_stream.factors import load_method
@@ -179,10 +179,8 @@ def redrawn_of(plant: ProvenDays, footprint: Footprint, rows: tuple[BatchRow, ..
     """The figure of these alone, drawn up in the one right way."""
     names = {row.batch for row in rows}
     used = tuple(each for each in footprint.batches if each.batch in names)
-    fewer, method = (
-        msgspec.structs.replace(footprint, batches=used),
-        load_method(footprint.method),
-    )
+    fewer = msgspec.structs.replace(footprint, batches=used)
+    method = load_method(footprint.method)
     basis = ground(list(plant.writer.walk(SITE)), method, asked(rows, fewer))
     made = redrawn._redrawn(fewer, rows, basis, method)
     return msgspec.structs.replace(made, upto=fewer.upto)
@@ -304,6 +302,13 @@ def test_what_was_declared_is_taken_and_said_so(sound: Sound) -> None:
             bundling.make(sound.plant.writer, SITE, Figure(its.rows, wrong))
 
 
+def test_what_was_known_after_the_last_head_is_not_shown(sound: Sound) -> None:
+    bundle = read_bundle(unpack(sound.data))
+    later = pretty(msgspec.structs.replace(sound.second, upto=bundle.end + 1))
+    with pytest.raises(BadData, match=f"was drawn up at {bundle.end + 1}, after the last head"):
+        verify(pack(replace(bundle, figure=later).files()))
+
+
 def test_a_head_of_no_time_at_all_is_judged_all_the_same(sound: Sound) -> None:
     """By somebody who signs what he likes, and whose key nobody asked for."""
     bundle = read_bundle(unpack(sound.data))
@@ -323,6 +328,10 @@ def test_whose_word_is_wanted_is_asked_for(sound: Sound, tmp_path: Path) -> None
         BadData, match=r"heads/\d+\.[0-9a-f]{16}\.json: is missing: .* did not sign"
     ):
         verify(sound.data, keys, (), [SigningKey.new().public])
+    bundle = read_bundle(unpack(sound.data))
+    of_the_first = (cosign(bundle.heads[bundle.begin], AUDITOR, 1),)
+    with pytest.raises(BadData, match=rf"heads/{bundle.end}\..*: is missing: .* did not sign"):
+        sound.verify(pack(replace(bundle, cosignatures=of_the_first).files()))
     found = verify(sound.data)
     assert (found.is_stamp_trusted, found.is_pinned) == (False, False)
     with pytest.raises(BadData, match="no certificate of an authority"):
