@@ -253,6 +253,9 @@ def _check_doors(path: Path, found: Config) -> None:
         if not known:
             cure = "holds no key; make one: wattprint apikey new NAME --role viewer"
             raise refuse(path, "web.keys_file", f"{keys}: {cure}")
+        if found.pact is not None and found.pact.keys_file.resolve() == keys.resolve():
+            cure = "give companies a file of their own: wattprint pact key new NAME --keys FILE"
+            raise refuse(path, "pact.keys_file", f"is that of the page; {cure}")
     if found.influxdb is not None:
         if not found.influxdb.url.startswith(("http://", "https://")):
             raise refuse(path, "influxdb.url", "must start with http:// or https://")
@@ -283,11 +286,11 @@ def read_text(path: Path) -> str:
 
 
 def _doubts(model: SiteModel, factors: FactorSet, rules: Rules) -> list[str]:
-    """What can be computed, but not to kg CO2e, or not as the method has it."""
+    """What can be computed, but not to kg CO2e, or not as the model has it."""
     found = [f"{key}: {problem}" for key, problem in doubts(model, factors, rules.method)]
     for difference in rules.method.policy_for(model.policy)[1]:
         ours, wanted = difference.model, difference.method
-        found.append(f"policy.{difference.key}: is {ours!r}; {rules.method.id} has {wanted!r}")
+        found.append(f"policy.{difference.key}: is {ours!r}; {rules.method.id} counts {wanted!r}")
     return found
 
 

@@ -16,6 +16,7 @@ from calc_stream.web.tokens import SESSION_S, TOKEN_S, Tokens
 from tests.unit.calc_stream_live.door import BY_HAND, Door, door
 from tests.unit.calc_stream_live.plant import T0
 from wire.callers import Callers, CallersFile
+from wire.errors import ConfigError
 from wire.signing import SigningKey
 
 KEYS = [("vera", "viewer"), ("otto", "operator"), ("aude", "auditor"), ("ada", "admin")]
@@ -234,3 +235,10 @@ def test_keys_cannot_be_guessed_one_after_the_other(tmp_path: Path) -> None:
         assert made.client("guess").get("/v1/me").status_code == 429
         assert made.client("vera-vera").get("/v1/me").status_code == 200
         assert made.client().get("/v1/me").status_code == 401, "who sends none guesses none"
+
+
+def test_companies_that_exchange_footprints_get_a_file_of_keys_of_their_own(tmp_path: Path) -> None:
+    pact = f'\n[pact]\nurl = "https://x.example"\nkeys_file = "{tmp_path}/api.keys"\nbehind_proxy = true\n'
+    wanted = "pact.keys_file: is that of the page; give companies a file of their own"
+    with pytest.raises(ConfigError, match=wanted), door(tmp_path, *KEYS, text=pact):
+        pass
