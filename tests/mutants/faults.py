@@ -70,6 +70,9 @@ FAULTS = [
     Fault("a swapped register runs on from nothing", "tails", "marks + self.offset[each]", "marks"),
     Fault("a meter that has more digits now runs on", "tails", "fits &= self.sound[at] & (self.exponent[at] == exponent)", "fits &= self.sound[at] & (exponent == exponent)"),
     Fault("who got it before gets it still", "timeline", "self.nodes is nodes and self.from_ms <= first_ms and last_ms < self.until_ms", "self.nodes is nodes"),
+    Fault("who got it before gets it still, whatever is told", "timeline", "self.nodes is nodes and self.from_ms", "self.from_ms"),
+    # pages
+    Fault("what is cut off a page stays in the sums", "pages", "            gone.append(after)", "            pass"),
     # who gets it
     Fault("set-up that ends just in time is too early", "timeline", 'ends.searchsorted(stretch.ready_ms, "left")', 'ends.searchsorted(stretch.ready_ms, "right")'),
     Fault("set-up knows no limit", "timeline", "if stretch.ready_ms is not None:", "if False:"),

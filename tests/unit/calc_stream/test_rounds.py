@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from calc_stream.core import Chunk, Registers, SiteState, Swap, parse_model, recompute, tails
+from calc_stream.core import (
+    Chunk,
+    Event,
+    Registers,
+    SiteState,
+    Swap,
+    parse_events,
+    parse_model,
+    recompute,
+    tails,
+)
 
 from .often import often
 from .plants import SEEDS, World, worlds
@@ -128,6 +138,29 @@ def test_a_silent_meter_that_goes_on_is_booked_where_others_were_looked_up_long_
         assert site.totals() == recompute(model, (), site.readings, to_ms=site.frontier_ms).totals()
     whole = recompute(model, (), site.readings, to_ms=site.frontier_ms)
     assert_same(site.ledger("frontier"), whole)
+
+
+def test_what_people_tell_late_changes_who_got_what_was_posted() -> None:
+    site, events = SiteState(), list[Event]()
+    model = parse_model(MODEL, "model")
+    site.apply(Chunk(model=MODEL))
+    for second in range(60):
+        registers = [
+            Registers(f"m{m}", np.array([second * 1000]), np.array([second * (m + 1)]), -3)
+            for m in range(METERS)
+        ]
+        site.apply(Chunk(readings=tuple(registers)))
+        if second in (25, 40, 55):  # of twelve seconds ago
+            type_ = "stop" if second == 40 else "start"
+            t = f"1970-01-01T00:00:{second - 12}Z"
+            line = f'{{"id":"{second}","t":"{t}","type":"{type_}","node":"n3","batch":"b"}}'
+            events += (told := parse_events(line, "events"))
+            site.apply(Chunk(events=tuple(told)))
+            now = recompute(model, events, site.readings, to_ms=site.frontier_ms)
+            assert_same(site.ledger("frontier"), now)
+    whole = recompute(model, events, site.readings)
+    assert whole.totals()["batch:b"] == {"grid": 4000 * (28 - 13 + 59 - 43)}
+    assert site.totals() == whole.totals()
 
 
 @often(25, 200, world=worlds(), seed=SEEDS, depth=st.sampled_from([2, 4, 6, 256]))
