@@ -71,8 +71,11 @@ FAULTS = [
     Fault("a meter that has more digits now runs on", "tails", "fits &= self.sound[at] & (self.exponent[at] == exponent)", "fits &= self.sound[at] & (exponent == exponent)"),
     Fault("who got it before gets it still", "timeline", "self.nodes is nodes and self.from_ms <= first_ms and last_ms < self.until_ms", "self.nodes is nodes"),
     Fault("who got it before gets it still, whatever is told", "timeline", "self.nodes is nodes and self.from_ms", "self.from_ms"),
-    # pages
+    # pages and lines
     Fault("what is cut off a page stays in the sums", "pages", "            gone.append(after)", "            pass"),
+    Fault("a part of a page took in what all of it did", "postings", "replace(self._rows(slice(at)), inflow=before", "replace(self._rows(slice(at)), inflow=self.inflow"),
+    Fault("readings of one meter told twice at once just run on", "tails", "or _repeats(at)", ""),
+    Fault("an account stands in one bundle", "line", "ends = None if (count == 1).all() else np.cumsum(count)", "ends = None"),
     # who gets it
     Fault("set-up that ends just in time is too early", "timeline", 'ends.searchsorted(stretch.ready_ms, "left")', 'ends.searchsorted(stretch.ready_ms, "right")'),
     Fault("set-up knows no limit", "timeline", "if stretch.ready_ms is not None:", "if False:"),
