@@ -123,4 +123,3 @@ def test_when_inputs_become_known_a_successor_says_so(plant: Days) -> None:
     assert (after.cause, after.supersedes, after.draft) == ("upstream", (before.id,), False)
     assert after.kg_co2e == before.kg_co2e
     assert office.look() == []
-
