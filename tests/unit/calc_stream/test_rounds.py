@@ -152,8 +152,8 @@ def test_what_people_tell_late_changes_who_got_what_was_posted() -> None:
             for m in range(METERS)
         ]
         site.apply(Chunk(readings=tuple(registers)))
-        if second == 5:  # ahead of its time
-            line = '{"id":"5","t":"1970-01-01T00:00:31Z","type":"start","node":"n4","batch":"c"}'
+        if second == 56:  # ahead of its time
+            line = '{"id":"56","t":"1970-01-01T00:00:58Z","type":"start","node":"n4","batch":"c"}'
             events += (told := parse_events(line, "events"))
             site.apply(Chunk(events=tuple(told)))
         if second in (25, 40, 55):  # of twelve seconds ago
