@@ -170,13 +170,14 @@ async def test_an_echo_is_heard_before_the_answer(line):
 async def test_a_slow_clock_stretches_an_answer_and_a_fast_one_shortens_it(line):
     drift = Fault("m-1", "drift", every=4, permille=40)
     _, master = await line(Wire(2400, turn_ms=0), drift)
-    taken = []
-    for _ in range(4):
-        _, times = await master.ask(Request(1, 4, 0, 60), 0.65)
-        taken.append(times[-1] - 8 * 10 / 2400 - 3.5 * 11 / 2400)
+    taken = [[], [], [], []]
+    for _ in range(3):  # a busy machine can only add to a time
+        for each in taken:
+            _, times = await master.ask(Request(1, 4, 0, 60), 0.65)
+            each.append(times[-1] - 8 * 10 / 2400 - 3.5 * 11 / 2400)
     right = 125 * 10 / 2400
-    for s, pace in zip(taken, (1.04, 1.0, 0.96, 1.0), strict=True):
-        assert s == pytest.approx(pace * right, abs=0.01)
+    for each, pace in zip(taken, (1.04, 1.0, 0.96, 1.0), strict=True):
+        assert min(each) == pytest.approx(pace * right, abs=0.01)
 
 
 async def test_a_meter_that_answers_for_its_neighbour_is_heard_as_the_neighbour(line):
