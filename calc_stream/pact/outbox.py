@@ -1,7 +1,7 @@
 """Events on their way to partners, on disk until they were taken or 72 hours are over.
 
-Requests are remembered as well: one that comes twice is answered once, and of our own is known which
-still wait for their answer.
+Requests are remembered as well: one that comes twice within 30 days is answered once, and of our own
+is known which still wait for their answer.
 """
 
 import os
@@ -14,9 +14,10 @@ from wire.errors import ConfigError, TransientError
 
 FILE = "pact.db"
 GIVE_UP_MS = 72 * 3_600_000
+REMEMBERED_MS = 30 * 86_400_000
 _MOST_WAITING = 100  # answers for one partner: each may hold every document there is
 _BACKOFF_MS = (1_000, 3_600_000)
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE waiting (
     n INTEGER PRIMARY KEY AUTOINCREMENT, partner TEXT NOT NULL, made_ms INTEGER NOT NULL,
@@ -30,7 +31,12 @@ CREATE TABLE asked (
     id TEXT PRIMARY KEY, partner TEXT NOT NULL, asked_ms INTEGER NOT NULL, answered_ms INTEGER
 );
 """
-_SINCE = (_SCHEMA, _ASKED)  # what each version added
+# Those remembered without a time are forgotten with the next request.
+_TIMED = """
+ALTER TABLE request ADD COLUMN t_ms INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX request_times ON request (t_ms);
+"""
+_SINCE = (_SCHEMA, _ASKED, _TIMED)  # what each version added
 # number, when it was made, how often it was tried, what it says
 Waiting = tuple[int, int, int, bytes]
 
@@ -48,8 +54,10 @@ class Outbox:
             try:
                 with self._db:
                     self._db.execute("BEGIN IMMEDIATE")
-                    insert = "INSERT OR IGNORE INTO request VALUES (?, ?, ?)"
-                    if not self._db.execute(insert, (partner, source, id_)).rowcount:
+                    old = "DELETE FROM request WHERE t_ms < ?"
+                    self._db.execute(old, (now_ms - REMEMBERED_MS,))
+                    insert = "INSERT OR IGNORE INTO request VALUES (?, ?, ?, ?)"
+                    if not self._db.execute(insert, (partner, source, id_, now_ms)).rowcount:
                         return False
                     if self._waiting(partner) >= _MOST_WAITING:
                         told = f"{_MOST_WAITING} events wait until {partner} takes them"
