@@ -208,7 +208,7 @@ def _quality(pcf: CarbonFootprint) -> _Table:
 
 
 def _stages(pcf: CarbonFootprint) -> _Table:
-    """Nothing biogenic is known, so it is not stated."""
+    """What is biogenic stands in the two sums only; its parts are not stated."""
     production = {
         "pcfIncludingBiogenicUptake": Decimal(pcf.pcf_including_biogenic_uptake),
         "pcfExcludingBiogenicUptake": Decimal(pcf.pcf_excluding_biogenic_uptake),

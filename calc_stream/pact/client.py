@@ -135,11 +135,10 @@ class Host:
         url = self._token_url()
         headers = {**self._client, "Content-Type": "application/x-www-form-urlencoded"}
         answer = self._http_once("POST", url, headers, b"grant_type=client_credentials")
+        told = f"{url}: answered {answer.status}: {_said(answer.data)}"
         if answer.status >= 500 or answer.status == 429:
-            told = f"{url}: answered {answer.status}: {_said(answer.data)}"
             raise TransientError(told, _seconds(answer.headers.get("retry-after")))
         if answer.status != 200:
-            told = f"{url}: answered {answer.status}: {_said(answer.data)}"
             raise ConfigError(f"{told}; are client id and secret those it gave?")
         found = _json(url, answer.data)
         token = found.get("access_token") if isinstance(found, dict) else None

@@ -46,8 +46,7 @@ def read_declaration(path: Path) -> Declaration:
 
 def _completed(path: Path, here: str, product: Product) -> Product:
     inputs = [
-        bought if bought.document is None else _filled(path, f"{here}.input[{at}]", bought)
-        for at, bought in enumerate(product.input)
+        _filled(path, f"{here}.input[{at}]", bought) for at, bought in enumerate(product.input)
     ]
     return msgspec.structs.replace(product, input=tuple(inputs))
 

@@ -2,8 +2,8 @@
 
 A program sends its key, or a token it got for it, as `Authorization: Bearer`; a browser has a cookie
 it got for a key. Each key has so many requests a second, each address so many tries of a wrong one.
-Without a keys file the page is open: to look at for whoever reaches it, to change
-something only for a browser on this very machine.
+Without a keys file the page is open: to look at for whoever reaches it, to change something only for a
+browser on this very machine.
 """
 
 from dataclasses import dataclass

@@ -27,8 +27,8 @@ _MOST_SLOTS = 31 * 96
 class MeterKnown(MeterNow, frozen=True, kw_only=True, rename={"from_": "from", "class_": "class"}):
     """With what the model tells of it, and its gateway of its make; None where nobody told.
 
-    `profile`: by which its gateway reads it; `typical_s`: what usually lies between two of its answers; `reset_events`: resets that nobody has
-    confirmed by a swap event.
+    `profile`: by which its gateway reads it; `typical_s`: what usually lies between two of its answers;
+    `reset_events`: resets that nobody has confirmed by a swap event.
     """
 
     gateway: str | None = None

@@ -9,9 +9,8 @@ from wire.units import convert, kind
 
 _MS_PER_HOUR = 3_600_000
 _LEAST_MS = 1000
-_LEAST_COUNTS = (
-    5  # in each step: a register that moves by its last digit now and then tells no power
-)
+# In each step: a register that moves by its last digit now and then tells no power.
+_LEAST_COUNTS = 5
 _ENOUGH = 20  # readings, to see what the last digit is
 
 
