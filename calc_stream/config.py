@@ -181,6 +181,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         its = self.ingestor
         return self.journal or Remote(its.url, its.token_file, its.ca_file)
 
+    @property
+    def patience(self) -> Patience:
+        """How long whom is waited for."""
+        return Patience(round(self.silent_after_s * 1000), round(self.close_after_s * 1000))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -227,8 +232,7 @@ def load_plan(path: Path) -> Plan:
             )
             raise refuse(found.model, f"sources.{name}.factor", problem)
     engine, settings = engines.settings(found.engine, str(path))
-    patience = Patience(round(found.silent_after_s * 1000), round(found.close_after_s * 1000))
-    rules = Rules(found.site, method, round(found.lateness_s * 1000), patience)
+    rules = Rules(found.site, method, round(found.lateness_s * 1000), found.patience)
     warnings = (*_doubts(model, factors, rules), *_openness(found.web))
     footprints = terms_of(found) if found.footprints else None
     return Plan(found, rules, model, factors, engine, settings, warnings, footprints)
@@ -239,7 +243,8 @@ def terms_of(found: Config) -> Terms:
     its = found.footprints or Footprints()
     declaration = read_declaration(its.declaration) if its.declaration else None
     lateness_ms = round(found.lateness_s * 1000)
-    return Terms(found.site, load_method(found.method), lateness_ms, its.rules, declaration)
+    method = load_method(found.method)
+    return Terms(found.site, method, lateness_ms, found.patience, its.rules, declaration)
 
 
 def _check_doors(path: Path, found: Config) -> None:

@@ -30,8 +30,10 @@ from calc_stream.footprints.factor import Basis, Occasion, draw_up
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.period import Period
 from calc_stream.footprints.shelf import Shelf
+from calc_stream.ledger.book import upto_ms
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.ledger.store import Store
+from calc_stream.silence import Patience, Told
 from wire.errors import BadData, ConfigError
 from wire.journal import Reader, heads
 
@@ -45,6 +47,7 @@ class Terms:
     site: str
     method: Method
     lateness_ms: int
+    patience: Patience
     rules: Rules
     declaration: Declaration | None = None
 
@@ -131,11 +134,12 @@ class Publisher:
     def _look(self) -> _Look | None:
         site = self.terms.site
         with self.store.still():
-            data = self.store.state(site)[1]
+            _, data, kept = self.store.state(site)
             state = SiteState.from_bytes(data)
             rows, latest = self.store.rows(site), self.store.latest(site)
             hashes = self.store.hashes(site)
-        standing = standing_of(self.terms, state, rows, latest)
+        told = msgspec.json.decode(kept, type=Told) if kept else Told()
+        standing = standing_of(self.terms, state, told, rows, latest)
         if standing is None:
             return None
         return _Look(state, standing, self.shelf.in_force(site), hashes)
@@ -185,8 +189,17 @@ class Publisher:
         return footprint
 
 
+def told_ms(terms: Terms, state: SiteState, told: Told) -> int:
+    """Up to when nothing more can come, or it is late: as batches are closed."""
+    return upto_ms(state, told.events_ms(terms.patience), terms.lateness_ms)
+
+
 def standing_of(
-    terms: Terms, state: SiteState, rows: Sequence[BatchRow], latest: Sequence[BatchRow]
+    terms: Terms,
+    state: SiteState,
+    told: Told,
+    rows: Sequence[BatchRow],
+    latest: Sequence[BatchRow],
 ) -> Standing | None:
     """The site as its state and batches say; None before there is a model."""
     if state.versions is None:
@@ -194,7 +207,7 @@ def standing_of(
     return Standing(
         zone=state.versions.reigns[-1].model.timezone,
         method=terms.method.id,
-        told_ms=(state.frontier_ms or 0) - terms.lateness_ms,
+        told_ms=told_ms(terms, state, told),
         rows=rows,
         latest=latest,
         lots=dict(state.lots),

@@ -36,7 +36,7 @@ class Rules:
 @dataclass(frozen=True)
 class Standing:
     """The site as it stands. `rows`: every batch; `latest`: newest revisions; `told_ms`: up to when
-    every meter has told what there was, and late readings have had their time."""
+    every meter and sender of events has told what there was, and what is late has had its time."""
 
     zone: str
     method: str

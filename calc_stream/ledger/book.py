@@ -101,7 +101,7 @@ class Book:
         """The batches to look at again."""
         names = self._touched.follow(state, changes)
         before_ms = self._upto_ms
-        self._upto_ms = _upto_ms(state, self._events_ms, self._lateness_ms)
+        self._upto_ms = upto_ms(state, self._events_ms, self._lateness_ms)
 
         def closed(name: str) -> bool:
             return self._reached(state, state.batches[name])
@@ -300,7 +300,7 @@ def _batch(state: SiteState, name: str) -> Batch:
     return state.batches.get(name) or Batch(name)
 
 
-def _upto_ms(state: SiteState, events_ms: int, lateness_ms: int) -> int:
+def upto_ms(state: SiteState, events_ms: int, lateness_ms: int) -> int:
     """Up to when what all have told is final."""
     if state.frontier_ms is None:
         return -LIMIT

@@ -13,10 +13,10 @@ from pathlib import Path
 from calc_stream.engines.embedded import Engine
 from calc_stream.footprints.astray import astray
 from calc_stream.footprints.due import Key, due
-from calc_stream.footprints.period import period_at
+from calc_stream.footprints.period import Period, period_at
 from calc_stream.footprints.shelf import Shelf, open_shelf
 from calc_stream.ledger.store import open_store
-from calc_stream.publishing import Publisher, Terms, standing_of
+from calc_stream.publishing import Publisher, Terms, standing_of, told_ms
 from calc_stream.site import Site, Step
 from wire.errors import ConfigError, TransientError
 from wire.journal import Remote, open_reader
@@ -37,16 +37,17 @@ class Publishing:
         self._terms, self._state, self._journal, self._now_ms = terms, state, journal, now_ms
         self._refused: set[Key] = set()
         self._said: set[str] = set()
-        self._next_ms = 0  # when the running period is over
+        self._running: Period | None = None  # by what all have told
         self._stirred: int | None = 0  # the offset at which something may have become due
 
     def see(self, site: Site, step: Step) -> None:
-        """Whether a figure was stated, or a period is over by what every meter has told."""
+        """Whether a figure was stated, or a period is over by what all have told."""
         state = site.state
-        told_ms = (state.frontier_ms or 0) - self._terms.lateness_ms
-        if told_ms >= self._next_ms and state.versions is not None:
+        upto_ms = max(told_ms(self._terms, state, site.told), 0)
+        is_another = self._running is None or not self._running.holds(upto_ms)
+        if is_another and state.versions is not None:
             zone = state.versions.reigns[-1].model.timezone
-            self._next_ms = period_at(max(told_ms, 0), self._terms.rules.every, zone).end_ms
+            self._running = period_at(upto_ms, self._terms.rules.every, zone)
             self._stirred = site.offset
         if step.made or step.gone:
             self._stirred = site.offset
@@ -94,7 +95,7 @@ class Publishing:
                 return False
             book = site.book
             rows, latest = list(book.rows.values()), list(book.latest.values())
-            standing = standing_of(self._terms, site.state, rows, latest)
+            standing = standing_of(self._terms, site.state, site.told, rows, latest)
         if standing is None:
             return False
         in_force = shelf.in_force(self._terms.site)

@@ -15,7 +15,9 @@ from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.shelf import Shelf, open_shelf
 from calc_stream.ledger.store import Store, open_store
 from calc_stream.publishing import Publisher, Terms
+from calc_stream.silence import Patience
 from tests.unit.calc_stream_live.plant import SITE, T0, Plant, run_to_end
+from tests.unit.calc_stream_live.plant import rules as engine_rules
 from wire.messages import Sample
 
 HOUR_S = 3600
@@ -54,6 +56,7 @@ class = "1.5"
 """
 # kg for a kWh, and for a Nm3 burnt and supplied, as shipped.
 GRID, BURNT, SUPPLIED = Fraction("0.5777"), Fraction("2.16"), Fraction("0.608")
+PATIENCE = engine_rules().patience
 DAILY = Rules(every="day", drift_batches=2)
 
 
@@ -103,10 +106,14 @@ class Office:
     """Who publishes: a ledger that has taken the whole journal, and a shelf."""
 
     def __init__(
-        self, plant: Days, declaration: Declaration | None = None, rules: Rules = DAILY
+        self,
+        plant: Days,
+        declaration: Declaration | None = None,
+        rules: Rules = DAILY,
+        patience: Patience = PATIENCE,
     ) -> None:
         self.plant, self.ledger = plant, plant.folder / "calc"
-        self.terms = Terms(SITE, load_method("gbt24067"), 0, rules, declaration)
+        self.terms = Terms(SITE, load_method("gbt24067"), 0, patience, rules, declaration)
 
     def look(self) -> list[Footprint]:
         """What is published after the journal was followed to its end."""

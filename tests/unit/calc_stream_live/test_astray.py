@@ -16,6 +16,7 @@ from calc_stream.footprints.period import named_period
 from calc_stream.footprints.series import series_of
 from calc_stream.footprints.weighing import Weighed
 from calc_stream.publishing import standing_of
+from calc_stream.silence import Told
 from tests.unit.calc_stream_live.days import DAILY, DAY_1, DAY_2, Days, Office
 from tests.unit.calc_stream_live.footprints_sample import sample
 from tests.unit.calc_stream_live.plant import SITE
@@ -37,8 +38,9 @@ def standing_ones(office: Office) -> list[Footprint]:
 
 def said(office: Office) -> list[str]:
     with closing(office.store()) as store, closing(office.shelf()) as shelf:
-        state = SiteState.from_bytes(store.state(SITE)[1])
-        standing = standing_of(office.terms, state, store.rows(SITE), store.latest(SITE))
+        _, data, told = store.state(SITE)
+        its = SiteState.from_bytes(data), msgspec.json.decode(told, type=Told)
+        standing = standing_of(office.terms, *its, store.rows(SITE), store.latest(SITE))
         assert standing is not None
         return list(astray(standing, shelf.in_force(SITE), DAILY))
 

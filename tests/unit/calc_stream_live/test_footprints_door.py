@@ -16,7 +16,7 @@ from calc_stream.ledger.store import open_store
 from calc_stream.publishing import Publisher, Terms
 from tests.unit.calc_stream_live.days import DAILY, DAY_1, NOW, Days
 from tests.unit.calc_stream_live.door import Door, door
-from tests.unit.calc_stream_live.plant import SITE
+from tests.unit.calc_stream_live.plant import SITE, rules
 from wire.errors import BadData
 from wire.problem import MEDIA_TYPE
 from wire.signing import SigningKey
@@ -25,7 +25,7 @@ from wire.signing import SigningKey
 def publish(at: Door) -> list[Footprint]:
     at.take()
     state = at.parts.plan.config.state
-    terms = Terms(SITE, load_method("gbt24067"), 0, DAILY)
+    terms = Terms(SITE, load_method("gbt24067"), 0, rules().patience, DAILY)
     with closing(open_store(state)) as store, closing(open_shelf(state)) as shelf:
         return Publisher(store, shelf, at.plant.writer, terms, lambda: NOW).look()
 
