@@ -3,13 +3,16 @@
 import random
 import re
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from calc_stream.verification import verify
-from tests.unit.calc_stream_live.forged import KINDS, Change
+from tests.unit.calc_stream_live.forged import KINDS, Change, _read, _resealed, _signed_anew
 from tests.unit.calc_stream_live.proven import made, proven, stated
 from wire.errors import BadData
+from wire.segment.envelope import disclose, enclose
 from wire.signing import PublicKey, SigningKey
 
 MOST_BY_DEFAULT = 6
@@ -62,3 +65,25 @@ def test_every_change_is_found_where_it_was_made(sound: tuple[bytes, SigningKey]
     print(f"{len(changes)} changes of {len(KINDS)} kinds")
     assert len(changes) >= 200
     assert unnoticed(changes, key.public) == []
+
+
+def test_a_segment_that_names_another_predecessor_is_refused_though_its_gateway_signed_it(
+    tmp_path: Path,
+) -> None:
+    """A gateway that keeps two streams of one name, and an ingestor that shows the one or the other."""
+    plant = proven(tmp_path)
+    bundle = _read(made(plant, stated(plant, tmp_path / "calc", "Q")))
+    segments = [
+        at for at, its in enumerate(bundle.stretch, bundle.begin + 1) if its.kind == "segment"
+    ]
+    at = max(set(segments) & bundle.data.keys())
+    assert at > segments[0]  # what comes before it is shown, too
+    header, _, _, body = disclose(bundle.data[at])
+
+    def told(prev: str) -> bytes:
+        raw = enclose(msgspec.structs.replace(header, prev=prev), bytes(body), plant._key)
+        return _resealed(_signed_anew(bundle, at, raw, plant.receipt_key))
+
+    assert verify(told(header.prev), [plant.receipt_key.public])
+    with pytest.raises(BadData, match=f"records/{at}.segment: .*does not go on from the segment"):
+        verify(told("0" * 64), [plant.receipt_key.public])
