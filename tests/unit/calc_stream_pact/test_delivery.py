@@ -1,7 +1,6 @@
 """Our events reach partners: after failures, after a restart, once; and are given up in the end."""
 
 import logging
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from calc_stream.pact.delivery import announce_once
-from calc_stream.pact.outbox import _SINCE, FILE, GIVE_UP_MS, REMEMBERED_MS, open_outbox
+from calc_stream.pact.outbox import GIVE_UP_MS, REMEMBERED_MS, open_outbox
 from tests.integration.servers import wait_until
 from tests.unit.calc_stream_live.footprints_sample import complete, sample
 from tests.unit.calc_stream_pact import published_schema
@@ -69,18 +68,6 @@ def test_a_request_is_remembered_for_30_days_and_no_longer(tmp_path: Path) -> No
         known = outbox._db.execute("SELECT id FROM request").fetchall()
         assert known == [("2",)]
         assert outbox.answer("cars", "s", "1", b"{}", REMEMBERED_MS + 1)
-
-
-def test_an_outbox_from_before_requests_had_a_time_goes_on(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / FILE)) as db:
-        db.executescript("".join(_SINCE[:2]) + "PRAGMA user_version = 2")
-        db.execute("INSERT INTO request VALUES ('cars', 's', '1')")
-        db.execute("INSERT INTO asked VALUES ('q', 'cars', 1, NULL)")
-        db.commit()
-    with closing(open_outbox(tmp_path)) as outbox:
-        assert not outbox.answer("cars", "s", "1", b"{}", REMEMBERED_MS - 1)
-        assert outbox.answer("cars", "s", "2", b"{}", REMEMBERED_MS - 1)
-        assert outbox.is_open("cars", "q")
 
 
 def test_waiting_doubles_up_to_an_hour(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import socket
+import sqlite3
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import msgspec
 import pytest
 from starlette.requests import Request
 
-from calc_stream.pact.outbox import FILE, open_outbox
+from calc_stream.pact.outbox import _SINCE, FILE, open_outbox
 from calc_stream.pact.settings import Partner
 from calc_stream.web.audit import Audit
 from calc_stream.web.bodies import body_of
@@ -229,13 +230,17 @@ def test_requests_of_one_who_takes_no_answer_do_not_fill_the_disk(tmp_path: Path
         assert outbox.answer("cars", "s", "100", b"{}", 0)  # it was not taken for known
 
 
-def test_events_of_the_version_before_are_still_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_events_of_a_version_before_are_still_there(tmp_path: Path, version: int) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.executescript("".join(_SINCE[:version]) + f"PRAGMA user_version = {version}")
+        columns = "partner, made_ms, due_ms, body"
+        db.execute(f"INSERT INTO waiting ({columns}) VALUES ('cars', 0, 0, x'7b7d')")
+        db.execute("INSERT INTO request VALUES ('cars', 's', '1')")
+        db.commit()
     with closing(open_outbox(tmp_path)) as outbox:
-        outbox.answer("cars", "s", "1", b"{}", 0)
-        outbox._db.executescript("DROP TABLE asked; PRAGMA user_version = 1;")
-    assert (tmp_path / FILE).exists()
-    with closing(open_outbox(tmp_path)) as outbox:
-        assert outbox.due("cars", 0) is not None
+        assert outbox.due("cars", 0) == (1, 0, 0, b"{}")
+        assert not outbox.answer("cars", "s", "1", b"{}", 0)
         outbox.asked("cars", "a", 0)
         assert outbox.is_open("cars", "a")
         assert outbox.is_open("bikes", "a") is None
