@@ -20,11 +20,12 @@ from calc_stream.footprints.series import key_of
 from calc_stream.footprints.shelf import Shelf, open_shelf
 from calc_stream.handover import hand_over
 from calc_stream.ledger.store import Store, open_store
+from calc_stream.pact.offered import Declared
 from calc_stream.site import Site, Step
 from calc_stream.web import app, snapshot
 from calc_stream.web.alarm_book import AlarmBook, AlarmNow, open_book
 from calc_stream.web.audit import Audit
-from calc_stream.web.behind import Behind, Declared
+from calc_stream.web.behind import Behind
 from calc_stream.web.broker import Messages
 from calc_stream.web.charts import Charts
 from calc_stream.web.doubts import Doubts
@@ -123,7 +124,7 @@ class Parts:
         ]
         if self.publishing:
             running.append(("footprints", self.publishing.run(self.engine)))
-        declared = self.plan.footprints.declaration if self.plan.footprints else None
+        declared = _declared(self.plan)
         if config.pact and declared:
             offering = offer.run(
                 config.pact, config.state, config.site, declared, self.audit, self.now_ms
@@ -205,4 +206,5 @@ def _declared(plan: Plan) -> Declared | None:
         return None
     pact = plan.config.pact
     base = pact.base if pact else f"https://{declaration.company.domain}"
-    return Declared(declaration, base, plan.config.state / offer.OFFERED)
+    drafts = pact.drafts if pact else False
+    return Declared(declaration, base, drafts, plan.config.state / offer.OFFERED)

@@ -12,18 +12,14 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
-from calc_stream.footprints.declaration import Declaration
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.shelf import Shelf
-from calc_stream.pact.mapping import of_footprint
 from calc_stream.pact.model import ProductFootprint
-from calc_stream.pact.settings import Pact
-from wire import signing
-from wire.errors import BadData, TransientError
+from calc_stream.pact.offered import Declared
+from wire.errors import BadData
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +39,10 @@ class Offer:
 
 
 class Catalogue:
-    """Of one site; `folder`: what was offered. Thread-safe. Everything raises TransientError where
-    the disk does not do its part."""
+    """Of one site. Thread-safe. Everything raises TransientError where the disk does not do its part."""
 
-    def __init__(
-        self, shelf: Shelf, site: str, declaration: Declaration, pact: Pact, folder: Path
-    ) -> None:
-        self._shelf, self._site, self._folder = shelf, site, folder
-        self._declaration, self._pact = declaration, pact
+    def __init__(self, shelf: Shelf, site: str, declared: Declared) -> None:
+        self._shelf, self._site, self._declared = shelf, site, declared
         self._lock = threading.Lock()
         self._known: list[Footprint] = []
         self._by_id: dict[str, Footprint] = {}
@@ -82,44 +74,16 @@ class Catalogue:
         return self._known
 
     def _offer(self, footprint: Footprint) -> Offer | None:
-        if not self._is_for_others(footprint):
+        if not self._declared.is_for_others(footprint):
             return None
         if footprint.id not in self._made:
             try:
-                self._made[footprint.id] = Offer(footprint.product, self._document(footprint))
+                document = self._declared.offer(footprint, self._by_id)
+                self._made[footprint.id] = Offer(footprint.product, document)
             except BadData as exc:
                 log.error("pact: not offered: %s", exc)
                 self._made[footprint.id] = None
         return self._made[footprint.id]
-
-    def _document(self, footprint: Footprint) -> ProductFootprint:
-        """Raises BadData."""
-        path = self._folder / f"{footprint.id}.json"
-        try:
-            if path.exists():
-                return msgspec.json.decode(path.read_bytes(), type=ProductFootprint)
-            told = msgspec.structs.replace(footprint, supersedes=self._before(footprint))
-            made = of_footprint(told, self._declaration, self._pact.base)
-            signing.keep(path, msgspec.json.encode(made), 0o644)
-        except OSError as exc:
-            raise TransientError(f"{path}: {exc.strerror}") from exc
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            raise BadData(f"{path}: is no document of ours: {exc}") from exc
-        return made
-
-    def _is_for_others(self, footprint: Footprint) -> bool:
-        return not footprint.draft or self._pact.drafts
-
-    def _before(self, footprint: Footprint) -> tuple[str, ...]:
-        """Those whose place it takes for others, who know of no draft between."""
-        found, open_ = list[str](), list(footprint.supersedes)
-        while open_:
-            before = self._by_id[open_.pop(0)]
-            if self._is_for_others(before):
-                found.append(before.id)
-            else:
-                open_ += before.supersedes
-        return tuple(dict.fromkeys(found))
 
 
 def _standing(offer: Offer, gone: set[str]) -> Offer:

@@ -5,15 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 from fastapi import Request, Response
 
 from calc_stream.disclosing import Log
 from calc_stream.engines.embedded import Engine
-from calc_stream.footprints.declaration import Declaration
+from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.shelf import Shelf
 from calc_stream.ledger.store import Store
+from calc_stream.pact.offered import Declared
 from calc_stream.site import Site
 from calc_stream.web.alarm_book import AlarmBook, AlarmNow
 from calc_stream.web.audit import Audit
@@ -21,23 +23,13 @@ from calc_stream.web.charts import Charts
 from calc_stream.web.doubts import Doubts
 from calc_stream.web.forward import Forward
 from calc_stream.web.live import Live
-from calc_stream.web.problems import not_now
+from calc_stream.web.problems import not_now, unknown
 from calc_stream.web.told import EventsTold
 from calc_stream.web.view import View
 from wire.journal import Remote
 from wire.signing import SigningKey
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What customers are told besides figures. `base`: where they reach us; `offered`: the folder of
-    the documents they got."""
-
-    declaration: Declaration
-    base: str
-    offered: Path
 
 
 @dataclass(frozen=True)
@@ -75,9 +67,22 @@ class Behind:
                 raise not_now("the journal has not been opened yet")
             return question(self.engine.site)
 
+    def footprint(self, id_: str) -> Footprint:
+        """One of this site's. Raises Problem where there is none."""
+        found = self.shelf.find(id_)
+        if found is None or found.site != self.site:
+            raise unknown("footprint", id_)
+        return found
+
 
 def json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+def file(data: bytes, media_type: str, name: str) -> Response:
+    """To be kept under a name."""
+    disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    return Response(data, 200, {"Content-Disposition": disposition}, media_type)
 
 
 def as_of(

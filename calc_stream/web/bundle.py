@@ -4,7 +4,6 @@
 from contextlib import closing
 from dataclasses import replace
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
 
@@ -12,7 +11,7 @@ from calc_stream import bundling
 from calc_stream.bundling import Figure
 from calc_stream.disclosing import root_of
 from calc_stream.ledger.rows import BatchRow
-from calc_stream.web.behind import Behind
+from calc_stream.web.behind import Behind, file
 from calc_stream.web.described import binary, describe
 from calc_stream.web.guard import needs
 from calc_stream.web.problems import Problem, unknown
@@ -49,9 +48,7 @@ def of_footprints(behind: Behind) -> APIRouter:
     def bundle(footprint: str, whole: bool = False) -> Response:
         """What `wattprint bundle --footprint` writes: all its batches, with the journal they share once.
         409 while there can be none."""
-        found = behind.shelf.find(footprint)
-        if found is None or found.site != behind.site:
-            raise unknown("footprint", footprint)
+        found = behind.footprint(footprint)
         try:
             figure = bundling.figure_of(behind.store, found)
             figure = replace(figure, disclosed=root_of(behind.disclosures.state, found))
@@ -69,9 +66,7 @@ def _made(behind: Behind, figure: Figure, whole: bool, name: str) -> Response:
             data = bundling.make(reader, behind.site, figure, whole)
         except (bundling.NotYet, ConfigError) as exc:
             raise Problem(409, str(exc)) from exc
-    named = quote(name, safe="")
-    disposition = {"Content-Disposition": f"attachment; filename*=UTF-8''{named}"}
-    return Response(data, media_type=_ZIP, headers=disposition)
+    return file(data, _ZIP, name)
 
 
 def _settled(behind: Behind, batch: str, revision: int | None) -> BatchRow:

@@ -111,24 +111,6 @@ _EXAMPLE = Footprint(
     valid_until_ms=1_827_590_400_000,
     evidence=Evidence(4711, "d082…", 0, ""),
 )
-_LINE = Published(
-    id=_ID,
-    unit="piece",
-    method="gbt24067",
-    period="2026-11",
-    start_ms=1_793_462_400_000,
-    end_ms=1_796_054_400_000,
-    published_ms=1_796_054_700_000,
-    cause="period",
-    good="200",
-    kg_co2e="0.369728",
-    u95="0.0042",
-    upstream_kg_co2e=None,
-    boundary="gate_to_gate",
-    draft=True,
-    supersedes=(),
-    successor=None,
-)
 _POINT = PeriodFigure(
     period="2026-11",
     start_ms=1_793_462_400_000,
@@ -156,10 +138,11 @@ _SERIES = SignedSeries(
 
 def routes(behind: Behind) -> APIRouter:
     router = APIRouter(tags=["products"], dependencies=[needs("viewer")])
+    example = Footprints("wheel-18", [_line(_EXAMPLE, None)], None)
 
     @router.get(
         "/v1/products/{product:path}/footprints",
-        **describe(of(Footprints, Footprints("wheel-18", [_LINE], None)), problems=(304, 404, 503)),
+        **describe(of(Footprints, example), problems=(304, 404, 503)),
     )
     def published(
         request: Request,
@@ -211,9 +194,7 @@ def routes(behind: Behind) -> APIRouter:
     )
     def one(request: Request, footprint: str) -> Response:
         """A published footprint, whole. It never changes."""
-        found = behind.shelf.find(footprint)
-        if found is None or found.site != behind.site:
-            raise unknown("footprint", footprint)
+        found = behind.footprint(footprint)
         return as_of(request, 1, found, {"Cache-Control": "private, max-age=31536000, immutable"})
 
     return router

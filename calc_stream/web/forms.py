@@ -1,7 +1,7 @@
 """A published footprint as a file, in the form whoever asks for it reads."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
-from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Query, Response
@@ -9,13 +9,11 @@ from fastapi import APIRouter, Query, Response
 from calc_stream import exporters
 from calc_stream.exporters import Export
 from calc_stream.footprints.footprint import Footprint
-from calc_stream.pact.mapping import of_footprint
-from calc_stream.pact.model import ProductFootprint
-from calc_stream.web.behind import Behind
+from calc_stream.web.behind import Behind, file
 from calc_stream.web.described import Content, binary, describe
 from calc_stream.web.guard import needs
-from calc_stream.web.problems import Problem, unknown
-from wire.errors import BadData, ConfigError, TransientError
+from calc_stream.web.problems import Problem
+from wire.errors import BadData, ConfigError
 
 Form = Literal["statement", "pact", "openlca", "tidas", "ilcd", "cbam", "catenax", "json"]
 # They say of one that it was superseded; the others hold what is in force, and would be empty.
@@ -40,30 +38,24 @@ def routes(behind: Behind) -> APIRouter:
         """What `wattprint export --what footprints` writes of this one, with what the calculator was
         told of its product; `pact`: the document as it is offered to customers. 409 says what the form
         lacks, or what it does not know."""
-        found = behind.shelf.find(footprint)
-        if found is None or found.site != behind.site:
-            raise unknown("footprint", footprint)
-        successor = _successor(behind, found)
+        found = behind.footprint(footprint)
+        line = {each.id: each for each in behind.shelf.of(behind.site, found.product)}
+        successor = next((each.id for each in line.values() if found.id in each.supersedes), "")
         if successor and form not in _OF_ANY:
             held = f"{form} holds footprints in force: ask for {successor}, which took its place"
             raise Problem(409, f"footprint {footprint}: {held}")
         try:
             # Laying out pages is work for a core: one at a time leaves one to the rest.
             with behind.walking:
-                data, media_type = _written(behind, found, form, lang, successor)
+                if form == "pact":
+                    data, media_type = _offered(behind, found, line, successor), "application/json"
+                else:
+                    data, media_type = _written(behind, found, form, lang, successor)
         except (ConfigError, BadData) as exc:
             raise Problem(409, str(exc)) from exc
-        named = quote(_name(found, form, _ENDINGS[media_type]), safe="")
-        disposition = {"Content-Disposition": f"attachment; filename*=UTF-8''{named}"}
-        return Response(data, media_type=media_type, headers=disposition)
+        return file(data, media_type, _name(found, form, _ENDINGS[media_type]))
 
     return router
-
-
-def _successor(behind: Behind, footprint: Footprint) -> str:
-    """The id of what took its place; "": it stands."""
-    others = behind.shelf.of(behind.site, footprint.product)
-    return next((each.id for each in others if footprint.id in each.supersedes), "")
 
 
 def _name(footprint: Footprint, form: Form, ending: str) -> str:
@@ -77,11 +69,6 @@ def _written(
     behind: Behind, footprint: Footprint, form: Form, lang: str, successor: str
 ) -> tuple[bytes, str]:
     """The file and its media type. Raises ConfigError and BadData for what the form cannot say."""
-    if form == "pact":
-        made = _offered(behind, footprint)
-        if successor:
-            made = msgspec.structs.replace(made, status="Deprecated")
-        return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n", "application/json"
     exporter = exporters.find(form)
     told = [f"lang={lang}"] if "lang" in exporter.Settings.__struct_fields__ else []
     export = Export(
@@ -96,17 +83,13 @@ def _written(
     return data, exporter.MEDIA_TYPE
 
 
-def _offered(behind: Behind, footprint: Footprint) -> ProductFootprint:
-    """The document customers got under this id; where none did yet, made anew."""
-    declared = behind.declared
-    if declared is None:
+def _offered(
+    behind: Behind, footprint: Footprint, line: Mapping[str, Footprint], successor: str
+) -> bytes:
+    """The document customers got under this id; where none did yet, the one they would get."""
+    if behind.declared is None:
         raise ConfigError("footprints.declaration: is missing: PACT names company and product")
-    path = declared.offered / f"{footprint.id}.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=ProductFootprint)
-    except FileNotFoundError:
-        return of_footprint(footprint, declared.declaration, declared.base)
-    except OSError as exc:
-        raise TransientError(f"{path}: {exc.strerror}") from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise BadData(f"{path}: is no document of ours: {exc}") from exc
+    made = behind.declared.document(footprint, line)
+    if successor:
+        made = msgspec.structs.replace(made, status="Deprecated")
+    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from calc_stream.footprints.declaration import Declaration
 from calc_stream.footprints.shelf import open_shelf
 from calc_stream.pact.catalogue import Catalogue
 from calc_stream.pact.delivery import announce, deliver
+from calc_stream.pact.offered import Declared
 from calc_stream.pact.outbox import Outbox, open_outbox
 from calc_stream.pact.settings import Pact
 from calc_stream.web.audit import Audit
@@ -38,13 +38,13 @@ async def run(
     pact: Pact,
     state: Path,
     site: str,
-    declaration: Declaration,
+    declared: Declared,
     audit: Audit,
     now_ms: Callable[[], int],
 ) -> None:
     """Until cancelled. Raises ConfigError."""
     with closing(open_shelf(state)) as shelf, closing(open_outbox(state)) as outbox:
-        catalogue = Catalogue(shelf, site, declaration, pact, state / OFFERED)
+        catalogue = Catalogue(shelf, site, declared)
         office = office_of(pact, state, catalogue, outbox, audit, now_ms)
         tls: dict[str, str] = {} if pact.cert_file is None else _files(pact)
         serving = server(app.build(office), pact.host, pact.port, http=Patient, **tls)

@@ -49,6 +49,9 @@ WHOLE = complete(site=SITE, supersedes=(OLD.id,), cause="restated")
 DRAFT = sample(site=SITE, period="2026-11")
 GOOD = sample(site=SITE, period="2026-12", product="alloy/1", unit="t", method="cbam", gwp="AR5")
 NEW = sample(site=SITE, product="hub")
+FIRST = complete(site=SITE, period="2027-01")
+BETWEEN = sample(site=SITE, period="2027-01", supersedes=(FIRST.id,))
+LAST = complete(site=SITE, period="2027-01", supersedes=(BETWEEN.id,))
 ZIP, JSON = "application/zip", "application/json"
 
 
@@ -64,7 +67,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     (folder / "products.toml").write_text(DECLARED)
     text = f'[footprints]\ndeclaration = "{folder}/products.toml"\n'
     with door(folder, ("boss", "viewer"), text=text) as found:
-        shelve(found, OLD, WHOLE, DRAFT, GOOD, NEW)
+        shelve(found, OLD, WHOLE, DRAFT, GOOD, NEW, FIRST, BETWEEN, LAST)
         yield found
 
 
@@ -124,6 +127,10 @@ def test_customers_get_the_document_of_pact(client: httpx.Client) -> None:
     assert (document["id"], document["status"]) == (WHOLE.id, "Active")
     assert document["companyName"] == "Chongqing Example Wheels"
     assert asked(client, OLD, "pact").json()["status"] == "Deprecated"
+
+
+def test_a_document_taken_before_it_is_offered_names_no_draft_either(client: httpx.Client) -> None:
+    assert asked(client, LAST, "pact").json()["precedingPfIds"] == [FIRST.id]
 
 
 def test_a_document_that_was_offered_stays_what_it_was(opened: Door, client: httpx.Client) -> None:

@@ -21,6 +21,7 @@ from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.shelf import Shelf, open_shelf
 from calc_stream.pact.catalogue import Catalogue
 from calc_stream.pact.delivery import announce, deliver
+from calc_stream.pact.offered import Declared
 from calc_stream.pact.outbox import Outbox, open_outbox
 from calc_stream.pact.settings import Pact, Partner
 from calc_stream.web.audit import Audit
@@ -86,9 +87,8 @@ def offered(
         )
         for footprint in footprints:
             assert shelf.add(footprint)
-        catalogue = Catalogue(
-            shelf, site, told or declaration(), pact, folder / "state" / "offered"
-        )
+        declared = Declared(told or declaration(), url, drafts, folder / "state" / "offered")
+        catalogue = Catalogue(shelf, site, declared)
         audit = Audit(folder / "state", clock)
         office = office_of(pact, folder / "state", catalogue, outbox, audit, clock)
         with serving(app.build(office), listening, cert, key, http=Patient):
