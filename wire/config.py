@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import inspect
 
 from wire.errors import ConfigError
 
@@ -41,7 +42,7 @@ def convert(table: object, type_: type[T], name: str, under: str = "") -> T:
     try:
         return msgspec.convert(table, type_, dec_hook=_path)
     except msgspec.ValidationError as exc:
-        raise _named(_with_key(str(exc), table, type_), name, under) from exc
+        raise _named(_with_choices(_with_key(str(exc), table, type_), type_), name, under) from exc
 
 
 def refuse(file: str | Path, key: str, problem: str) -> ConfigError:
@@ -111,6 +112,32 @@ def _with_key(message: str, table: object, type_: type) -> str:
         inner.clear()
         inner.update(entries)
     return message
+
+
+def _with_choices(message: str, type_: type) -> str:
+    """msgspec says which word is wrong; people need those that are right."""
+    what, _, where = message.partition(" - at `$")
+    if not what.startswith("Invalid enum value"):
+        return message
+    path = re.sub(r"\[[^]]*\]", ".*", where.rstrip("`")).split(".")
+    known = _choices(inspect.type_info(type_), [step for step in path if step])
+    return message.replace(what, f"{what}; it takes {', '.join(known)}", 1) if known else message
+
+
+def _choices(node: inspect.Type, path: list[str]) -> list[str]:
+    """The words that may stand at a path, in order; `*` and a name lead into a list or a table."""
+    if isinstance(node, inspect.UnionType):
+        return next((found for kind in node.types if (found := _choices(kind, path))), [])
+    if isinstance(node, inspect.LiteralType) and not path:
+        return [str(value) for value in node.values]
+    if isinstance(node, inspect.StructType) and path:
+        fields = (field.type for field in node.fields if field.encode_name == path[0])
+        return next((_choices(field, path[1:]) for field in fields), [])
+    if isinstance(node, inspect.DictType) and path:
+        return _choices(node.value_type, path[1:])
+    if isinstance(node, inspect.ListType | inspect.VarTupleType) and path:
+        return _choices(node.item_type, path[1:])
+    return []
 
 
 def _named(message: str, name: str, under: str) -> ConfigError:

@@ -1,4 +1,6 @@
+import re
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -66,3 +68,25 @@ def test_a_secret_is_never_shown(tmp_path):
         config.read_secret(tmp_path / "empty")
     (tmp_path / "token").write_text("s3cret\n")
     assert config.read_secret(tmp_path / "token") == "s3cret"
+
+
+class Choosing(msgspec.Struct):
+    period: Literal["day", "month"] = "day"
+    orders: dict[str, list[Literal["big", "little"]]] = {}
+    role: Literal["viewer", "admin"] | None = None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('period = "week"', "period: Invalid enum value 'week'; it takes day, month"),
+        ('role = "boss"', "role: Invalid enum value 'boss'; it takes admin, viewer"),
+        (
+            'orders.grid = ["big", "odd"]',
+            "orders.grid[1]: Invalid enum value 'odd'; it takes big, little",
+        ),
+    ],
+)
+def test_a_word_that_is_none_of_a_few_is_told_which_there_are(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"f: {said}")):
+        config.decode(text, Choosing, "f")
