@@ -102,12 +102,15 @@ class Site:
         return self.offset > self.committed
 
     def take(self, record: Record) -> Step:
-        """The next record. One that cannot be used is noted in `told.problems` and passed over."""
+        """The next record. One that cannot be used is noted in `told.problems` and passed over.
+
+        Raises TransientError where the journal has to be read again and cannot be: then the record is
+        still the next.
+        """
         self.told.now_ms = max(self.told.now_ms, record.t_ms)
         self.told.first_ms = self.told.first_ms if self.told.first_ms is not None else record.t_ms
-        self.told.chain = record.chain
         decoded, changes = self._apply(record)
-        self.offset = record.offset
+        self.offset, self.told.chain = record.offset, record.chain
         changes = changes.then(self._listen())
         basis = self.basis
         if basis is None:

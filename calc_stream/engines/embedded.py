@@ -80,10 +80,12 @@ class Engine:
                 self._ahead.extend(self._reader.read(site, offset, _RECORDS_AT_ONCE))
             taken, until_s = 0, self._monotonic() + _TURN_S
             while self._ahead and (not taken or self._monotonic() < until_s):
-                record = self._ahead.popleft()
+                record = self._ahead[0]
                 if self.site.offset and record.prev != self.site.told.chain:
                     raise self._another(self.site.offset)
-                self._seen(self.site, self.site.take(record))
+                step = self.site.take(record)
+                self._ahead.popleft()
+                self._seen(self.site, step)
                 taken += 1
             if self.site.unsaved and self._monotonic() >= self._next_commit_s:
                 self._commit(self.site)

@@ -1,13 +1,17 @@
-"""The embedded engine beside trouble: another journal, a ledger that cannot be written."""
+"""The embedded engine beside trouble: another journal, or none for a while, a ledger that cannot be
+written."""
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from calc_stream.ledger.store import Commit, Store, open_store
 from tests.unit.calc_stream_live.plant import SITE, Plant, engine, row, run_to_end
+from tests.unit.calc_stream_live.test_statements import correct, energies
 from wire.errors import ConfigError, TransientError
+from wire.journal import Record
 
 
 def test_another_journal_than_the_ledgers_is_refused(tmp_path: Path) -> None:
@@ -71,3 +75,28 @@ def test_results_go_on_while_the_ledger_cannot_be_written(tmp_path: Path) -> Non
     running.turn()
     assert store.state(SITE)[0] == 13
     assert [r.revision for r in store.revisions(SITE, "P")] == [1]
+
+
+def test_what_needs_the_journal_again_waits_for_it_and_is_taken_then(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.example_4()
+    running = run_to_end(plant, tmp_path / "calc")
+    site = running.site
+    assert site is not None
+    behind, history, times = site.offset, site._history, iter((1, 2))
+
+    def out_of_reach() -> Iterable[Record]:
+        if next(times, None) is not None:
+            raise TransientError("journal: cannot be reached")
+        return history()
+
+    site._history = out_of_reach
+    correct(plant, "k1", 50, 70)
+    plant.read((240, 1140))
+    for _ in range(2):
+        with pytest.raises(TransientError, match="cannot be reached"):
+            running.turn()
+        assert site.offset == behind
+    assert running.turn() == 2
+    other = run_to_end(plant, tmp_path / "at once")
+    assert energies(running) == energies(other) != {"P": "0.057500", "Q": "0.022500"}
