@@ -54,8 +54,7 @@ class Readings:
     @property
     def columns(self) -> dict[str, Column]:
         """By meter, with all that was read."""
-        for row in self.tails.waiting():
-            self._take_out(self._meters[row])
+        self._take_all_out()
         return self._columns
 
     def book(self, readings: Sequence[Registers]) -> list[Span]:
@@ -87,7 +86,7 @@ class Readings:
         for at in unsound.tolist():
             self._fill(self._meters[at])
         if tails.full(row, count):
-            self.columns  # noqa: B018  # takes everything out
+            self._take_all_out()
             tails.make_room()
         before = tails.last_ms[row]
         taken = tails.append(row, count, times, marks, exponents)
@@ -227,6 +226,10 @@ class Readings:
         except KeyError:
             self.tails.grow(len(self._meters) + len(set(meters) - self._rows.keys()))
             return np.array([self._row(meter) for meter in meters], dtype=np.int64)
+
+    def _take_all_out(self) -> None:
+        for row in self.tails.waiting():
+            self._take_out(self._meters[row])
 
     def _take_out(self, meter: str) -> None:
         """What waits in a meter's row into its column."""

@@ -36,9 +36,8 @@ class Traced:
     """Where the content went in each interval, and meters whose flow nothing explains."""
 
     fans: list[Fan] = field(default_factory=list)
-    arrived: dict[str, list[Content]] = field(
-        default_factory=dict
-    )  # at other nodes, exports, stores
+    # At nodes, exports and stores that are no tips.
+    arrived: dict[str, list[Content]] = field(default_factory=dict)
     residuals: dict[str, Content] = field(default_factory=dict)  # by bus or utility
     untraced: set[str] = field(default_factory=set)
 

@@ -92,9 +92,7 @@ class Tally:
         self._value = 0.0
         self._whole: dict[str, float] = {}  # J by meter
         self._known: dict[str, float] = {}  # J u
-        self._unknown: dict[
-            str, float
-        ] = {}  # J of the parts in which nothing is known of the meter
+        self._unknown: dict[str, float] = {}  # J, of parts in which nothing is known of the meter
         self._gaps: dict[str, _Gaps] = {}
         self._until_ms = 0
 

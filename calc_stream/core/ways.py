@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Way:
-    """Part by outflow, what stays, and what a flow is divided by (None: no flow turns the shares).
+    """Part by outflow, what stays, and what a flow is divided by where one turns the shares.
 
     `weights`: by outflow meter, how it counts; `moves`: by how much a quantum through a meter makes
     the divisor of a bus larger, the meters upstream of links of known flow among them.
@@ -32,22 +32,20 @@ class Way:
     place: Place
     parts: list[Floats]
     stay: Floats
-    divisor: Floats | None
+    divisor: Floats
     weights: Mapping[str, float]
     moves: Mapping[str, float]
 
     def turned(self, meter: Meter, values: Mapping[str, Floats]) -> Floats:
         """What a quantum through the meter adds to the value of a unit of the place's content."""
-        divisor = self.divisor
-        assert divisor is not None  # noqa: S101
-        here, found = values[self.place.name], np.zeros_like(divisor)
+        here, found = values[self.place.name], np.zeros_like(self.divisor)
         by_arrivals = self.place.mixes and not self.place.spreads
         rest = self._rest(values) if by_arrivals else here
         if meter.id in self.weights:
             found = found + (values[meter.end] - rest) * self.weights[meter.id]
         if meter.id in self.moves:
             found = found + (rest - here) * self.moves[meter.id]
-        return over(found, divisor)
+        return over(found, self.divisor)
 
     def _rest(self, values: Mapping[str, Floats]) -> Floats:
         """What a quantum is worth in what no meter of a bus explains: its links, or its residual."""
@@ -107,12 +105,10 @@ def _divisor(
     flows: Mapping[str, Whole],
     known: Mapping[Link, Known],
     rows: int,
-) -> Floats | None:
+) -> Floats:
     if place.mixes and not place.spreads:
         arrived = added(place.inflows, flows, known, rows)
         return arrived.numbers.astype(np.float64) / arrived.over
-    if not weights and not place.mixes:
-        return None
     total = np.zeros(rows)
     for meter, weight in weights.items():
         total = total + flows[meter].astype(np.float64) * weight
