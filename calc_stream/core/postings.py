@@ -94,16 +94,17 @@ class Postings:
         """What ends at one of its edges or before, in so many intervals, and the rest. Without
         stores: all that entered was posted."""
         at = int(self.starts.searchsorted(t_ms, "left"))
-        rest = self._rows(slice(at, None))
+        rest = self.rows(slice(at, None))
         numbers = range(len(self.sources))
         inflow = tuple(sum_of(rest.quanta[rest.source == number]) for number in numbers)
         before = tuple(a - b for a, b in zip(self.inflow, inflow, strict=True))
         return (
-            replace(self._rows(slice(at)), inflow=before, intervals=intervals),
+            replace(self.rows(slice(at)), inflow=before, intervals=intervals),
             replace(rest, inflow=inflow, intervals=self.intervals - intervals),
         )
 
-    def _rows(self, rows: slice) -> "Postings":
+    def rows(self, rows: slice | Flags) -> "Postings":
+        """Some of the entries; all besides stays as it is."""
         return replace(
             self,
             starts=self.starts[rows],

@@ -1,7 +1,7 @@
 """Everything a result follows from, and what is posted by it: all of it, or a time's part."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from calc_stream.core import Event, Ledger, Marks, Readings, Versions, problems_of, recompute
 from calc_stream.core.accounts import Sums
@@ -70,12 +70,4 @@ def _posted(case: Case, from_ms: int | None, to_ms: int | None, marks: Marks) ->
 
 def _between(postings: Postings, from_ms: int, to_ms: int) -> Postings:
     mine = (postings.starts >= from_ms) & (postings.ends <= to_ms)
-    return replace(
-        postings,
-        starts=postings.starts[mine],
-        ends=postings.ends[mine],
-        account=postings.account[mine],
-        source=postings.source[mine],
-        quanta=postings.quanta[mine],
-        gapped=postings.gapped[mine],
-    )
+    return postings.rows(mine)
