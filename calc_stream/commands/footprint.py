@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.word == "show":
         _print(_named(published(args), args.id), args.json)
     else:
-        found_all, gone = published(args), set[str]()
+        found_all = published(args)
         gone = {id_ for each in found_all for id_ in each.supersedes}
         listed = [each for each in found_all if _is_meant(each, args)]
         if args.json:

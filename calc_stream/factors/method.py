@@ -75,19 +75,20 @@ class Method(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     def policy_for(self, policy: Policy) -> tuple[Policy, tuple[Difference, ...]]:
         """The policy the method computes with, and where it is not the model's."""
         differences = tuple(
-            Difference(key, own, accepted[0])
-            for key in Accepted.__struct_fields__
-            if (accepted := getattr(self.policy, key))
-            and (own := getattr(policy, key)) not in accepted
+            Difference(key, own, ways[0])
+            for key, ways in self._stated.items()
+            if (own := getattr(policy, key)) not in ways
         )
-        chosen = {d.key: d.method for d in differences}
-        return replace(policy, **chosen), differences  # type: ignore[arg-type]  # texts, all of them
+        return policy.among(self._stated), differences
 
     @cached_property
     def accepted(self) -> CoreAccepted:
         """The policies that count by this method, by key; of pools see `check`."""
-        ways = {key: getattr(self.policy, key) for key in ("setup", "idle")}
-        return {key: own for key, own in ways.items() if own}
+        return {key: ways for key, ways in self._stated.items() if key != "spread"}
+
+    @cached_property
+    def _stated(self) -> CoreAccepted:
+        return {key: ways for key, ways in msgspec.structs.asdict(self.policy).items() if ways}
 
     def adapted(self, model: SiteModel) -> SiteModel:
         """The model under the policy the method computes with."""
