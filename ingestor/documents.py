@@ -5,13 +5,11 @@ import itertools
 
 import msgspec
 
-from ingestor.group import Group
+from ingestor.group import Group, Place
 from ingestor.keys import KeyRecord, Keys
 from ingestor.standing import Standing
 from wire.errors import BadData
 from wire.journal import Entry, Writer
-
-Place = tuple[str, str, str, bool]  # (site, kind, key, new)
 
 
 class Documents:

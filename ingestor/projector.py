@@ -17,7 +17,6 @@ from ingestor.quarantine import Poison, Quarantine
 from ingestor.sinks import Sink
 from wire.errors import ConfigError, TransientError
 from wire.journal import Reader, Record
-from wire.segment import Segment, open_segment
 
 log = logging.getLogger(__name__)
 
@@ -180,8 +179,3 @@ class Projector:
             if self._stopping:
                 return
             threading.Event().wait(step_s)
-
-
-def segments_of(records: list[Record]) -> list[tuple[int, Segment]]:
-    """(offset, segment) of the records that are segments; they were opened when they came in."""
-    return [(r.offset, open_segment(r.data)) for r in records if r.kind == "segment"]

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ingestor.columns import matrix, scaled
-from ingestor.projector import segments_of
 from ingestor.sinks import Column, Sink, joined
-from wire.journal import Reader
-from wire.segment import Segment, read_header
+from wire.journal import Reader, Record
+from wire.segment import Segment, open_segment, read_header
 
 HOUR_MS = 3_600_000
 _MOST_RECORDS = 256
@@ -120,6 +119,11 @@ def columns_of(segment: Segment) -> Iterator[tuple[str, Column]]:
         for at, quantity in enumerate(table.quantities):
             values = scaled(numbers[at + 1], table.exponents[at])
             yield table.meter, Column(quantity, table.quality, numbers[0], values)
+
+
+def segments_of(records: list[Record]) -> list[tuple[int, Segment]]:
+    """(offset, segment) of the records that are segments; they were opened when they came in."""
+    return [(r.offset, open_segment(r.data)) for r in records if r.kind == "segment"]
 
 
 def _at(journal: Reader, site: str, offsets: Iterable[int]) -> Iterator[tuple[int, Segment]]:

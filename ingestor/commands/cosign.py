@@ -5,20 +5,19 @@ impossible to show him, so it belongs wherever the key does.
 """
 
 import argparse
-import http.client
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import urllib3
 
 from ingestor import receipts
+from ingestor.commands.posting import post
 from wire.config import read_secret
-from wire.errors import BadData, ConfigError, TransientError
+from wire.errors import BadData, ConfigError
 from wire.journal import Reader, Remote, heads, open_reader
 from wire.journal.cosigned import Cosignature, Seen, cosign, go_on
 from wire.journal.heads import Consistency, TreeHead
@@ -119,15 +118,8 @@ def _hand_in(there: Remote, signed: Cosignature) -> None:
     url = f"{there.url.rstrip('/')}/v1/journal/{signed.site}/cosignatures"
     headers = {"Authorization": f"Bearer {read_secret(there.key_file)}"}
     trusted = str(there.ca_file) if there.ca_file else None
-    try:
-        with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ca_certs=trusted) as http_:
-            answer: Any = http_.request(
-                "POST", url, body=msgspec.json.encode(signed), headers=headers
-            )
-    except (urllib3.exceptions.HTTPError, http.client.HTTPException) as exc:
-        raise TransientError(f"{url}: {exc}") from exc
-    if answer.status not in (200, 201):
-        raise TransientError(f"{url}: {answer.status} {answer.data[:300].decode(errors='replace')}")
+    with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ca_certs=trusted) as http:
+        post(http, url, headers, msgspec.json.encode(signed))
 
 
 class _Seen:

@@ -10,10 +10,11 @@ from pathlib import Path
 import urllib3
 
 from ingestor import history
+from ingestor.commands.posting import post
 from ingestor.history import Plan
 from ingestor.sinks.influxdb.server import Server
 from wire.config import read_secret
-from wire.errors import BadData, ConfigError, TransientError
+from wire.errors import TransientError
 
 EXAMPLES = (
     "ingestor history key history.toml                     the key to make known as a gateway's",
@@ -71,7 +72,7 @@ def _sender(plan: Plan) -> Callable[[bytes], None]:
     def send(data: bytes) -> None:
         for again in range(_TRIES):
             try:
-                _post(http, url, headers, data)
+                post(http, url, headers, data)
                 return
             except TransientError as exc:
                 if again == _TRIES - 1:
@@ -79,22 +80,6 @@ def _sender(plan: Plan) -> Callable[[bytes], None]:
                 time.sleep(exc.retry_after_s or 2**again)
 
     return send
-
-
-def _post(http: urllib3.PoolManager, url: str, headers: dict[str, str], data: bytes) -> None:
-    try:
-        answer = http.request("POST", url, body=data, headers=headers)
-    except urllib3.exceptions.HTTPError as exc:
-        raise TransientError(f"{url}: {exc}") from exc
-    if answer.status == 201:
-        return
-    said = f"{url}: {answer.status}: {answer.data.decode(errors='replace')[:500]}"
-    if answer.status in (401, 403, 404):
-        raise ConfigError(said)
-    if answer.status == 429 or answer.status >= 500:
-        after = answer.headers.get("Retry-After", "")
-        raise TransientError(said, float(after) if after.isdigit() else None)
-    raise BadData(said)
 
 
 def _day(t_ms: int) -> str:

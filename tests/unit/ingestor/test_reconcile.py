@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingestor import sinks
-from ingestor.projector import segments_of
-from ingestor.reconcile import HOUR_MS, Difference, compare, repair
+from ingestor.reconcile import HOUR_MS, Difference, compare, repair, segments_of
 from ingestor.sinks import Sink, influxdb
 from tests.integration import servers
 from tests.unit.ingestor.conftest import Cloud
