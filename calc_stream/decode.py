@@ -95,6 +95,7 @@ def _unpacked(packed: Numbers) -> Rows:
 
 
 def _integers(run: Run) -> Rows:
+    """Plane by plane. The ingestor does the same in its `columns.py`: `wire` knows no numpy."""
     planes = np.frombuffer(run.planes, np.uint8).reshape(run.width, -1)
     unsigned = planes[0].astype(np.uint32 if run.width <= 4 else np.uint64)
     for byte in range(1, run.width):
