@@ -4,7 +4,6 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +46,15 @@ async def publish(port: int, name: str, payloads: list[bytes]) -> float:
         return time.process_time() - began
 
 
-async def subscribe(mqtt: int, http: int, count: int, tell: Callable[[str], None]) -> None:
-    """Every value through a `Point`; acknowledged when the database has it."""
+async def subscribe(mqtt: int, http: int, count: int, beside: Path) -> None:
+    """Every value through a `Point`; acknowledged when the database has it. Files like `beside`,
+    ending in .ready and .done, tell how far it is."""
     url, pool = f"http://127.0.0.1:{http}", urllib3.PoolManager()
     pool.request("POST", f"{url}/query", fields={"q": "CREATE DATABASE json"})
     client = Client(Broker(port=mqtt), "bench-subscriber", subscribe=[_TOPICS["json"]])
     async with client.running():
         await client.connected.wait()
-        tell(".ready")
+        beside.with_suffix(".ready").touch()
         group, taken = [], 0
         async for message in client.messages():
             group.append(message)
@@ -68,7 +68,7 @@ async def subscribe(mqtt: int, http: int, count: int, tell: Callable[[str], None
                 each.ack()
             group.clear()
             if taken == count:
-                tell(".done")
+                beside.with_suffix(".done").touch()
                 await asyncio.sleep(600)  # until it has been measured
 
 
@@ -86,7 +86,5 @@ if __name__ == "__main__":
         payloads = msgspec.msgpack.decode(path.read_bytes(), type=list[bytes])
         print(asyncio.run(publish(int(sys.argv[2]), path.stem, payloads)))
     else:
-        beside = Path(sys.argv[5])
-        told = lambda what: beside.with_suffix(what).touch()  # noqa: E731
         mqtt, http, count = map(int, sys.argv[2:5])
-        asyncio.run(subscribe(mqtt, http, count, told))
+        asyncio.run(subscribe(mqtt, http, count, Path(sys.argv[5])))

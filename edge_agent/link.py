@@ -113,7 +113,7 @@ class Link(ModbusProtocol):
         if isinstance(self.transport, SerialTransport):
             self.transport.sync_serial.baudrate = baud
 
-    def callback_data(self, data: bytes, addr: object = None) -> int:  # noqa: ARG002
+    def callback_data(self, data: bytes, addr: object = None) -> int:  # noqa: ARG002  pymodbus calls it so
         """Bytes since the last request; gives back how many can be forgotten."""
         self.heard_at = self.loop.time()
         if self._find is None or self._answer.done():

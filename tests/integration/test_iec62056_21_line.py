@@ -127,7 +127,10 @@ async def test_its_values_have_the_time_at_which_they_began() -> None:
                 time.sleep(0.1)
 
     with MeterLine(find, Slow("landis_gyr_e350")) as line:
-        now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
+
+        def now_ms() -> int:
+            return time.time_ns() // 1_000_000
+
         async with connect(settings(line), Random(1), now_ms) as bus:
             answer = await read(meter(bus, "iec62056_21_electricity"))
             assert now_ms() - answer.t_ms >= 300, "longer than timeout_ms, but never silent so long"

@@ -35,6 +35,10 @@ active_energy_import = {{ at = 100, as = "u16", unit = "kWh" }}
 """
 
 
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 class Heard:
     """Keeps when each meter's rounds came."""
 
@@ -100,7 +104,6 @@ def meter(unit: int, gap_ms: int, interval_ms: int) -> Metered:
 async def run(port: int, meters: dict[str, Metered], seconds: float) -> Heard:
     heard = Heard()
     settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
-    now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
     rounds = Rounds("bus", modbus, settings, meters, heard, now_ms)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(rounds.run(Random(1)), seconds)
@@ -125,7 +128,6 @@ async def test_a_line_that_is_gone_makes_every_meter_silent_and_none_wait_longer
     """A dead meter is asked less and less often; a line that comes back has them all at once."""
     heard, settings = Heard(), modbus.Settings(transport="tcp", host="127.0.0.1", port=free_port())
     meters = {"m1": meter(1, 0, 100), "m2": meter(2, 0, 100)}
-    now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
     rounds = Rounds("bus", modbus, settings, meters, heard, now_ms)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(rounds.run(Random(1)), 0.5)
@@ -157,7 +159,6 @@ async def test_a_round_belongs_to_the_slot_it_was_begun_in() -> None:
 
 async def test_a_meter_taken_out_while_it_is_asked_goes_when_its_round_is_over() -> None:
     heard = Heard()
-    now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
     async with plant() as (port, asked):
         settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
         meters = {"m1": meter(1, 300, 1000), "m2": meter(2, 0, 50)}
@@ -176,7 +177,6 @@ async def test_a_meter_taken_out_while_it_is_asked_goes_when_its_round_is_over()
 
 async def test_another_pace_and_rating_count_within_a_second_also_where_nobody_is_due() -> None:
     heard = Heard()
-    now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
     async with plant() as (port, _):
         settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
         hourly, often = meter(1, 0, 3_600_000), meter(1, 0, 50)
@@ -231,7 +231,6 @@ async def test_a_meter_that_tells_of_its_past_holds_nobody_up() -> None:
     heard = Heard2()
     async with plant() as (port, _):
         settings = modbus.Settings(transport="tcp", host="127.0.0.1", port=port)
-        now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
         meters = {"m1": meter(1, 0, 1000), "m2": meter(2, 0, 50)}
         rounds = Rounds("bus", driver(Remembering), settings, meters, heard, now_ms)
         with pytest.raises(TimeoutError):

@@ -28,7 +28,7 @@ class Steady:
 
     serial = 1
 
-    def value(self, quantity: str, t_ms: int) -> Fraction:  # noqa: ARG002
+    def value(self, quantity: str, t_ms: int) -> Fraction:  # noqa: ARG002  a truth is asked so
         return Fraction(230)
 
 

@@ -113,9 +113,12 @@ def test_the_consistency_proofs_of_the_rfcs_example(old, path):
     check_consistency(old, 7, nodes(path), old_root, bytes.fromhex(ROOTS[7]))
 
 
-def test_an_independent_library_makes_the_same_roots_and_proofs():
+@pytest.mark.parametrize("kept", [256, 2])
+def test_an_independent_library_makes_the_same_roots_and_proofs(kept, monkeypatch):
     """Go's golang.org/x/mod/sumdb/tlog (v0.43.0) over the leaves d0, d1 … d69: of every size the
-    root, the SHA-256 of all audit paths, and that of all consistency proofs, each with its length."""
+    root, the SHA-256 of all audit paths, and that of all consistency proofs, each with its length.
+    Whether the tree is too small to keep nodes for its next proofs, or keeps them all."""
+    monkeypatch.setattr(merkle, "_KEPT", kept)
     known = json.loads((GOLDEN / "tlog.json").read_text())
     leaves = [f"d{n}".encode() for n in range(len(known))]
     tree = tree_of(leaves)
