@@ -24,7 +24,7 @@ from wire.journal.merkle import grown
 from wire.journal.record import chained
 from wire.segment import Header, read_header
 from wire.segment.envelope import unveil
-from wire.segment.gap import read_gap
+from wire.segment.gap import Gap, read_gap
 from wire.signing import PublicKey
 
 
@@ -209,14 +209,16 @@ def _signatures(
     records: Iterable[Record], bundle: Bundle, hidden: frozenset[int]
 ) -> dict[int, Header]:
     """Of every segment, by the keys as the journal knew them there; its header by offset."""
-    keys, headers = KnownKeys(), dict[int, Header]()
+    keys, headers, numbers = KnownKeys(), dict[int, Header](), _Numbers(bundle.begin)
     last: dict[tuple[str, str, int], str] = {}
     for record in records:
         if record.kind == "key" and record.offset not in hidden:
             _key(_name(record), record.data)
             keys.add([record])
         if record.kind == "gap" and record.offset not in hidden:
-            _gap(keys, record)
+            numbers.pass_to(record, _gap(keys, record).last)
+        if record.kind == "correction" and record.offset not in hidden:
+            numbers.pass_to(record, _refused(record))
         if record.kind != "segment" or _is_beyond(record, bundle, hidden):
             continue
         try:
@@ -228,6 +230,7 @@ def _signatures(
             before = last.get((*stream, header.seq - 1), header.prev)
             if header.site != bundle.site or header.prev != before:
                 raise BadData("does not go on from the segment before it in its stream")
+            numbers.follow(record, header.seq)
         except BadData as exc:
             raise BadData(f"{_name(record)}: segment {record.key}: {exc}") from exc
         last[(*stream, header.seq)] = record.hash
@@ -253,11 +256,55 @@ def _opened(record: Record, bundle: Bundle, hidden: frozenset[int]) -> tuple[Hea
     return unveil(its.header.encode(), its.signature.encode())
 
 
-def _gap(keys: KnownKeys, record: Record) -> None:
+class _Numbers:
+    """How far each stream has come within the stretch."""
+
+    def __init__(self, begin: int) -> None:
+        self._begin = begin
+        self._upto: dict[str, int] = {}
+
+    def follow(self, record: Record, seq: int) -> None:
+        """Raises BadData for a number whose predecessor is neither there, nor lost by its gateway's
+        word, nor refused. What was before the stretch is not known; before the journal was nothing."""
+        upto = self._upto.get(_stream(record), seq - 1 if self._begin else 0)
+        if record.offset > self._begin and seq > upto + 1:
+            raise BadData(f"follows {upto}, and nothing says what became of those in between")
+        self.pass_to(record, seq)
+
+    def pass_to(self, record: Record, seq: int) -> None:
+        if record.offset > self._begin:
+            stream = _stream(record)
+            self._upto[stream] = max(seq, self._upto.get(stream, 0))
+
+
+class _Correction(msgspec.Struct, frozen=True):
+    """As far as it says that a segment was refused; others say nothing of streams."""
+
+    type: str
+    seq: int = 0
+
+
+def _stream(record: Record) -> str:
+    return record.key.rpartition("/")[0]
+
+
+def _refused(record: Record) -> int:
+    """The number of the segment in whose place it stands; 0: in none's."""
+    try:
+        told = msgspec.json.decode(record.data, type=_Correction)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise BadData(f"{_name(record)}: correction {record.key}: {exc}") from exc
+    return told.seq if told.type == "refused" else 0
+
+
+def _gap(keys: KnownKeys, record: Record) -> Gap:
     """Numbers that will never come, in their gateway's own words."""
     try:
-        keys.check(*read_header(record.data))
-        read_gap(record.data)
+        header, signature, signed = read_header(record.data)
+        keys.check(header, signature, signed)
+        if _stream(record) != f"{header.gateway}/{header.stream}":
+            raise BadData(f"is of {header.gateway}/{header.stream}")
+        return read_gap(record.data)
     except BadData as exc:
         raise BadData(f"{_name(record)}: gap {record.key}: {exc}") from exc
 

@@ -10,12 +10,23 @@ import pytest
 
 from calc_stream.verification import verify
 from tests.unit.calc_stream_live.forged import KINDS, Change, _read, _resealed, _signed_anew
-from tests.unit.calc_stream_live.proven import made, proven, stated
-from wire.errors import BadData
+from tests.unit.calc_stream_live.plant import SITE, T0
+from tests.unit.calc_stream_live.proven import (
+    ProvenPlant,
+    made,
+    proven,
+    stated,
+    today,
+    yesterday,
+)
+from wire.errors import BadData, ConfigError
+from wire.segment import Place
 from wire.segment.envelope import disclose, enclose
+from wire.segment.gap import Gap, seal_gap
 from wire.signing import PublicKey, SigningKey
 
 MOST_BY_DEFAULT = 6
+DROPPED = "gw-1/s1/12"
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +76,51 @@ def test_every_change_is_found_where_it_was_made(sound: tuple[bytes, SigningKey]
     print(f"{len(changes)} changes of {len(KINDS)} kinds")
     assert len(changes) >= 200
     assert unnoticed(changes, key.public) == []
+
+
+class Dropping(ProvenPlant):
+    """Its ingestor leaves a segment out of the journal, and says in its place whatever it likes."""
+
+    instead: tuple[str, bytes] | None = None
+
+    def _append(self, kind: str, key: str, data: bytes) -> None:
+        if key != DROPPED:
+            super()._append(kind, key, data)
+        elif self.instead is not None:
+            super()._append(self.instead[0], key, self.instead[1])
+
+
+@pytest.mark.parametrize(
+    ("instead", "problem"),
+    [
+        ("nothing", "segment gw-1/s1/13: follows 11, and nothing says"),
+        ("another's gap", "gap gw-1/s1/12: is of gw-1/s0"),
+        ("a refusal", ""),
+        ("a gap", ""),
+    ],
+)
+def test_a_segment_that_the_journal_never_had_is_missed(
+    instead: str, problem: str, tmp_path: Path
+) -> None:
+    """Unless it is said what became of it: a refusal is the ingestor's word, a gap the gateway's."""
+    plant = Dropping(tmp_path)
+    yesterday(plant)
+    if instead == "a refusal":
+        told = {"gateway": "gw-1", "stream": "s1", "seq": 12, "hash": "0" * 64, "reason": "odd"}
+        plant.instead = "correction", msgspec.json.encode({"type": "refused", **told})
+    elif "gap" in instead:
+        place = Place(
+            SITE, "gw-1", "s1" if instead == "a gap" else "s0", 12, "0" * 64, "boot", "ntp"
+        )
+        gap = Gap(12, "0" * 64, "the disk broke")
+        plant.instead = "gap", seal_gap(place, gap, T0, plant._key)
+    today(plant)
+    row = stated(plant, tmp_path / "calc", "Q")
+    if problem:
+        with pytest.raises(ConfigError, match=problem):
+            made(plant, row)
+    else:
+        assert verify(made(plant, row), [plant.receipt_key.public]).row == row
 
 
 def test_a_segment_that_names_another_predecessor_is_refused_though_its_gateway_signed_it(
