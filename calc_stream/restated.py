@@ -4,16 +4,15 @@ What a row says about itself is not in it: which revision it is, at which offset
 state. Everything it states is.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 
 from calc_stream.core import (
     Burden,
-    Ledger,
     Periods,
     Spreading,
     Transfer,
@@ -26,11 +25,11 @@ from calc_stream.core.batches import Batch
 from calc_stream.core.edges import span_of
 from calc_stream.core.events import swaps_told
 from calc_stream.core.model import parse_model
-from calc_stream.core.series import Readings, Span
+from calc_stream.core.series import Readings, Span, united
 from calc_stream.core.whole import LIMIT
-from calc_stream.evidence.production import Production, production, spans_of, united
+from calc_stream.evidence.production import Production, production, spans_of
 from calc_stream.evidence.told import Told, gather
-from calc_stream.factors import FactorSet, Method, Quanta, Rates, given_of
+from calc_stream.factors import FactorSet, Method, Rates, given_of
 from calc_stream.ledger.figures import Basis, figures
 from calc_stream.ledger.figures import Told as Stated
 from calc_stream.ledger.rows import BatchRow
@@ -39,10 +38,17 @@ from wire.errors import BadData, ConfigError
 from wire.journal import Record
 
 
+class Posted(NamedTuple):
+    """What every account received over the spans, and how much of each lies in long gaps."""
+
+    sums: Sums
+    gapped: dict[str, int]
+
+
 @dataclass(frozen=True)
 class Ground:
     """What the figures of batches follow from, up to an offset. `spans`: the times whose intervals
-    they need."""
+    they need; `posted`: in these, computed when somebody asks first."""
 
     batches: tuple[str, ...]
     offset: int
@@ -50,6 +56,7 @@ class Ground:
     told: Told
     made: Production
     spans: list[Span]
+    posted: Callable[[], Posted]
 
     @property
     def periods(self) -> Periods:
@@ -73,16 +80,9 @@ def ground(records: Sequence[Record], method: Method, ask: Ask) -> Ground:
     if basis.plain is not None and basis.plain.contracts:
         windows = [w for span in spans for w in basis.plain.contracts.windows(span)]
         spans = united([*spans, *windows])
-    its = replace(basis, given=partial(_given, told, spans))
-    return Ground(ask.batches, ask.offset, its, told, made, spans)
-
-
-def _given(told: Told, spans: Sequence[Span]) -> Quanta:
-    """By the sources to the site, over the spans."""
-    sums: Sums = {}
-    for ledger in _ledgers(told, spans):
-        _add_up(sums, ledger.sums())
-    return given_of(sums)
+    posted = cache(partial(_posted, told, spans))
+    its = replace(basis, given=lambda: given_of(posted().sums))
+    return Ground(ask.batches, ask.offset, its, told, made, spans, posted)
 
 
 def _basis(records: Sequence[Record], method: Method) -> tuple[Basis, Record | None, Statements]:
@@ -97,7 +97,7 @@ def _basis(records: Sequence[Record], method: Method) -> tuple[Basis, Record | N
 def restate(its: Ground) -> Iterator[BatchRow]:
     """The rows of its batches, whose direct energy is final, as live ones of no revision."""
     made, readings = its.made, its.told.readings
-    sums, gapped = _posted(its)
+    sums, gapped = its.posted()
     borne, _ = burdens(made.batches, sums, _transfers(its, sums))
     for name in its.batches:
         batch = made.batches.get(name) or Batch(name)
@@ -145,24 +145,19 @@ def _factors(records: Sequence[Record]) -> tuple[FactorSet | None, Record | None
     return None, None
 
 
-def _posted(its: Ground) -> tuple[Sums, dict[str, int]]:
-    """What every account received over the spans, and how much of each lies in long gaps."""
+def _posted(told: Told, spans: Iterable[Span]) -> Posted:
     sums: Sums = {}
     gapped: dict[str, int] = {}
-    for ledger in _ledgers(its.told, its.spans):
+    marks, events = told.periods.marks, told.events.values()
+    for first, last in spans:
+        ledger = recompute(told.versions, events, told.readings, first, last, marks)
         _add_up(sums, ledger.sums())
         postings = ledger.postings
         rows = np.flatnonzero(postings.gapped)
         for at, quanta in zip(postings.account[rows].tolist(), postings.quanta[rows].tolist()):
             name = postings.accounts[at].name
             gapped[name] = gapped.get(name, 0) + quanta
-    return sums, gapped
-
-
-def _ledgers(told: Told, spans: Iterable[Span]) -> Iterator[Ledger]:
-    marks, events = told.periods.marks, told.events.values()
-    for first, last in spans:
-        yield recompute(told.versions, events, told.readings, first, last, marks)
+    return Posted(sums, gapped)
 
 
 def _add_up(sums: Sums, more: Sums) -> None:

@@ -90,7 +90,7 @@ class Readings:
             tails.make_room()
         before = tails.last_ms[row]
         taken = tails.append(row, count, times, marks, exponents)
-        spans = united(before[taken], tails.last_ms[row[taken]])
+        spans = _united(before[taken], tails.last_ms[row[taken]])
         ends = np.add.accumulate(count)
         for at in np.flatnonzero(~taken).tolist():
             mine = slice(int(ends[at] - count[at]), int(ends[at]))
@@ -283,8 +283,13 @@ class Readings:
         return int(times[max(at - 1, 0)]), int(times[-1])
 
 
-def united(firsts: Rows, lasts: Rows) -> list[Span]:
-    """Spans without what lies in several of them, in order."""
+def united(spans: Iterable[Span]) -> list[Span]:
+    """The same time in as few spans, in order."""
+    ends = np.array([*spans], dtype=np.int64).reshape(-1, 2)
+    return _united(ends[:, 0], ends[:, 1])
+
+
+def _united(firsts: Rows, lasts: Rows) -> list[Span]:
     if not firsts.size:
         return []
     if firsts.max() <= lasts.min():

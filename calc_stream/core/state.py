@@ -2,9 +2,9 @@
 
 Postings are kept in pages of PAGE_SLOTS slots and reach up to the frontier: the earliest last
 reading among the meters in force and not declared silent, and no later than what is known to be on
-its way. A chunk marks the spans it touches; only
-their pages are posted anew, and pages after them as long as what is in the stores at their beginning
-differs. The ledger equals `recompute` on everything told so far, whatever the order.
+its way. A chunk marks the spans it touches; only their pages are posted anew, and pages after them as
+long as what is in the stores at their beginning differs. The ledger equals `recompute` on everything
+told so far, whatever the order.
 """
 
 from bisect import bisect_right
@@ -113,7 +113,7 @@ class SiteState:
         if fresh or adopts:
             touched += self._follow(self.periods)
         touched += self._reach(self.periods)
-        return self._post(self.periods, _united(touched), adopts)
+        return self._post(self.periods, united(touched), adopts)
 
     def ledger(self, upto: Literal["frontier", "end"] = "end") -> Ledger:
         """What is posted, or with `end` also the preview beyond the frontier."""
@@ -378,12 +378,6 @@ def step(state: bytes, chunk: Chunk) -> tuple[bytes, Changes]:
 def _same_page(old: Versions, new: Versions, t_ms: int) -> bool:
     (before, was), (after, now) = page_at(old, t_ms), page_at(new, t_ms)
     return before.model is after.model and was == now == (t_ms, now[1])
-
-
-def _united(spans: list[Span]) -> list[Span]:
-    """The same time in as few spans, in order."""
-    ends = np.array(spans, dtype=np.int64).reshape(-1, 2)
-    return united(ends[:, 0], ends[:, 1])
 
 
 def _ordered(a: int, b: int) -> Span:

@@ -8,7 +8,7 @@ from calc_stream.core import Batch, Event, Lot, Periods, Versions
 from calc_stream.core.batches import batches_of, lots_of
 from calc_stream.core.events import in_force
 from calc_stream.core.receivers import Nodes
-from calc_stream.core.series import Span
+from calc_stream.core.series import Span, united
 from calc_stream.core.timeline import timelines
 from calc_stream.core.whole import LIMIT
 
@@ -117,14 +117,3 @@ def _within(periods: Periods, made: Production, life: Span) -> Iterator[Span]:
                 start_ms = made.batches[name].first_start_ms
                 if start_ms is not None:
                     yield start_ms, start_ms
-
-
-def united(spans: Iterable[Span]) -> list[Span]:
-    """The same time in as few spans, in order."""
-    found: list[Span] = []
-    for first, last in sorted(spans):
-        if found and first <= found[-1][1]:
-            found[-1] = found[-1][0], max(found[-1][1], last)
-        else:
-            found.append((first, last))
-    return found
