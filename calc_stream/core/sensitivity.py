@@ -8,6 +8,7 @@ uncertainty, no account. Loops are eliminated element by element in a fixed orde
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,8 +51,8 @@ class Sensitivity:
     """Of a measure (kWh, kg) of accounts together, between neighbouring `edges`.
 
     `accounts`: how much of each account counts (a batch 1, what it was made of its quantity over the
-    good one, ...); `pools`: the same of accounts that count otherwise by interval; `weights`: by source, the measure of one quantum, in each interval. With stores the
-    first edge is where these first appeared.
+    good one, ...); `pools`: the same of accounts that count otherwise by interval; `weights`: by source,
+    the measure of one quantum, in each interval. With stores the first edge is where these first appeared.
     """
 
     def __init__(
@@ -81,6 +82,13 @@ class Sensitivity:
         self._stores, self._sources = tuple(sorted(model.stores)), tuple(sorted(weights))
         self._held = self._filled() if self._stores else None
         self._all = self._layers({})
+
+    def weighing(self, weights: Mapping[str, Floats]) -> "Sensitivity":
+        """The same of another measure of these sources."""
+        other = copy(self)
+        other._weights = weights
+        other._all = other._layers({})
+        return other
 
     def slopes(self) -> Iterator[Slope]:
         """Every meter's derivative."""

@@ -87,21 +87,15 @@ def grounds_of(state: SiteState) -> Grounds | None:
     if state.periods is None or state.posted is None or state.posted[0] == state.posted[1]:
         return None
     standing, _ = in_force(state.events.values())
-    return grounds(
-        state.periods, standing, state.nodes, state.batches, state.readings, state.posted
+    return alone(
+        grounds_over(
+            state.periods, standing, state.nodes, state.batches, state.readings, state.posted
+        )
     )
 
 
-def grounds(
-    periods: Periods,
-    standing: Sequence[Event],
-    nodes: Nodes,
-    batches: Mapping[str, Batch],
-    readings: Readings,
-    span: Span,
-) -> Grounds | None:
+def alone(found: Sequence[Grounds]) -> Grounds | None:
     """Of a time in which one version is in force; None for more."""
-    found = grounds_over(periods, standing, nodes, batches, readings, span)
     return found[0] if len(found) == 1 else None
 
 
@@ -152,15 +146,14 @@ def budget_of(
         model, rows = its.model, its.edges.size - 1
         biases = {m.id: bias for m in model.meters if (bias := bias_of(m)) is not None}
         origins |= {meter: bias.origin for meter, bias in biases.items()}
-        given = accounts, model, its.nodes, its.readings, its.edges
-        pools = pooled.between(its.edges)
         by_kwh = {s: np.full(rows, _kwh_per_quantum(model, s)) for s in model.sources}
-        found = Sensitivity(*given, by_kwh, pools)
+        given = accounts, model, its.nodes, its.readings, its.edges
+        found = Sensitivity(*given, by_kwh, pooled.between(its.edges))
         energy.add(found, biases)
         valid += traceable(found, model)
         if rates is not None and mass is not None:
             by_kg = {s: _kg_per_quantum(its, rates, s, its.edges) for s in model.sources}
-            weight.add(Sensitivity(*given, by_kg, pools), biases)
+            weight.add(found.weighing(by_kg), biases)
     kwh = energy.result()
     kg = None
     if rates is not None and mass is not None:

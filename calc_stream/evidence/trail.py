@@ -13,7 +13,7 @@ from calc_stream.core.events import in_force, swaps_told
 from calc_stream.core.plant import Carrier, Meter, SiteModel
 from calc_stream.core.registers import quanta_at
 from calc_stream.core.timeline import timelines
-from calc_stream.evidence.budget import Grounds, grounds
+from calc_stream.evidence.budget import Grounds, alone, grounds_over
 from calc_stream.evidence.shares import Shares, shares_of
 from calc_stream.evidence.told import Told
 from wire.messages import ProductionEvent
@@ -122,7 +122,8 @@ def trail(told: Told, batch: str, until_ms: int) -> Trail:
                 through = shares.through(meter.id, meter.end)
                 before = found.entered.get(meter.start, Fraction(0))
                 found.entered[meter.start] = before + through
-    found.grounds = grounds(told.periods, standing, nodes, batches, told.readings, span)
+    over = grounds_over(told.periods, standing, nodes, batches, told.readings, span)
+    found.grounds = alone(over)
     return found
 
 
