@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -30,24 +29,19 @@ from calc_stream.web.broker import Messages
 from calc_stream.web.charts import Charts
 from calc_stream.web.doubts import Doubts
 from calc_stream.web.forward import Forward
-from calc_stream.web.guard import Guard
+from calc_stream.web.guard import Guard, keyed
 from calc_stream.web.live import Live
 from calc_stream.web.pact import run as offer
 from calc_stream.web.publish import Publishing
 from calc_stream.web.recall import recall
 from calc_stream.web.serving import serve, server
-from calc_stream.web.tokens import Tokens
 from calc_stream.web.told import EventsTold
 from calc_stream.web.view import View
 from calc_stream.web.watch import Watch
 from calc_stream.web.webhook import deliver
-from wire.callers import Callers
-from wire.limits import Limits
 from wire.signing import SigningKey
 
 log = logging.getLogger(__name__)
-
-_TRIES_PER_S, _TRIES = 1.0, 20  # of a wrong key, from one address
 
 
 async def run(plan: Plan, stop: asyncio.Event, now_ms: Callable[[], int]) -> None:
@@ -192,11 +186,8 @@ def _guard(plan: Plan, now_ms: Callable[[], int]) -> Guard:
     web = plan.config.web
     if web.keys_file is None:
         return Guard()
-    callers = Callers(web.keys_file)
     key = SigningKey.load_or_create(plan.config.state / "web.key")
-    requests = Limits(web.requests_per_s, web.burst, time.monotonic)
-    tries = Limits(_TRIES_PER_S, _TRIES, time.monotonic)
-    return Guard(callers, Tokens(key, callers, now_ms), requests, tries)
+    return keyed(web.keys_file, key, (web.requests_per_s, web.burst), now_ms)
 
 
 def _declared(plan: Plan) -> Declared | None:

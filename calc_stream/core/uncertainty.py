@@ -134,21 +134,6 @@ class Tally:
         )
 
 
-def uncertainty_of(
-    found: Sensitivity, biases: Mapping[str, Bias], readings: Readings, factors: float = 0.0
-) -> Uncertainty:
-    """Of one part alone."""
-    tally = Tally(readings)
-    tally.add(found, biases)
-    return tally.result(factors)
-
-
-def covariance(one: Uncertainty, other: Uncertainty) -> float:
-    """Of two figures that saw the same meters."""
-    shared = sorted(one.by_meter.keys() & other.by_meter.keys())
-    return math.fsum(one.by_meter[meter] * other.by_meter[meter] for meter in shared)
-
-
 def residual_of(
     bus: str, model: SiteModel, counted: Mapping[str, int], biases: Mapping[str, Bias]
 ) -> Uncertainty:
@@ -163,14 +148,8 @@ def residual_of(
     return Uncertainty(float(sum(moved.values())), known, unknown=unknown)
 
 
-def traceable_share(found: Sensitivity, model: SiteModel) -> float | None:
-    """The part of the measure that passed only meters whose certificate was valid then."""
-    whole = found.value()
-    return traceable(found, model) / whole if whole else None
-
-
 def traceable(found: Sensitivity, model: SiteModel) -> float:
-    """So much of the measure."""
+    """So much of the measure passed only meters whose certificate was valid then."""
     ends = found.edges[1:]
     valid = {
         meter.id: (ends <= due).astype(np.float64)

@@ -6,8 +6,11 @@ Without a keys file the page is open: to look at for whoever reaches it, to chan
 browser on this very machine.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -18,8 +21,10 @@ from calc_stream.web.problems import Problem, too_often
 from calc_stream.web.tokens import Tokens
 from wire.callers import Caller, Callers, Role
 from wire.limits import Limits
+from wire.signing import SigningKey
 
 COOKIE = "wattprint_session"
+_TRIES_PER_S, _TRIES = 1.0, 20  # of a wrong key or token, from one address
 _BEARER = HTTPBearer(
     auto_error=False, description="A key made by `wattprint apikey new`, or a token got for it."
 )
@@ -79,6 +84,20 @@ class Guard:
         if bearer:
             return self.callers.who(bearer) or self.tokens.who(bearer)
         return self.tokens.who(cookie) if cookie else None
+
+
+def keyed(
+    keys_file: Path, key: SigningKey, requests: tuple[float, int], now_ms: Callable[[], int]
+) -> Guard:
+    """For those with a key of that file, each of them so many requests a second after so many at
+    once. Raises ConfigError."""
+    callers = Callers(keys_file)
+    return Guard(
+        callers,
+        Tokens(key, callers, now_ms),
+        Limits(*requests, time.monotonic),
+        Limits(_TRIES_PER_S, _TRIES, time.monotonic),
+    )
 
 
 def needs(role: Role) -> Any:

@@ -8,6 +8,7 @@ ALLOWED = {
     "bisect",
     "calc_stream.core",
     "collections",
+    "copy",
     "dataclasses",
     "datetime",
     "decimal",

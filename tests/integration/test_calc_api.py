@@ -12,9 +12,9 @@ import httpx
 import msgspec
 import pytest
 
-from calc_stream import service
 from calc_stream.config import Ingestor as Address
 from calc_stream.footprints.shelf import open_shelf
+from calc_stream.web import guard
 from calc_stream.web.forward import Forward
 from calc_stream.web.problems import Problem
 from tests.integration import servers
@@ -42,7 +42,7 @@ enabled = false
 @pytest.fixture
 def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
     """The worked example; ingestor and calculator share a machine and a keys file."""
-    monkeypatch.setattr(service, "_TRIES", 100_000)  # schemathesis guesses many keys
+    monkeypatch.setattr(guard, "_TRIES", 100_000)  # schemathesis guesses many keys
     ingestor = Ingestor(tmp_path, servers.free_port())
     ingestor.gateway("gw-9", site=SITE)
     callers = [("otto", "operator"), ("ada", "admin")]

@@ -73,7 +73,7 @@ FAULTS = [
     Fault("who got it before gets it still, whatever is told", "timeline", "self.nodes is nodes and self.from_ms", "self.from_ms"),
     # pages and lines
     Fault("what is cut off a page stays in the sums", "pages", "            gone.append(after)", "            pass"),
-    Fault("a part of a page took in what all of it did", "postings", "replace(self._rows(slice(at)), inflow=before", "replace(self._rows(slice(at)), inflow=self.inflow"),
+    Fault("a part of a page took in what all of it did", "postings", "replace(self.rows(slice(at)), inflow=before", "replace(self.rows(slice(at)), inflow=self.inflow"),
     Fault("readings of one meter told twice at once just run on", "tails", "or _repeats(at)", ""),
     Fault("an account stands in one bundle", "line", "ends = None if (count == 1).all() else np.cumsum(count)", "ends = None"),
     # who gets it

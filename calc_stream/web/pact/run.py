@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import closing
@@ -15,15 +14,12 @@ from calc_stream.pact.offered import Declared
 from calc_stream.pact.outbox import Outbox, open_outbox
 from calc_stream.pact.settings import Pact
 from calc_stream.web.audit import Audit
-from calc_stream.web.guard import Guard
+from calc_stream.web.guard import keyed
 from calc_stream.web.pact import app
 from calc_stream.web.pact.office import Office
 from calc_stream.web.pact.patience import Patient
 from calc_stream.web.serving import serve, server
-from calc_stream.web.tokens import Tokens
-from wire.callers import Callers
 from wire.errors import ConfigError
-from wire.limits import Limits
 from wire.signing import SigningKey
 
 log = logging.getLogger(__name__)
@@ -31,7 +27,6 @@ log = logging.getLogger(__name__)
 OFFERED = "offered"  # of the state directory: our documents as they were first offered
 RECEIVED = "received"  # of the state directory: documents of others
 _PER_S, _BURST = 50.0, 200  # requests of one company
-_TRIES_PER_S, _TRIES = 1.0, 20  # of a wrong key or token, from one address
 
 
 async def run(
@@ -74,19 +69,12 @@ def office_of(
     now_ms: Callable[[], int],
 ) -> Office:
     """Raises ConfigError."""
-    callers = Callers(pact.keys_file)
     key = SigningKey.load_or_create(state / "pact.key")
-    guard = Guard(
-        callers,
-        Tokens(key, callers, now_ms),
-        Limits(_PER_S, _BURST, time.monotonic),
-        Limits(_TRIES_PER_S, _TRIES, time.monotonic),
-    )
     return Office(
         pact=pact,
         catalogue=catalogue,
         outbox=outbox,
-        guard=guard,
+        guard=keyed(pact.keys_file, key, (_PER_S, _BURST), now_ms),
         public=key.public,
         audit=audit,
         received=state / RECEIVED,

@@ -22,7 +22,7 @@ from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.events import Event, in_force
 from calc_stream.core.sensitivity import Sensitivity
 from calc_stream.core.timeline import timelines
-from calc_stream.core.uncertainty import Uncertainty, bias_of, uncertainty_of
+from calc_stream.core.uncertainty import Tally, Uncertainty, bias_of
 
 T0 = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 KG = {"grid": 0.6, "pv": 0.05, "gas": 0.2}  # kg for a kWh
@@ -91,6 +91,12 @@ EVENTS = [
 ]
 
 
+def covariance(one: Uncertainty, other: Uncertainty) -> float:
+    """Of two figures that saw the same meters."""
+    shared = one.by_meter.keys() & other.by_meter.keys()
+    return sum(one.by_meter[meter] * other.by_meter[meter] for meter in sorted(shared))
+
+
 @dataclass
 class Case:
     """A plant with its records, and the core's view of it."""
@@ -121,7 +127,9 @@ class Case:
     def uncertainty(self, *accounts: str, kg: bool = False) -> Uncertainty:
         biases = {meter.id: bias_of(meter) for meter in self.model.meters}
         known = {name: bias for name, bias in biases.items() if bias is not None}
-        return uncertainty_of(self.sensitivity(*accounts, kg=kg), known, self.readings)
+        tally = Tally(self.readings)
+        tally.add(self.sensitivity(*accounts, kg=kg), known)
+        return tally.result()
 
     def truth(self, scales: Mapping[str, Fraction] | None = None) -> dict[str, tuple[float, float]]:
         """(kWh, kg) by account from the real recompute, each meter's register times its scale."""

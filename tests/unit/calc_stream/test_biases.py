@@ -13,7 +13,7 @@ from calc_stream.core.uncertainty import (
     bias_of,
     certified_until,
     residual_of,
-    traceable_share,
+    traceable,
 )
 from tests.unit.calc_stream.metered import KG, SIMPLE, T0, Case, case
 
@@ -69,11 +69,13 @@ def test_the_traceable_share_is_what_passed_certified_meters_only() -> None:
     entered = {s.meter.id: s.flow for s in found.slopes() if s.meter.start in KG}
     own = found._all[0][0].values["main"]
     from_grid = float((entered["m-grid"] * own).sum()) / 1e9
-    assert traceable_share(found, partly.model) == pytest.approx(from_grid / found.value())
-    assert traceable_share(plant.sensitivity("batch:A"), plant.model) == 0
+    assert 0 < traceable(found, partly.model) < found.value()
+    assert traceable(found, partly.model) == pytest.approx(from_grid)
+    assert traceable(plant.sensitivity("batch:A"), plant.model) == 0
     everything = tuple(replace(m, facts=certified) for m in plant.model.meters)
     whole = Case(replace(plant.model, meters=everything), plant.events, plant.readings)
-    assert traceable_share(whole.sensitivity("batch:A"), whole.model) == pytest.approx(1)
+    found = whole.sensitivity("batch:A")
+    assert traceable(found, whole.model) == pytest.approx(found.value())
 
 
 def test_a_certificate_holds_to_the_end_of_its_day_and_not_beyond() -> None:
@@ -85,7 +87,7 @@ def test_a_certificate_holds_to_the_end_of_its_day_and_not_beyond() -> None:
     plant = case(SIMPLE)
     expired = tuple(replace(m, facts=due) for m in plant.model.meters)
     late = Case(replace(plant.model, meters=expired), plant.events, plant.readings)
-    assert traceable_share(late.sensitivity("batch:A"), late.model) == 0
+    assert traceable(late.sensitivity("batch:A"), late.model) == 0
 
 
 def test_a_residual_below_zero_is_judged_by_the_meters_of_its_bus() -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from calc_stream.core import Readings, parse_events, parse_model
 from calc_stream.core.sensitivity import Sensitivity
-from calc_stream.core.uncertainty import Bias, Tally, bias_of, covariance
-from tests.unit.calc_stream.metered import KG, LOOP, SIMPLE, T0, Case, case
+from calc_stream.core.uncertainty import Bias, Tally, bias_of
+from tests.unit.calc_stream.metered import KG, LOOP, SIMPLE, T0, Case, case, covariance
 
 
 def jacobian(found: Sensitivity) -> dict[str, float]:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from calc_stream.core import Readings, parse_events, parse_model
-from calc_stream.core.uncertainty import covariance, traceable_share
-from tests.unit.calc_stream.metered import EVENTS, T0, Case
+from calc_stream.core.uncertainty import traceable
+from tests.unit.calc_stream.metered import EVENTS, T0, Case, covariance
 from tests.unit.calc_stream.test_uncertainty import jacobian
 
 PLANT = """
@@ -308,7 +308,7 @@ def test_only_what_came_into_a_store_through_certified_meters_is_traceable_again
     )
     found = plant.sensitivity("pool:n1")
     assert found.value() == pytest.approx(50 * 10 / 40)
-    assert traceable_share(found, plant.model) == pytest.approx(0.6)
+    assert traceable(found, plant.model) == pytest.approx(0.6 * found.value())
 
 
 def test_what_a_store_began_with_is_told_and_came_through_no_meter() -> None:

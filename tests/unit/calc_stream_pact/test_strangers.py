@@ -213,8 +213,8 @@ def test_nobody_pushes_older_entries_out_of_the_audit_log(
     assert due(None, "/auth/token", "POST", 401)
 
 
-def test_a_path_without_end_is_cut_in_the_audit_log(cars: Asker) -> None:
-    assert cars.get(f"/3/footprints/{'a' * 50_000}").status_code == 400
+def test_a_very_long_path_is_cut_in_the_audit_log(cars: Asker) -> None:
+    assert cars.get(f"/3/footprints/{'a' * 8_000}").status_code == 400
     assert len(cars.server.office.audit.newest(1)[0].path) == 300
 
 

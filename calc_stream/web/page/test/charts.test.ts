@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { controlOption, scaleOf } from "../src/charts/control";
+import { controlOption } from "../src/charts/control";
+import { scaleOf } from "../src/charts/figures";
 import type { Palette } from "../src/charts/palette.svelte";
 import { laidOut } from "../src/charts/network";
 import { seriesOption } from "../src/charts/series";
