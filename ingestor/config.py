@@ -125,6 +125,15 @@ class IngestorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether a site is this process's."""
         return partition_of(site, self.partitions) == self.partition
 
+    def check_taken(self, site: str) -> None:
+        """Raises BadData for a site that is another process's."""
+        if not self.takes(site):
+            owner = partition_of(site, self.partitions)
+            raise BadData(
+                f"site {site} is partition {owner}'s of {self.partitions}; this is {self.partition}: "
+                "set url to that ingestor's"
+            )
+
 
 class Plan(msgspec.Struct, frozen=True):
     """A configuration whose every file and name has been found; `gateways` are this partition's."""

@@ -132,7 +132,7 @@ class Service:
             heartbeat_ms=round(config.heartbeat_s * 1000),
         )
         sites = sorted(self._standings) if config.partitions > 1 else ["+"]
-        source = Source(config.broker, config.session, sites)
+        source = self._source = Source(config.broker, config.session, sites)
         self._pipeline = Pipeline(
             self._intake,
             source,
@@ -226,6 +226,8 @@ class Service:
         standing.save(self._checkpoint, self._standings)
 
     def _committed(self) -> None:
+        if self._plan.config.partitions > 1:  # else it hears all sites
+            self._source.follow(self._standings)
         self._growth.tell()
         for projector in self._projectors.values():
             projector.wake.set()
@@ -254,7 +256,10 @@ class Service:
             authority = Authority(told.authority, now_ms)
             mine = partial(receipts.public_keys, self._plan.config.receipt_key)
             routers.append(
-                enrol.routes(authority, self._keys, mine, told.days, submit, off_loop, now_ms)
+                enrol.routes(
+                    *(authority, self._keys, mine, told.days, submit, off_loop, now_ms),
+                    self._plan.config.check_taken,
+                )
             )
         app = api.build(_guard(settings), routers)
         return api.server(app, settings.cert_file, settings.key_file)

@@ -23,10 +23,8 @@ class Source:
     """One durable session under a fixed client id; `sites`: `+` is every one."""
 
     def __init__(self, broker: Broker, client_id: str, sites: Iterable[str]) -> None:
-        topics = [
-            f"{ROOT}/{site}/{tail}" for site in sites for tail in ("+/seg", "+/state", "event")
-        ]
-        self._mqtt = Client(broker, client_id, subscribe=topics)
+        self._sites = set(sites)
+        self._mqtt = Client(broker, client_id, subscribe=_topics(sorted(self._sites)))
         self._words: dict[str, Saying] = {}
         self._more = asyncio.Event()
         self._empty = asyncio.Event()
@@ -40,6 +38,13 @@ class Source:
     @property
     def connected(self) -> asyncio.Event:
         return self._mqtt.connected
+
+    def follow(self, sites: Iterable[str]) -> None:
+        """Hear these sites, too."""
+        if fresh := set(sites) - self._sites:
+            log.info("hears %s from now on, too", ", ".join(sorted(fresh)))
+            self._sites |= fresh
+            self._mqtt.subscribe(_topics(sorted(fresh)))
 
     def deliveries(self) -> AsyncIterator[Message]:
         """Everything that arrives; each is to be acknowledged once it is safe."""
@@ -84,3 +89,7 @@ class Source:
         except* TransientError:
             self._words.clear()
         self._empty.set()
+
+
+def _topics(sites: Iterable[str]) -> list[str]:
+    return [f"{ROOT}/{site}/{tail}" for site in sites for tail in ("+/seg", "+/state", "event")]

@@ -117,7 +117,7 @@ class Client:
         self.granted: dict[str, int] = {}
         self._broker = broker
         self._client_id = client_id
-        self._subscribe = subscribe
+        self._topics = list(subscribe)
         self._will = will
         self._durable = durable
         self._random = random_ or random.Random()
@@ -143,6 +143,12 @@ class Client:
         while True:
             yield await self._inbox.get()
 
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Hear these too, from now on; without a link, from the next one on."""
+        self._topics += topics
+        if self._connection is not None:
+            self._connection.subscribe(topics)
+
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Hand over one message at QoS 1. Raises TransientError if the link is lost meanwhile."""
         async with self._window:
@@ -158,9 +164,11 @@ class Client:
             try:
                 paho_ = self._new_paho()
                 connection = _Connection(self._broker, paho_, self._inbox, self._refused)
-                await connection.open(self._subscribe, self._durable)
+                known = len(self._topics)
+                await connection.open(self._topics[:known], self._durable)
                 connected_at = loop.time()
                 self._connection = connection
+                connection.subscribe(self._topics[known:])  # wanted since it was asked for
                 self.granted = connection.granted
                 self.epoch += 1
                 self.problem = ""
@@ -184,9 +192,9 @@ class Client:
             await asyncio.sleep(self._random.uniform(0, ceiling))
             ceiling = min(ceiling * 2, _BACKOFF_S[1])
 
-    def _refused(self, topic: str, reason: str) -> None:
-        """The broker does not want what we say: told once, for whoever says it goes on."""
-        why = f"it does not take what we say on {topic}: {reason}; its access list must name us"
+    def _refused(self, what: str, reason: str) -> None:
+        """The broker does not want what we do: told once, for whoever does it goes on."""
+        why = f"it does not {what}: {reason}; its access list must name us"
         if why != self.problem:
             log.error("broker %s: %s", self._broker, why)
         self.problem = why
@@ -259,8 +267,10 @@ class _Connection:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             await _first(self._accepted, self.closed)
             if topics:
-                self._paho.subscribe([(topic, 1) for topic in topics])
+                self.subscribe(topics)
                 await _first(self._subscribed, self.closed)
+            else:
+                self._subscribed.set_result(None)
 
     def close(self) -> None:
         """Leave politely if the link still stands; everything waiting fails."""
@@ -270,6 +280,11 @@ class _Connection:
             self._paho.disconnect()
             self._paho.loop_write()
         self._end()
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Without waiting for the answer."""
+        if topics:
+            self._paho.subscribe([(topic, 1) for topic in topics])
 
     async def publish(self, topic: str, payload: bytes, retain: bool) -> None:
         info = self._paho.publish(topic, payload, qos=1, retain=retain)
@@ -341,7 +356,9 @@ class _Connection:
 
     def _on_subscribe(self, _c: object, _d: object, _mid: int, reasons: Any, _p: object) -> None:
         failures = [str(reason) for reason in reasons if reason.is_failure]
-        if failures:
+        if failures and self._subscribed.done():
+            self._refused("let us hear all we ask for", failures[0])
+        elif failures:
             self._refuse(self._subscribed, f"refused the subscription: {failures[0]}")
         elif not self._subscribed.done():
             self._subscribed.set_result(None)
@@ -359,7 +376,7 @@ class _Connection:
     def _on_publish(self, _c: object, _d: object, mid: int, reason: Any, _p: object) -> None:
         topic, done = self._pubacks.pop(mid, ("", None))
         if reason.is_failure:
-            self._refused(topic, str(reason))
+            self._refused(f"take what we say on {topic}", str(reason))
         if done is not None and not done.done():
             done.set_result(None)
 

@@ -43,8 +43,10 @@ def routes(
     submit: Submit,
     off_loop: OffLoop,
     now_ms: Callable[[], int],
+    check_taken: Callable[[str], None],
 ) -> APIRouter:
-    """`receipt_keys`: those receipts are, or will be, signed with; `days`: a certificate is good."""
+    """`receipt_keys`: those receipts are, or will be, signed with; `days`: a certificate is good;
+    `check_taken` raises BadData for a site that is another ingestor's."""
     router = APIRouter(tags=["enrolment"])
     limits = Limits(_PER_S, _BURST, time.monotonic)
 
@@ -60,6 +62,10 @@ def routes(
         for key, name in (("site", request.site), ("gateway", request.gateway)):
             if problem := id_problem(name):
                 raise bad_data(f"{key}: {problem}")
+        try:
+            check_taken(request.site)
+        except BadData as exc:
+            raise _not_allowed(exc) from exc
         return request
 
     async def answered(request: Request) -> Response:

@@ -1,13 +1,23 @@
 """Two ingestors share the sites of one broker: each takes its own, and nothing of the other's."""
 
 import asyncio
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import edge_agent.enrolment
+from edge_agent.enrolment import Files
+from ingestor import certificates
+from ingestor.authority import Authority
 from ingestor.partitions import partition_of
 from tests.integration import servers
 from tests.integration.ingestor_process import Ingestor, Sender
+from tests.integration.secured import HOST, now_ms
+from tests.unit.ingestor.gateway import Gateway
+from wire.enrolment import Code
+from wire.errors import BadData
 
 pytestmark = pytest.mark.mosquitto
 SITES = ("s1", "s2", "s3", "s4", "s5")
@@ -72,6 +82,81 @@ def test_a_site_that_would_move_is_refused_clearly(tmp_path):
         assert len(refused.stderr.splitlines()) == 1
         assert "holds site" in refused.stderr
         assert "as they were when it was begun" in refused.stderr
+
+
+class Enrolling(Ingestor):
+    """The first of two, that knows no gateway yet."""
+
+    broker: servers.Process
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.authority = Authority.create(self.directory / "authority", now_ms)
+        self.authority.add("server", "server")
+        key, public = certificates.new_server_key()
+        (self.directory / "api.pem").write_bytes(
+            key + self.authority.issue("server", public, 30, [HOST])
+        )
+        self.head = "partitions = 2\npartition = 1\n"
+        self.api_keys = f'cert_file = "{self.directory}/api.pem"\n'
+        self.extra = f'[enrol]\nauthority = "{self.authority.folder}"\n'
+        self.process._ready = lambda: servers.listens(self.api_port)
+
+    def enrol(self, gateway: Gateway) -> None:
+        """With a new code, as a gateway does it."""
+        place = self.directory / gateway.site
+        files = Files(place / "ca.pem", place / "gateway.pem", place / "receipt.key.pub")
+        code = Code.new(secrets.token_bytes(16), self.authority.ca().sha256)
+        name = f"{gateway.site}.{gateway.name}"
+        self.authority.add(name, "gateway")
+        self.authority.invite(name, code.mark, now_ms() + 60_000)
+        url = f"https://{HOST}:{self.api_port}"
+        its = (url, gateway.site, gateway.name, gateway.key, files)
+        edge_agent.enrolment.Gateway(*its).enrol(code)
+
+
+@pytest.fixture
+def enrolling(tmp_path: Path) -> Iterator[Enrolling]:
+    with servers.mosquitto(tmp_path / "mosquitto") as (broker, port):
+        made = Enrolling(tmp_path / "cloud", port)
+        made.broker = broker
+        yield made
+        made.process.kill()
+
+
+async def test_a_site_that_is_enrolled_is_heard_at_once_and_at_every_later_link(
+    enrolling: Enrolling, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(enrolling.start)
+    log = enrolling.process.log
+    connected = "connected to the broker"
+    await asyncio.to_thread(servers.wait_until, lambda: connected in log.read_text(), connected)
+    gateways = [Gateway.new(tmp_path, f"gw-{site}", site=site) for site in owned(1)[:2]]
+
+    async def send(gateway: Gateway, sealed: list[bytes]) -> None:
+        await asyncio.wait_for(Sender(enrolling, gateway, sealed).send_all(), 30)
+        assert enrolling.segments(gateway) == sealed
+
+    await asyncio.to_thread(enrolling.enrol, gateways[0])
+    sealed = [gateways[0].seal() for _ in range(3)]
+    await send(gateways[0], sealed)
+    enrolling.broker.kill()
+    await asyncio.to_thread(enrolling.enrol, gateways[1])
+    enrolling.broker.start()
+    await send(gateways[1], [gateways[1].seal()])
+    await send(gateways[0], [*sealed, gateways[0].seal()])
+
+
+def test_nobody_is_enrolled_where_his_site_is_not_taken(enrolling: Enrolling, tmp_path) -> None:
+    enrolling.start()
+    [stranger, *_] = owned(2)
+    gateway = Gateway.new(tmp_path, "gw-1", site=stranger)
+    for _ in range(2):
+        with pytest.raises(BadData, match=f"{stranger} is partition 2's of 2; this is 1: set url"):
+            enrolling.enrol(gateway)
+        assert enrolling.process.stop() == 0
+        enrolling.start()  # no site of another's is in its journal
+    assert list(enrolling.journal().sites()) == []
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 7, 64])

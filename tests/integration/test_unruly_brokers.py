@@ -10,6 +10,7 @@ from tests.integration.ingestor_process import Ingestor
 from tests.integration.store_and_uplink import Agent
 from tests.integration.unruly_broker import Manners, Proxy
 from wire.journal import verify_chain
+from wire.mqtt import Broker, Client
 from wire.segment import open_segment
 
 pytestmark = pytest.mark.mosquitto
@@ -68,6 +69,27 @@ async def test_what_a_broker_does_to_messages_changes_nothing(tmp_path, cloud, s
             assert bool(manners.done[what]) == bool(chance), manners.done
     finally:
         agent.close()
+
+
+async def test_a_topic_wanted_later_that_is_refused_is_told_and_the_link_stays(tmp_path):
+    manners = Manners()
+    with servers.mosquitto(tmp_path) as (_, port):
+        async with Proxy(port, manners, seed=1).serving() as proxy:
+            client = Client(Broker(port=proxy.port), "listener", subscribe=["a"])
+            async with client.running(), asyncio.timeout(20):
+                await client.connected.wait()
+                client.subscribe(["b"])
+                await client.publish("b", b"heard")
+                assert (await anext(client.messages())).payload == b"heard"
+                manners.refuse = True
+                client.subscribe(["c"])
+                while not client.problem:
+                    await asyncio.sleep(0.02)
+                await client.publish("a", b"still heard")
+                assert (await anext(client.messages())).payload == b"still heard"
+    assert client.problem == (
+        "it does not let us hear all we ask for: Not authorized; its access list must name us"
+    )
 
 
 async def test_a_queue_of_ten_that_acknowledges_what_it_drops_loses_nothing(tmp_path):

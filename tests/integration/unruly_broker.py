@@ -12,18 +12,21 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-_PUBLISH, _PUBACK, _DUPLICATE = 3, 4, 8
+_PUBLISH, _PUBACK, _SUBACK, _DUPLICATE = 3, 4, 9, 8
+_NOT_AUTHORIZED = b"\x87"
 
 
 @dataclass
 class Manners:
-    """How likely each is, and for how long a message is held back; `done` counts."""
+    """How likely each is, and for how long a message is held back; `done` counts. `refuse`: the last
+    topic of a subscription is not allowed (MQTT 5)."""
 
     drop_puback: float = 0.0
     double: float = 0.0
     hold: float = 0.0
     hold_s: float = 0.3
     cut_every_s: float = 0.0
+    refuse: bool = False
     done: "Counter[str]" = field(default_factory=Counter)
 
 
@@ -90,6 +93,8 @@ class Proxy:
                     held_s = self._dice.uniform(0, manners.hold_s)
                     loop.call_later(held_s, _write, writer, frame)
                     continue
+                if kind == _SUBACK and manners.refuse:
+                    frame = frame[:-1] + _NOT_AUTHORIZED
                 _write(writer, frame)
                 if kind == _PUBLISH and self._is(manners.double, "doubled"):
                     _write(writer, bytes([frame[0] | _DUPLICATE]) + frame[1:])
