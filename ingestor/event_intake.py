@@ -37,13 +37,19 @@ class EventIntake:
         self._latest_ms = latest_ms
         self._heartbeat_ms = heartbeat_ms
 
-    def message(self, group: Group, site: str, data: bytes) -> None:
-        """What a plant's system published. Raises BadData."""
-        told = events.read_message(data)
-        if isinstance(told, Heartbeat):
-            self.beat(group, site, told)
-        else:
-            self._event(group, site, told)
+    def message(self, group: Group, site: str, data: bytes, owner: str | None) -> None:
+        """What a plant's system published; `owner`: the only source that may say so. Raises BadData."""
+        try:
+            told = events.read_message(data)
+            if owner is not None and told.source not in (None, owner):
+                raise BadData(f"source: is {told.source} on the topic of {owner}")
+            if isinstance(told, Heartbeat):
+                self.beat(group, site, told)
+            else:
+                self._event(group, site, told)
+        except BadData as exc:
+            self._refuse(group, site, data, owner, exc)
+            raise
 
     def beat(self, group: Group, site: str, told: Heartbeat) -> None:
         """A sender is alive, and says how far it has come."""
@@ -69,10 +75,12 @@ class EventIntake:
 
         return all_or_none(group, documents, dry_run, judge)
 
-    def refuse(self, group: Group, site: str, data: bytes, why: BadData) -> None:
+    def _refuse(
+        self, group: Group, site: str, data: bytes, owner: str | None, why: BadData
+    ) -> None:
         """Tell the sender, if the message says whose number it is."""
         told = events.numbered(data)
-        if told is None:
+        if told is None or owner not in (None, told.source):
             return
         sender = site, told.source, told.epoch
         refused = self.refused.setdefault(sender, {})

@@ -208,8 +208,6 @@ class Intake:
             group.poison.append(Poison(arrival.topic, str(why), arrival.data))
             site = arrival.topic.split("/")[2]
             group.counts[site, "quarantined"] += 1
-            if arrival.topic == topics.events(site) and site in self.standings:
-                self.events.refuse(group, site, arrival.data, why)
         elif isinstance(why, Refused) and arrival.kind == "event" and not arrival.dry_run:
             for fault in why.faults:
                 if fault.conflict is not None:
@@ -224,9 +222,9 @@ class Intake:
         elif packet.topic.endswith("/state"):
             self._state(packet)
         else:
-            site = topics.parse_event(packet.topic)
+            site, owner = topics.parse_event(packet.topic)
             check_site(self.standings, site)
-            self.events.message(group, site, packet.data)
+            self.events.message(group, site, packet.data, owner)
 
     def _segment(self, group: Group, candidate: Candidate) -> None:
         """Append it, and whatever was held for it."""

@@ -24,18 +24,19 @@ SERVICES: dict[str, tuple[str, ...]] = {
     "ingestor": (
         *(f"read {ROOT}/+/+/{kind}" for kind in ("seg", "state")),
         *(f"write {ROOT}/+/+/{kind}" for kind in ("rcpt", "req")),
-        f"read {ROOT}/+/event",
+        *(f"read {ROOT}/+/event{more}" for more in ("", "/+")),
         f"write {ROOT}/+/event/rcpt/#",
         # What comes out of quarantine is offered again.
         f"write {ROOT}/+/+/seg",
-        f"write {ROOT}/+/event",
+        *(f"write {ROOT}/+/event{more}" for more in ("", "/+")),
         "read $SYS/#",
     ),
     "calculator": (f"write {ROOT}/+/batch/#",),
     "reader": (f"read {ROOT}/+/batch/#",),
 }
 _GATEWAY = (("write", "seg"), ("write", "state"), ("read", "rcpt"), ("read", "req"))
-_SYSTEM = (("write", "event"), ("read", "event/rcpt/#"), ("read", "batch/#"))
+# Its name is the source it may speak as: the topic of all sources is no system's.
+_SYSTEM = (("write", "event/{own}"), ("read", "event/rcpt/{own}"), ("read", "batch/#"))
 
 
 class Installation(msgspec.Struct, frozen=True):
@@ -122,7 +123,7 @@ def _rights(name: str, kind: Kind) -> tuple[str, ...]:
         case "gateway":
             return tuple(f"{may} {ROOT}/{site}/{own}/{what}" for may, what in _GATEWAY)
         case "system":
-            return tuple(f"{may} {ROOT}/{site}/{what}" for may, what in _SYSTEM)
+            return tuple(f"{may} {ROOT}/{site}/{what.format(own=own)}" for may, what in _SYSTEM)
         case "service":
             return SERVICES.get(name, ())
         case "server":

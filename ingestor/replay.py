@@ -52,7 +52,8 @@ def in_journal(journal: Reader, item: Item) -> bool:
         told = events.read_message(item.data)
         if isinstance(told, Heartbeat):
             return False
-        return _has_event(journal, topics.parse_event(item.origin), told)
+        site, _ = topics.parse_event(item.origin)
+        return _has_event(journal, site, told)
     except BadData:
         return False
 

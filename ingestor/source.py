@@ -92,4 +92,5 @@ class Source:
 
 
 def _topics(sites: Iterable[str]) -> list[str]:
-    return [f"{ROOT}/{site}/{tail}" for site in sites for tail in ("+/seg", "+/state", "event")]
+    tails = "+/seg", "+/state", "event", "event/+"
+    return [f"{ROOT}/{site}/{tail}" for site in sites for tail in tails]

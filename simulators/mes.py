@@ -70,7 +70,7 @@ class Mes:
         if self._client.epoch != self._epoch or quiet:
             self._epoch, self._sent, self._progress_ms = self._client.epoch, self.receipted, now_ms
         due = min(self._scenario.due(now_ms), self.receipted + _WINDOW)
-        topic = topics.events(self._site)
+        topic = topics.events(self._site, SOURCE)
         for event in self._scenario.events(self._sent + 1, due):
             await self._client.publish(topic, msgspec.json.encode(event))
             if self._sent == self.receipted:

@@ -42,6 +42,13 @@ def id_problem(text: str) -> str:
     return "" if _ID.fullmatch(text) else "is lower-case letters, digits, _ and -"
 
 
+def source_problem(text: str) -> str:
+    """Why `text` names no source of events with a topic of its own; "" if it may."""
+    if text in KINDS:
+        return f"may not be `{text}`, which ends topics of gateways; take another name"
+    return "" if _METER.fullmatch(text) else "is letters, digits, . _ and -"
+
+
 def client_id(site: str, gateway: str) -> str:
     """A gateway's name at the broker, also in its certificate; no id has a dot in it."""
     return f"{site}.{gateway}"
@@ -53,9 +60,9 @@ def is_meter(text: str) -> bool:
     return _METER.fullmatch(text) is not None
 
 
-def events(site: str) -> str:
-    """Where a manufacturing execution system publishes production events."""
-    return f"{ROOT}/{site}/event"
+def events(site: str, source: str | None = None) -> str:
+    """Where a plant's system publishes production events: a source's own, or all sources'."""
+    return f"{ROOT}/{site}/event" + (f"/{source}" if source else "")
 
 
 def event_receipts(site: str, source: str) -> str:
@@ -83,11 +90,13 @@ def parse_gateway(topic: str) -> GatewayTopic:
     return GatewayTopic(parts[2], parts[3], parts[4])
 
 
-def parse_event(topic: str) -> str:
-    """The site of a production event topic. Raises BadData."""
+def parse_event(topic: str) -> tuple[str, str | None]:
+    """The site of a production event topic, and the source whose own it is. Raises BadData."""
     parts = topic.split("/")
-    if len(parts) != 4 or "/".join(parts[:2]) != ROOT or parts[3] != "event":
+    if len(parts) not in (4, 5) or "/".join(parts[:2]) != ROOT or parts[3] != "event":
         raise BadData(f"not an event topic: {topic}")
     if not is_id(parts[2]):
         raise BadData(f"bad site id in topic {topic}")
-    return parts[2]
+    if len(parts) == 5 and source_problem(parts[4]):
+        raise BadData(f"bad source in topic {topic}")
+    return parts[2], parts[4] if len(parts) == 5 else None

@@ -91,7 +91,10 @@ def run(arguments: argparse.Namespace, now_ms: Callable[[], int] | None = None) 
                 raise ConfigError(f"{arguments.name}: is none of {', '.join(SERVICES)}")
             _by_hand(authority, arguments.name, "service", arguments)
         case kind:
-            _by_hand(authority, _name(arguments.site, arguments.name), kind, arguments)
+            name = _name(arguments.site, arguments.name)
+            if kind == "system" and (problem := topics.source_problem(arguments.name)):
+                raise ConfigError(f"{arguments.name}: {problem}")
+            _by_hand(authority, name, kind, arguments)
     _told(authority)
     return 0
 

@@ -70,6 +70,11 @@ class Secured:
         self.ca("gateway", site, name, "--out", str(self.folder / f"{site}.{name}.pem"))
         return self.link(self.folder / f"{site}.{name}.pem")
 
+    def system(self, name: str, site: str = "cq") -> Broker:
+        """A plant system's way to the broker."""
+        self.ca("system", site, name, "--out", str(self.folder / f"{site}.{name}.pem"))
+        return self.link(self.folder / f"{site}.{name}.pem")
+
     def service(self, name: str) -> Broker:
         return self.link(self.place / "services" / f"{name}.pem", self.services_port)
 

@@ -68,17 +68,22 @@ async def test_each_may_say_exactly_what_is_its_own(site: Secured) -> None:
         "cq.gw-1": site.gateway("gw-1"),
         "cq.gw-2": site.gateway("gw-2"),
         "bj.gw-1": site.gateway("gw-1", "bj"),
+        "cq.mes": site.system("mes"),
+        "cq.scada": site.system("scada"),
         "ingestor": site.service("ingestor"),
         "calculator": site.service("calculator"),
     }
     site.reload()
     places = [f"wp/v1/{s}/{g}/{k}" for s, g in (("cq", "gw-1"), ("bj", "gw-1")) for k in KINDS]
-    places += ["wp/v1/cq/event", "wp/v1/cq/batch/b1", "wp/v1/cq/x/y/z", "other"]
+    places += [f"wp/v1/{s}/event{own}" for s in ("cq", "bj") for own in ("", "/mes", "/scada")]
+    places += ["wp/v1/cq/event/rcpt/mes", "wp/v1/cq/batch/b1", "wp/v1/cq/x/y/z", "other"]
     may_say = {
         "cq.gw-1": {"wp/v1/cq/gw-1/seg", "wp/v1/cq/gw-1/state"},
         "cq.gw-2": set(),
         "bj.gw-1": {"wp/v1/bj/gw-1/seg", "wp/v1/bj/gw-1/state"},
-        "ingestor": {p for p in places if p.endswith(("seg", "rcpt", "req", "event"))},
+        "cq.mes": {"wp/v1/cq/event/mes"},
+        "cq.scada": {"wp/v1/cq/event/scada"},
+        "ingestor": {p for p in places if p.endswith(("seg", "rcpt", "req")) or "/event" in p},
         "calculator": {"wp/v1/cq/batch/b1"},
     }
     # Hears everything, a right no service has.
@@ -98,19 +103,23 @@ async def test_each_may_say_exactly_what_is_its_own(site: Secured) -> None:
 
 async def test_each_may_hear_exactly_what_is_its_own(site: Secured) -> None:
     links = {"cq.gw-1": site.gateway("gw-3"), "cq.gw-2": site.gateway("gw-4")}
+    system = site.system("erp")
     site.reload()
     cloud = site.service("ingestor")
     topics = [f"wp/v1/cq/{g}/{k}" for g, k in itertools.product(("gw-3", "gw-4"), KINDS)]
+    topics += [f"wp/v1/cq/event{tail}" for tail in ("", "/erp", "/lims", "/rcpt/erp", "/rcpt/lims")]
     async with (
         connected(links["cq.gw-1"], "x", "#", "wp/v1/+/+/+") as first,
         connected(links["cq.gw-2"], "y", *topics) as second,
+        connected(system, "z", "#") as third,
         connected(cloud, "cloud") as client,
     ):
         for topic in topics:
             await client.publish(topic, b"for you", retain=True)
-        ears = await asyncio.gather(heard(first), heard(second))
-    for ear, own in zip(ears, ("gw-3", "gw-4"), strict=True):
+        ears = await asyncio.gather(heard(first), heard(second), heard(third))
+    for ear, own in zip(ears, ("gw-3", "gw-4"), strict=False):
         assert {t for t, _ in ear} == {f"wp/v1/cq/{own}/rcpt", f"wp/v1/cq/{own}/req"}
+    assert {t for t, _ in ears[2]} == {"wp/v1/cq/event/rcpt/erp"}
 
 
 async def test_nobody_takes_over_anothers_session(site: Secured) -> None:

@@ -173,7 +173,7 @@ async def test_events_over_mqtt_are_receipted_per_source(ingestor: Ingestor) -> 
         for n in (1, 2, 4, 3, 3):
             event = {"id": f"e{n}", "t": "2026-11-18T08:00:00Z", "type": "void", "of": f"x{n}"}
             data = msgspec.json.encode({**event, "source": "mes", "n": n})
-            await mes.publish("wp/v1/s1/event", data)
+            await mes.publish("wp/v1/s1/event/mes", data)
         async for message in mes.messages():
             message.ack()
             uptos.append(msgspec.json.decode(message.payload, type=EventReceipt).upto)

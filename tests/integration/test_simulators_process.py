@@ -46,7 +46,7 @@ class TestMes:
 
         demo = plant.load(plant.find("demo_plant"))
         scenario = Scenario(demo, 7, T0_MS)
-        site = Client(broker, "site", subscribe=[topics.events("s")])
+        site = Client(broker, "site", subscribe=[topics.events("s", SOURCE)])
         got: list[dict[str, Any]] = []
 
         async def listen() -> None:

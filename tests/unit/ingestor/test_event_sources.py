@@ -70,6 +70,33 @@ def test_each_source_has_a_topic_of_its_own(cloud: Cloud) -> None:
     assert topics == {"wp/v1/s1/event/rcpt/mes", "wp/v1/s1/event/rcpt/scada"}
 
 
+def test_on_a_sources_own_topic_nobody_speaks_as_another(cloud: Cloud) -> None:
+    own = f"{TOPIC}/scada"
+    told = receipt(cloud, event("e1", source="mes", n=1))
+    false = [
+        event("f1", source="mes", n=2),
+        event("f2", source="mes", n=3, weight="-1"),
+        msgspec.json.encode(Heartbeat("mes", 1, NOW_MS)),
+    ]
+    assert cloud.intake.take([Packet(own, data) for data in false]).sayings == []
+    reasons = [item.reason for item in cloud.quarantine.items()]
+    assert len(reasons) == 3
+    assert sum("source: is mes on the topic of scada" in reason for reason in reasons) == 2
+    assert cloud.intake.events.heartbeats == {}
+    assert cloud.intake.events.receipt(("s1", "mes", None)) == told == EventReceipt("mes", 1)
+    its_own = [event("g1", source="scada", n=1), event("g2")]  # not numbered: it counts as nobody's
+    [said] = cloud.intake.take([Packet(own, data) for data in its_own]).sayings
+    assert read(said) == EventReceipt("scada", 1)
+    assert len(cloud.journal.of_kind("s1", "event")) == 3
+
+
+@pytest.mark.parametrize("name", ["seg", "state", "rcpt", "req", "", "a b"])
+def test_a_topic_that_is_no_sources_own_is_refused(cloud: Cloud, name: str) -> None:
+    assert cloud.intake.take([Packet(f"{TOPIC}/{name}", event("e1"))]).sayings == []
+    assert len(cloud.quarantine.items()) == 1
+    assert cloud.journal.of_kind("s1", "event") == []
+
+
 def test_a_sender_hears_which_number_was_refused_until_it_is_told_better(cloud: Cloud) -> None:
     tell(cloud, n=1)
     bad = tell(cloud, n=2, weight="-1", id_="x")
