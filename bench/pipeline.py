@@ -1,13 +1,13 @@
 """From a gateway's sealed segments to points in InfluxDB, beside the least and the usual way.
 
-`python -m bench.pipeline [--segments 240] [--messages 4000] [--json]` (needs mosquitto and influxd)
+`python -m bench.pipeline [--segments 480] [--messages 8000] [--json]` (needs mosquitto and influxd)
 
 Three ways of the same kind of readings (20 registers of a meter, once a second) into one InfluxDB,
 one after the other, each into a database of its own:
 
 - `wattprint`: segments of ten meters and sixty seconds are published, as an agent does, through a real
-  Mosquitto to the real ingestor, which checks, journals and projects them. The time ends when its
-  cursor stands at the end of the journal.
+  Mosquitto to the real ingestor, which checks, journals and projects them. The time begins when the
+  publisher is connected, and ends when the sink's cursor stands at the end of the journal.
 - `text`: the same lines, written beforehand, posted as the sink posts them, in the same requests: the
   database's own speed.
 - `json`: a message for each meter and second, a subscriber that makes influxdb-client `Point`s of it
@@ -150,11 +150,11 @@ class Bench:
                 answer = pool.request("POST", f"{url}/write?db=text&precision=ms", body=body)
                 assert answer.status == 204, answer.data
 
-        def send() -> float:
-            began = time.process_time()
+        def send() -> tuple[float, float]:
+            began, spent = time.monotonic(), time.process_time()
             with ThreadPoolExecutor(2) as threads:
                 list(threads.map(post, shares))
-            return time.process_time() - began
+            return began, time.process_time() - spent
 
         return self._measured({}, send, lambda: True, readings)
 
@@ -175,26 +175,26 @@ class Bench:
     def _measured(
         self,
         pids: dict[str, int],
-        send: Callable[[], float],
+        send: Callable[[], tuple[float, float]],
         done: Callable[[], bool],
         readings: int,
     ) -> dict[str, float]:
         pids = {**pids, "broker": self.broker.pid, "influxd": self.influxd.pid}
         before = {name: cpu_s(pid) for name, pid in pids.items()}
-        began = time.monotonic()
-        publisher_s = send()
+        began, publisher_s = send()
         _wait(done, "the readings")
         seconds = time.monotonic() - began
         spent = {name: cpu_s(pid) - before[name] for name, pid in pids.items()}
         us = {name: 1e6 * s / readings for name, s in {"publisher": publisher_s, **spent}.items()}
         return {"readings_per_s": readings / seconds, **us}
 
-    def _publish(self, topic: str, payloads: list[bytes]) -> float:
-        """In a process of its own; its processor time while it published."""
+    def _publish(self, topic: str, payloads: list[bytes]) -> tuple[float, float]:
+        """In a process of its own: when it began, and its processor time from then on."""
         path = self.folder / f"{topic}.messages"
         path.write_bytes(msgspec.msgpack.encode(payloads))
         words = (sys.executable, "-m", "bench.pipeline_ends", "publish", str(self.mqtt), str(path))
-        return float(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+        told = subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout.split()
+        return float(told[0]), float(told[1])
 
     def _offset(self) -> int:
         with closing(sqlite3.connect(self.folder / "state" / "cursors.db", timeout=30)) as db:
@@ -240,8 +240,8 @@ def missed(compared: dict[str, float]) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--segments", type=int, default=240)
-    parser.add_argument("--messages", type=int, default=4000)
+    parser.add_argument("--segments", type=int, default=480)
+    parser.add_argument("--messages", type=int, default=8000)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     for program in ("mosquitto", "influxd"):
