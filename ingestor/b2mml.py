@@ -12,7 +12,8 @@
 | `MaterialActual`, use Consumed or Material Consumed | an input at EndTime, of its `MaterialLotID` |
 | `MaterialActual`, use Consumable | nothing: it does not go into the product |
 
-Responses within a response are read, too. What else a response says of its materials is refused by
+Responses within a response are read, too. Uses are the same in letters of either case: the schemas have Material
+Produced, OPC 40001-3 Material produced. What else a response says of its materials is refused by
 name. A response without EndTime starts a batch; sent again with it, under the same ID, it ends it.
 """
 
@@ -31,8 +32,8 @@ from wire.messages import ProductionEvent
 _NAMESPACE = re.compile(r"http://www\.mesa\.org/xml/B2MML(-V\d{4})?")
 _MOST_DEPTH = 40
 _MOST_ELEMENTS = 200_000
-_PRODUCED = ("Produced", "Material Produced", "Yield Produced")
-_CONSUMED = ("Consumed", "Material Consumed")
+_PRODUCED = ("produced", "material produced", "yield produced")
+_CONSUMED = ("consumed", "material consumed")
 
 Lots = Literal["batch", "bought"]
 
@@ -141,25 +142,30 @@ def _rows(response: Element, lots: Lots) -> Iterator[Row]:
 
 
 def _is_produced(material: Element) -> bool:
-    return material.say("MaterialUse") in _PRODUCED
+    return _use(material) in _PRODUCED
+
+
+def _use(material: Element) -> str:
+    return material.say("MaterialUse").casefold()
 
 
 def _material(
     material: Element, id_: str, t: str, batch: str, lots: Lots, where: str
 ) -> ProductionEvent | None:
-    use = material.say("MaterialUse")
+    use = _use(material)
     other = next((each.other_value for each in material.all("MaterialUse")), "")
-    if use == "Consumable":
+    if use == "consumable":
         return None
     quantity = next(iter(material.all("Quantity")), Element(""))
     amount, unit = quantity.say("QuantityString"), quantity.say("UnitOfMeasure")
     if use in _PRODUCED:
         return ProductionEvent(id_, t, "quantity", batch=batch, good=amount, unit=unit)
-    if (use, other.casefold()) == ("Other", "scrap"):
+    if (use, other.casefold()) == ("other", "scrap"):
         return ProductionEvent(id_, t, "quantity", batch=batch, scrap=amount, unit=unit)
     if use in _CONSUMED:
         lot = material.say("MaterialLotID")
         event = ProductionEvent(id_, t, "input", batch=batch, quantity=amount, unit=unit)
         name = "of" if lots == "batch" else "lot"
         return msgspec.structs.replace(event, **{name: lot})
-    raise BadData(f"{where}: MaterialUse {other or use!r} is not known here; see the mapping")
+    what = other or material.say("MaterialUse")
+    raise BadData(f"{where}: MaterialUse {what!r} is not known here; see the mapping")

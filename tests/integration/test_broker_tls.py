@@ -122,6 +122,11 @@ async def test_each_may_hear_exactly_what_is_its_own(site: Secured) -> None:
     assert {t for t, _ in ears[2]} == {"wp/v1/cq/event/rcpt/erp"}
 
 
+def test_a_system_is_not_called_what_a_gateways_topic_ends_in(site: Secured, tmp_path) -> None:
+    with pytest.raises(ConfigError, match="seg: may not be `seg`, which ends topics of gateways"):
+        site.ca("system", "cq", "seg", "--out", str(tmp_path / "seg.pem"))
+
+
 async def test_nobody_takes_over_anothers_session(site: Secured) -> None:
     first, second = site.gateway("gw-5"), site.gateway("gw-6")
     async with connected(first, "cq.gw-5") as victim, connected(second, "cq.gw-5"):
