@@ -24,7 +24,7 @@ from wire.journal.merkle import grown
 from wire.journal.record import chained
 from wire.segment import Header, read_header
 from wire.segment.envelope import unveil
-from wire.segment.gap import Gap, read_gap
+from wire.segment.gap import read_gap
 from wire.signing import PublicKey
 
 
@@ -209,16 +209,16 @@ def _signatures(
     records: Iterable[Record], bundle: Bundle, hidden: frozenset[int]
 ) -> dict[int, Header]:
     """Of every segment, by the keys as the journal knew them there; its header by offset."""
-    keys, headers, numbers = KnownKeys(), dict[int, Header](), _Numbers(bundle.begin)
-    last: dict[tuple[str, str, int], str] = {}
+    keys, headers, streams = KnownKeys(), dict[int, Header](), _Streams(bundle.begin)
     for record in records:
-        if record.kind == "key" and record.offset not in hidden:
+        is_shown = record.offset not in hidden
+        if record.kind == "key" and is_shown:
             _key(_name(record), record.data)
             keys.add([record])
-        if record.kind == "gap" and record.offset not in hidden:
-            numbers.pass_to(record, _gap(keys, record).last)
-        if record.kind == "correction" and record.offset not in hidden:
-            numbers.pass_to(record, _refused(record))
+        if record.kind == "gap" and is_shown:
+            _gap(keys, streams, record)
+        if record.kind == "correction" and is_shown:
+            _refused(streams, record)
         if record.kind != "segment" or _is_beyond(record, bundle, hidden):
             continue
         try:
@@ -226,14 +226,12 @@ def _signatures(
             if record.key != f"{header.gateway}/{header.stream}/{header.seq}":
                 raise BadData(f"is segment {header.gateway}/{header.stream}/{header.seq}")
             keys.check(header, signature, signed)
-            stream = header.gateway, header.stream
-            before = last.get((*stream, header.seq - 1), header.prev)
-            if header.site != bundle.site or header.prev != before:
-                raise BadData("does not go on from the segment before it in its stream")
-            numbers.follow(record, header.seq)
+            if header.site != bundle.site:
+                raise BadData(f"is of site {header.site}")
+            streams.follow(record, header.seq, header.prev)
+            streams.go_on(record, header.seq, record.hash)
         except BadData as exc:
             raise BadData(f"{_name(record)}: segment {record.key}: {exc}") from exc
-        last[(*stream, header.seq)] = record.hash
         headers[record.offset] = header
     return headers
 
@@ -256,24 +254,30 @@ def _opened(record: Record, bundle: Bundle, hidden: frozenset[int]) -> tuple[Hea
     return unveil(its.header.encode(), its.signature.encode())
 
 
-class _Numbers:
-    """How far each stream has come within the stretch."""
+class _Streams:
+    """How far each stream has come within the stretch, and the hash of each number that is known."""
 
     def __init__(self, begin: int) -> None:
         self._begin = begin
         self._upto: dict[str, int] = {}
+        self._hashes: dict[tuple[str, int], str] = {}
 
-    def follow(self, record: Record, seq: int) -> None:
+    def follow(self, record: Record, seq: int, prev: str | None = None) -> None:
         """Raises BadData for a number whose predecessor is neither there, nor lost by its gateway's
-        word, nor refused. What was before the stretch is not known; before the journal was nothing."""
-        upto = self._upto.get(_stream(record), seq - 1 if self._begin else 0)
+        word, nor refused, and for one that names another predecessor. What was before the stretch is
+        not known; before the journal was nothing."""
+        stream = _stream(record)
+        upto = self._upto.get(stream, seq - 1 if self._begin else 0)
         if record.offset > self._begin and seq > upto + 1:
             raise BadData(f"follows {upto}, and nothing says what became of those in between")
-        self.pass_to(record, seq)
+        if prev not in (None, self._hashes.get((stream, seq - 1), prev)):
+            raise BadData("does not go on from the segment before it in its stream")
 
-    def pass_to(self, record: Record, seq: int) -> None:
+    def go_on(self, record: Record, seq: int, hash_: str) -> None:
+        """Decided on up to `seq`, whose hash is this."""
+        stream = _stream(record)
+        self._hashes[stream, seq] = hash_
         if record.offset > self._begin:
-            stream = _stream(record)
             self._upto[stream] = max(seq, self._upto.get(stream, 0))
 
 
@@ -281,31 +285,43 @@ class _Correction(msgspec.Struct, frozen=True):
     """As far as it says that a segment was refused; others say nothing of streams."""
 
     type: str
+    gateway: str = ""
+    stream: str = ""
     seq: int = 0
+    hash: str = ""
 
 
 def _stream(record: Record) -> str:
     return record.key.rpartition("/")[0]
 
 
-def _refused(record: Record) -> int:
-    """The number of the segment in whose place it stands; 0: in none's."""
+def _refused(streams: _Streams, record: Record) -> None:
+    """Where it stands in a segment's place, the stream goes on behind that."""
     try:
         told = msgspec.json.decode(record.data, type=_Correction)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        if told.type != "refused":
+            return
+        if record.key != f"{told.gateway}/{told.stream}/{told.seq}":
+            raise BadData(f"is of {told.gateway}/{told.stream}/{told.seq}")
+        streams.follow(record, told.seq)
+        streams.go_on(record, told.seq, told.hash)
+    except (BadData, msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise BadData(f"{_name(record)}: correction {record.key}: {exc}") from exc
-    return told.seq if told.type == "refused" else 0
 
 
-def _gap(keys: KnownKeys, record: Record) -> Gap:
-    """Numbers that will never come, in their gateway's own words."""
+def _gap(keys: KnownKeys, streams: _Streams, record: Record) -> None:
+    """Numbers that will never come, in their gateway's own words: the stream goes on behind them."""
     try:
         header, signature, signed = read_header(record.data)
         keys.check(header, signature, signed)
         if _stream(record) != f"{header.gateway}/{header.stream}":
             raise BadData(f"is of {header.gateway}/{header.stream}")
-        return read_gap(record.data)
-    except BadData as exc:
+        gap, first = read_gap(record.data), int(record.key.rpartition("/")[2])
+        if not header.seq <= first <= gap.last:
+            raise BadData(f"is the word of a gap from {header.seq} to {gap.last}")
+        streams.follow(record, first)
+        streams.go_on(record, gap.last, gap.head)
+    except (BadData, ValueError) as exc:
         raise BadData(f"{_name(record)}: gap {record.key}: {exc}") from exc
 
 

@@ -1,8 +1,10 @@
 """A bundle in which anything was changed is refused, and the place that was changed is named."""
 
+import hashlib
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,7 +28,8 @@ from wire.segment.gap import Gap, seal_gap
 from wire.signing import PublicKey, SigningKey
 
 MOST_BY_DEFAULT = 6
-DROPPED = "gw-1/s1/12"
+# Of another kind than a refusal, though it names a segment's place.
+_ANOTHER = b'{"type": "renumbered", "gateway": "gw-1", "stream": "s1", "seq": 12, "id": "e", "source": "s", "n": 1}'
 
 
 @pytest.fixture(scope="module")
@@ -79,41 +82,66 @@ def test_every_change_is_found_where_it_was_made(sound: tuple[bytes, SigningKey]
 
 
 class Dropping(ProvenPlant):
-    """Its ingestor leaves a segment out of the journal, and says in its place whatever it likes."""
+    """Its ingestor leaves segments out of the journal, and says in their place whatever it likes."""
 
-    instead: tuple[str, bytes] | None = None
+    def __init__(self, folder: Path, dropped: Iterable[int]) -> None:
+        self.dropped: dict[int, bytes] = dict.fromkeys(dropped, b"")
+        self.instead: Callable[[], tuple[str, str, bytes]] | None = None
+        super().__init__(folder)
+
+    def hash_of(self, seq: int) -> str:
+        return hashlib.sha256(self.dropped[seq]).hexdigest()
+
+    def gap(self, first: int, last: int, stream: str = "s1", head: str | None = None) -> bytes:
+        """The gateway's own word that these are lost."""
+        place = Place(SITE, "gw-1", stream, first, "0" * 64, "boot", "ntp")
+        gap = Gap(last, head or self.hash_of(last), "the disk broke")
+        return seal_gap(place, gap, T0, self._key)
+
+    def refusal(self, seq: int, hash_: str | None = None) -> bytes:
+        """The ingestor's."""
+        told = {"gateway": "gw-1", "stream": "s1", "seq": seq, "reason": "odd"}
+        return msgspec.json.encode({"type": "refused", **told, "hash": hash_ or self.hash_of(seq)})
 
     def _append(self, kind: str, key: str, data: bytes) -> None:
-        if key != DROPPED:
+        seq = int(key.rpartition("/")[2]) if kind == "segment" else 0
+        if seq not in self.dropped:
             super()._append(kind, key, data)
-        elif self.instead is not None:
-            super()._append(self.instead[0], key, self.instead[1])
+            return
+        self.dropped[seq] = data
+        if seq == max(self.dropped) and self.instead is not None:
+            super()._append(*self.instead())
 
 
 @pytest.mark.parametrize(
-    ("instead", "problem"),
+    ("dropped", "instead", "problem"),
     [
-        ("nothing", "segment gw-1/s1/13: follows 11, and nothing says"),
-        ("another's gap", "gap gw-1/s1/12: is of gw-1/s0"),
-        ("a refusal", ""),
-        ("a gap", ""),
+        ("12", None, "segment gw-1/s1/13: follows 11, and nothing says"),
+        ("12", lambda p: ("gap", "gw-1/s1/12", p.gap(12, 12, "s0")), "12: is of gw-1/s0"),
+        ("12", lambda p: ("gap", "gw-1/s1/12", p.gap(12, 12, head="0" * 64)), "13: does not go on"),
+        ("12", lambda p: ("gap", "gw-1/s1/12", p.gap(12, 12)), ""),
+        ("12 13", lambda p: ("gap", "gw-1/s1/12", p.gap(12, 13)), ""),
+        ("12 13", lambda p: ("gap", "gw-1/s1/13", p.gap(12, 13)), "13: follows 11, and nothing"),
+        ("12 13", lambda p: ("gap", "gw-1/s1/12", p.gap(13, 13)), "a gap from 13 to 13"),
+        ("12 13", lambda p: ("gap", "gw-1/s1/13", p.gap(13, 13)), "13: follows 11, and nothing"),
+        ("12", lambda p: ("correction", "gw-1/s1/12", p.refusal(12)), ""),
+        ("12", lambda p: ("correction", "gw-1/s1/12", p.refusal(12, "0" * 64)), "13: does not go"),
+        ("12 13", lambda p: ("correction", "gw-1/s1/12", p.refusal(13)), "is of gw-1/s1/13"),
+        ("12 13", lambda p: ("correction", "gw-1/s1/13", p.refusal(13)), "13: follows 11, and no"),
+        ("12", lambda _: ("correction", "gw-1/s1/12", _ANOTHER), "segment gw-1/s1/13: follows 11"),
     ],
 )
 def test_a_segment_that_the_journal_never_had_is_missed(
-    instead: str, problem: str, tmp_path: Path
+    dropped: str,
+    instead: Callable[[Dropping], tuple[str, str, bytes]] | None,
+    problem: str,
+    tmp_path: Path,
 ) -> None:
-    """Unless it is said what became of it: a refusal is the ingestor's word, a gap the gateway's."""
-    plant = Dropping(tmp_path)
+    """Unless it is said what became of every one: a refusal is the ingestor's word, a gap the gateway's."""
+    plant = Dropping(tmp_path, map(int, dropped.split()))
     yesterday(plant)
-    if instead == "a refusal":
-        told = {"gateway": "gw-1", "stream": "s1", "seq": 12, "hash": "0" * 64, "reason": "odd"}
-        plant.instead = "correction", msgspec.json.encode({"type": "refused", **told})
-    elif "gap" in instead:
-        place = Place(
-            SITE, "gw-1", "s1" if instead == "a gap" else "s0", 12, "0" * 64, "boot", "ntp"
-        )
-        gap = Gap(12, "0" * 64, "the disk broke")
-        plant.instead = "gap", seal_gap(place, gap, T0, plant._key)
+    if instead is not None:
+        plant.instead = partial(instead, plant)
     today(plant)
     row = stated(plant, tmp_path / "calc", "Q")
     if problem:
