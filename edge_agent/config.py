@@ -231,7 +231,10 @@ def _receipt_keys(found: AgentConfig, told: _Problems) -> tuple[PublicKey, ...]:
         text = config.read_secret(found.receipt_key_file)
         return tuple(PublicKey.parse(line) for line in text.splitlines())
     except ConfigError as exc:
-        told.add("receipt_key_file", str(exc))
+        cure = (
+            "edge-agent enrol brings it" if found.enrol else "the ingestor prints it: ingestor key"
+        )
+        told.add("receipt_key_file", f"{exc}; {cure}")
     except BadData as exc:
         told.add("receipt_key_file", f"{found.receipt_key_file}: {exc}")
     return ()
@@ -246,14 +249,15 @@ def _metered(
 ) -> Metered:
     """One meter, with lesser problems told; raises ConfigError for one that ends the reading."""
     where = f"meters.{name}"
-    common = {key: value for key, value in table.items() if key in Meter.__struct_fields__}
+    ours = Meter.__struct_fields__
+    common = {key: value for key, value in table.items() if key in ours}
     rest = {key: value for key, value in table.items() if key not in common}
     meter = config.convert(common, Meter, str(told.path), where)
     if meter.bus not in buses:
         known = ", ".join(sorted(buses)) or "none"
         raise config.refuse(told.path, f"{where}.bus", f"no bus {meter.bus!r}; known: {known}")
     driver, _ = buses[meter.bus]
-    address = config.convert(rest, driver.Address, str(told.path), where)
+    address = config.convert(rest, driver.Address, str(told.path), where, ours)
     profile = _profile(told.path, where, meter, driver, models)
     asked = quantities(meter, profile)
     before = len(told.list)

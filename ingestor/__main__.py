@@ -222,7 +222,8 @@ def _check(path: Path) -> int:
         return 2
     plan = config.load(path)
     names = ", ".join(each.name for each in plan.sinks)
-    print(f"{path}: good: {len(plan.gateways)} gateways; sinks: {names}")
+    count = len(plan.gateways)
+    print(f"{path}: good: {count} {'gateway' if count == 1 else 'gateways'}; sinks: {names}")
     return 0
 
 

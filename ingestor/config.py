@@ -30,6 +30,7 @@ kind = "embedded"
 
 import secrets
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -169,11 +170,7 @@ def problems(path: Path) -> list[ConfigError]:
     if not found.gateways and not found.enrol:
         cure = "names no gateway; add [[gateways]], or [enrol]"
         told.append(config.refuse(path, "gateways", cure))
-    for at, gateway in enumerate(found.gateways):
-        for key in ("site", "gateway"):
-            if problem := id_problem(getattr(gateway, key)):
-                told.append(config.refuse(path, f"gateways[{at}].{key}", problem))
-        told += _tried(_public_key, path, at, gateway)
+    told += _gateway_problems(path, found.gateways)
     names = []
     for at, table in enumerate(found.sinks):
         told += _tried(sinks.configure, table, path, f"sinks[{at}]")
@@ -192,6 +189,22 @@ def problems(path: Path) -> list[ConfigError]:
             rule = "must start with http:// or https://"
             told.append(config.refuse(path, "timestamps.url", rule))
     return told
+
+
+def _gateway_problems(path: Path, gateways: list[Gateway]) -> Iterator[ConfigError]:
+    owners: dict[tuple[str, str], int] = {}
+    for at, gateway in enumerate(gateways):
+        for key in ("site", "gateway"):
+            if problem := id_problem(getattr(gateway, key)):
+                yield config.refuse(path, f"gateways[{at}].{key}", problem)
+        try:
+            public = _public_key(path, at, gateway)
+        except ConfigError as exc:
+            yield exc
+            continue
+        if (first := owners.setdefault((gateway.site, public.id), at)) != at:
+            problem = f"is the key of gateways[{first}], too; every gateway has a key of its own"
+            yield config.refuse(path, f"gateways[{at}].public_key_file", problem)
 
 
 def _enrol_problems(path: Path, found: IngestorConfig) -> list[ConfigError]:
@@ -234,7 +247,7 @@ def _public_key(path: Path, at: int, gateway: Gateway) -> PublicKey:
     try:
         return PublicKey.parse(config.read_secret(gateway.public_key_file))
     except ConfigError as exc:
-        raise config.refuse(path, key, str(exc)) from exc
+        raise config.refuse(path, key, f"{exc}; the gateway prints it: edge-agent key") from exc
     except BadData as exc:
         raise config.refuse(path, key, f"{gateway.public_key_file}: {exc}") from exc
 

@@ -1,7 +1,10 @@
 """A TOML file becomes one frozen struct, or one line that names file and key."""
 
+import difflib
 import re
 import tomllib
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -34,15 +37,20 @@ def decode(text: str, type_: type[T], name: str) -> T:
     return convert(table, type_, name)
 
 
-def convert(table: object, type_: type[T], name: str, under: str = "") -> T:
+def convert(
+    table: object, type_: type[T], name: str, under: str = "", beside: Sequence[str] = ()
+) -> T:
     """A parsed table as a `type_`. Raises ConfigError naming `name` and the key.
 
-    `under` is the key of the table itself, where it is not the whole file.
+    `under` is the key of the table itself, where it is not the whole file; `beside`: what else may
+    stand in it, and is read elsewhere.
     """
     try:
         return msgspec.convert(table, type_, dec_hook=_path)
     except msgspec.ValidationError as exc:
-        raise _named(_with_choices(_with_key(str(exc), table, type_), type_), name, under) from exc
+        message = _with_key(str(exc), table, type_)
+        told = _named(message, inspect.type_info(type_), name, under, beside)
+        raise ConfigError(told) from exc
 
 
 def refuse(file: str | Path, key: str, problem: str) -> ConfigError:
@@ -70,9 +78,9 @@ def read_secret(path: Path) -> str:
     try:
         secret = path.read_text(encoding="utf-8").strip()
     except OSError as exc:
-        raise ConfigError(f"{path}: secret file cannot be read: {exc.strerror}") from exc
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
     if not secret:
-        raise ConfigError(f"{path}: secret file is empty")
+        raise ConfigError(f"{path}: is empty")
     return secret
 
 
@@ -114,43 +122,47 @@ def _with_key(message: str, table: object, type_: type) -> str:
     return message
 
 
-def _with_choices(message: str, type_: type) -> str:
-    """msgspec says which word is wrong; people need those that are right."""
+def _named(message: str, kind: inspect.Type, name: str, under: str, beside: Sequence[str]) -> str:
+    """msgspec says `problem - at `$.broker.port``; people look for `broker.port` first, and for what
+    would be right there."""
     what, _, where = message.partition(" - at `$")
-    if not what.startswith("Invalid enum value"):
-        return message
-    path = re.sub(r"\[[^]]*\]", ".*", where.rstrip("`")).split(".")
-    known = _choices(inspect.type_info(type_), [step for step in path if step])
-    return message.replace(what, f"{what}; it takes {', '.join(known)}", 1) if known else message
+    where = where.rstrip("`").lstrip(".")
+    key = _join(under, where)
+    if missing := re.fullmatch(r"Object missing required field `([^`]+)`", what):
+        return f"{name}: {_join(key, missing[1])}: is missing"
+    kinds = list(_kinds(kind, re.sub(r"\[[^]]*\]", ".*", where).split(".") if where else []))
+    if unknown := re.fullmatch(r"Object contains unknown field `([^`]+)`", what):
+        structs = (kind for kind in kinds if isinstance(kind, inspect.StructType))
+        known = [field.encode_name for struct in structs for field in struct.fields]
+        cure = _cure(unknown[1], [*known, *beside])
+        return f"{name}: {_join(key, unknown[1])}: is not a known key{cure}"
+    if what.startswith("Invalid enum value"):
+        words = (kind.values for kind in kinds if isinstance(kind, inspect.LiteralType))
+        what += f"; it takes {', '.join(map(str, chain(*words)))}"
+    return f"{name}: {key or '(top level)'}: {what}"
 
 
-def _choices(node: inspect.Type, path: list[str]) -> list[str]:
-    """The words that may stand at a path, in order; `*` and a name lead into a list or a table."""
+def _cure(wrong: str, known: Sequence[str]) -> str:
+    if near := difflib.get_close_matches(wrong, known, n=1):
+        return f"; did you mean {near[0]}?"
+    return f"; known: {', '.join(known)}" if known else ""
+
+
+def _kinds(node: inspect.Type, path: list[str]) -> Iterator[inspect.Type]:
+    """What may stand at a path; `*` and a name lead into a list or a table."""
     if isinstance(node, inspect.UnionType):
-        return next((found for kind in node.types if (found := _choices(kind, path))), [])
-    if isinstance(node, inspect.LiteralType) and not path:
-        return [str(value) for value in node.values]
-    if isinstance(node, inspect.StructType) and path:
-        fields = (field.type for field in node.fields if field.encode_name == path[0])
-        return next((_choices(field, path[1:]) for field in fields), [])
-    if isinstance(node, inspect.DictType) and path:
-        return _choices(node.value_type, path[1:])
-    if isinstance(node, inspect.ListType | inspect.VarTupleType) and path:
-        return _choices(node.item_type, path[1:])
-    return []
-
-
-def _named(message: str, name: str, under: str) -> ConfigError:
-    """msgspec says `problem - at `$.broker.port``; people look for `broker.port` first."""
-    what, _, where = message.partition(" - at `$")
-    key = _join(under, where.rstrip("`").lstrip("."))
-    missing = re.fullmatch(r"Object missing required field `([^`]+)`", what)
-    unknown = re.fullmatch(r"Object contains unknown field `([^`]+)`", what)
-    if missing:
-        return ConfigError(f"{name}: {_join(key, missing[1])}: is missing")
-    if unknown:
-        return ConfigError(f"{name}: {_join(key, unknown[1])}: is not a known key")
-    return ConfigError(f"{name}: {key or '(top level)'}: {what}")
+        for kind in node.types:
+            yield from _kinds(kind, path)
+    elif not path:
+        yield node
+    elif isinstance(node, inspect.StructType):
+        for field in node.fields:
+            if field.encode_name == path[0]:
+                yield from _kinds(field.type, path[1:])
+    elif isinstance(node, inspect.DictType):
+        yield from _kinds(node.value_type, path[1:])
+    elif isinstance(node, inspect.ListType | inspect.VarTupleType):
+        yield from _kinds(node.item_type, path[1:])
 
 
 def _join(table: str, key: str) -> str:

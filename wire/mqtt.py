@@ -255,7 +255,7 @@ class _Connection:
         """Connect and subscribe. Raises OSError or TransientError."""
         arguments: dict[str, Any] = {}
         if self._broker.protocol == "5":
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
             properties.SessionExpiryInterval = SESSION_EXPIRY_S if durable else 0
             properties.ReceiveMaximum = RECEIVE_MAXIMUM
             arguments = {"clean_start": not durable, "properties": properties}

@@ -59,7 +59,19 @@ def test_the_sample_in_the_docstring_is_good(sample, tmp_path):
         ('state = "/', 'boundary_s = 7\nstate = "/', "boundary_s: must divide a day"),
         ('state = "/', 'self_metrics_s = 9\nstate = "/', "self_metrics_s: must be 0 (never), or"),
         ("meters.m-press-1", "meters.gw-1", "meters.gw-1: is the gateway's own name"),
-        ("interval_s = 1", "intervall_s = 1", "meters.m-press-1.intervall_s: is not a known key"),
+        (
+            *("interval_s = 1", "intervall_s = 1"),
+            "meters.m-press-1.intervall_s: is not a known key; did you mean interval_s?",
+        ),
+        (
+            *("unit_id = 3", "unit_id = 3\ncolour = 5"),
+            "meters.m-press-1.colour: is not a known key; known: unit_id, bus, profile, ",
+        ),
+        (
+            "baud = 9600",
+            "bauds = 9600",
+            "buses.line-a.bauds: is not a known key; did you mean baud?",
+        ),
         ("baud = 9600", 'baud = "fast"', "buses.line-a.baud: Expected `int`, got `str`"),
         ("meters.m-press-1", 'meters."Press 1"', "meters.Press 1: a meter's name is letters"),
         ("interval_s = 1", "interval_s = 0.0004", "meters.m-press-1.interval_s: must be above 0"),
@@ -175,3 +187,21 @@ def test_a_receipt_key_that_is_none_is_named(sample, tmp_path):
     (tmp_path / "receipt.key.pub").write_text("not a key\n")
     (found,) = told(tmp_path, sample)
     assert found.startswith("receipt_key_file: ")
+
+
+@pytest.mark.parametrize(
+    ("enrol", "cure"),
+    [
+        ("", "the ingestor prints it: ingestor key"),
+        ('[enrol]\nurl = "https://cloud.example:8421"\n', "edge-agent enrol brings it"),
+    ],
+)
+def test_a_receipt_key_that_is_not_there_is_told_with_where_it_comes_from(
+    sample, tmp_path, enrol, cure
+):
+    (tmp_path / "receipt.key.pub").unlink()
+    tls = f'host = "broker.example"\nca_file = "{tmp_path}/c"\ncert_file = "{tmp_path}/c"'
+    (tmp_path / "c").touch()
+    (found,) = told(tmp_path, sample.replace('host = "broker.example"', tls) + enrol)
+    assert found.startswith(f"receipt_key_file: {tmp_path}/receipt.key.pub: cannot be read: No ")
+    assert found.endswith(f"; {cure}")

@@ -45,6 +45,31 @@ def test_every_problem_is_told_with_its_key(tmp_path: Path) -> None:
         assert key in told
 
 
+def test_a_gateways_key_that_is_not_there_is_told_with_where_it_comes_from(tmp_path: Path) -> None:
+    path = sample(tmp_path)
+    (tmp_path / "gw-1.key.pub").unlink()
+    [problem] = ingestor.config.problems(path)
+    assert str(problem) == (
+        f"{path}: gateways[0].public_key_file: {tmp_path}/gw-1.key.pub: cannot be read:"
+        " No such file or directory; the gateway prints it: edge-agent key"
+    )
+
+
+def test_a_key_of_two_gateways_of_a_site_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    path = sample(tmp_path)
+    head, table = path.read_text().split("[[gateways]]")
+    table, _, tail = table.partition("\n\n")
+    others = [table.replace('gw-1"', 'gw-2"'), table.replace("cq-wheel", "bj-wheel")]
+    path.write_text(
+        "[[gateways]]".join([head, *(f"{each}\n\n" for each in (table, *others))]) + tail
+    )
+    [problem] = ingestor.config.problems(path)
+    assert str(problem) == (
+        f"{path}: gateways[1].public_key_file: is the key of gateways[0], too;"
+        " every gateway has a key of its own"
+    )
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [

@@ -44,7 +44,7 @@ def test_a_good_configuration_is_said_to_be_good(
 ) -> None:
     path = sample(tmp_path)
     assert typed(monkeypatch, "check", "--config", str(path)) == 0
-    assert capsys.readouterr().out == f"{path}: good: 1 gateways; sinks: embedded\n"
+    assert capsys.readouterr().out == f"{path}: good: 1 gateway; sinks: embedded\n"
 
 
 @pytest.mark.parametrize("program", ["ingestor", "simulators", "edge_agent"])

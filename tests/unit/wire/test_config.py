@@ -24,7 +24,15 @@ class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('site = "a"\n[broker]\nprt = 1', "a.toml: broker.prt: is not a known key"),
+        (
+            'site = "a"\n[broker]\nprt = 1',
+            "a.toml: broker.prt: is not a known key; did you mean port?",
+        ),
+        (
+            'site = "a"\ncolour = 1',
+            "a.toml: colour: is not a known key; known: site, broker, meters, state, buses",
+        ),
+        ('site = "a"\n[[meters]]\nprt = 1', "a.toml: meters[0].prt: is not a known key; did you"),
         ("", "a.toml: site: is missing"),
         ("site = 1", "a.toml: site: Expected `str`, got `int`"),
         ('site = "a"\n[[meters]]\nport = "x"', "a.toml: meters[0].port: Expected `int`, got `str`"),
@@ -33,7 +41,10 @@ class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             'site = "a"\n[buses.good]\nport = 2\n[buses.line-a]\nport = "x"',
             "a.toml: buses.line-a.port: Expected `int`, got `str`",
         ),
-        ('site = "a"\n[buses.line-a]\nprt = 1', "a.toml: buses.line-a.prt: is not a known key"),
+        (
+            'site = "a"\n[buses.line-a]\nprt = 1',
+            "a.toml: buses.line-a.prt: is not a known key; did",
+        ),
         ("site =", "a.toml: is not valid TOML"),
         ('site = "a"\nsite = "b"', "a.toml: is not valid TOML"),
     ],
