@@ -40,7 +40,7 @@ class Decoder:
     burst: int
     odds: float
     value: Callable[[Any], Any] = lambda found: found
-    is_told: Callable[[bytes, Any], bool] = lambda data, taken: False  # noqa: ARG005
+    is_told: Callable[[bytes, Any], bool] = lambda data, taken: False  # noqa: ARG005  others look
     alphabet: bytes = b""  # what its bytes are; empty: anything
     in_pieces: bool = True  # whether they come one after the other, as on a line
     says: dict[bytes, Any] = field(default_factory=dict)

@@ -91,7 +91,7 @@ class Cjt188Party:
     def __init__(self, meters: Sequence[Cjt188Meter], di_reversed: bool = False) -> None:
         self._meters, self._di_reversed = meters, di_reversed
 
-    def least_turn_s(self, baud: int) -> float:  # noqa: ARG002
+    def least_turn_s(self, baud: int) -> float:  # noqa: ARG002  other protocols count in bits
         """At any speed a meter waits 20 ms."""
         return 0.02
 

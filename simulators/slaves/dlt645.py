@@ -122,7 +122,7 @@ class Dlt645Party:
     def __init__(self, meters: Sequence[Dlt645Meter]) -> None:
         self._meters = meters
 
-    def least_turn_s(self, baud: int) -> float:  # noqa: ARG002
+    def least_turn_s(self, baud: int) -> float:  # noqa: ARG002  other protocols count in bits
         """At any speed a meter waits 20 ms."""
         return 0.02
 

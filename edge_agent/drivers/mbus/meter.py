@@ -1,6 +1,7 @@
 """One M-Bus meter: which of its records are wanted, and who it says it is."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from edge_agent.bus import Answer, Wanted, WrongMeter
@@ -77,7 +78,7 @@ class MBusMeter:
             found = self._find(telegram)
             answered |= found.keys()
             values = {q: self._value(q, records) for q, records in found.items()}
-            yield Answer(t_ms, values, lambda found=found: self._shown(found))  # type: ignore[misc]
+            yield Answer(t_ms, values, partial(self._shown, found))
         missing = [q for q in self._fields if q not in answered]
         if why:
             self.missed.append(why)
