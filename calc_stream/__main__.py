@@ -26,7 +26,6 @@ from calc_stream.commands import (
     whatif,
 )
 from calc_stream.config import Plan, load_plan
-from calc_stream.service import run as serve
 from wire import logs
 from wire.errors import BadData, ConfigError, TransientError
 
@@ -132,6 +131,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _until_stopped(plan: Plan) -> None:
+    # Only who serves waits for a web server's library: it is half of what a command takes to start.
+    from calc_stream.service import run as serve
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

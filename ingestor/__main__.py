@@ -12,8 +12,20 @@ from typing import Any
 from wire import finding, logs
 from wire.errors import BadData, ConfigError, TransientError
 
+
+def _not_installed(exc: ModuleNotFoundError) -> int:
+    """One line that names the extra; a module of our own that is missing is a bug."""
+    package = (exc.name or "wire").partition(".")[0]
+    if package in ("ingestor", "wire"):
+        raise exc
+    print(
+        f"ingestor: {package} is not installed here; install wattprint[ingestor]", file=sys.stderr
+    )
+    return 2
+
+
 try:
-    from ingestor import commands, config, doctor, receipts, service
+    from ingestor import commands, config, doctor, receipts, state
     from ingestor.commands import apikey as apikey_command
     from ingestor.commands import ca as ca_command
     from ingestor.commands import cosign as cosign_command
@@ -23,13 +35,7 @@ try:
     from ingestor.commands import keys as keys_command
     from ingestor.commands import segment as segment_command
 except ModuleNotFoundError as exc:
-    package = (exc.name or "wire").partition(".")[0]
-    if package in ("ingestor", "wire"):
-        raise
-    print(
-        f"ingestor: {package} is not installed here; install wattprint[ingestor]", file=sys.stderr
-    )
-    sys.exit(2)
+    sys.exit(_not_installed(exc))
 
 _EXAMPLES = """examples:
   ingestor check --config ingestor.toml        say what is wrong, open no connection
@@ -157,6 +163,8 @@ def main() -> int:
         parser.error("segment show wants FILE, or --config and --offset")
     try:
         return _run(arguments)
+    except ModuleNotFoundError as exc:
+        return _not_installed(exc)
     except ConfigError as exc:
         print(f"ingestor: {exc}", file=sys.stderr)
         return 2
@@ -187,6 +195,9 @@ def _run(arguments: argparse.Namespace) -> int:
     plan = config.load(arguments.config)
     match arguments.word:
         case "run":
+            # Only who serves waits for a web server's library: it is half of what a word takes.
+            from ingestor import service
+
             logs.setup("ingestor")
             asyncio.run(service.serve(plan))
             return 0
@@ -229,7 +240,7 @@ def _check(path: Path) -> int:
 
 def _doctor(plan: config.Plan, as_json: bool) -> int:
     logging.getLogger("wire").setLevel(logging.CRITICAL)  # the findings say it better
-    return finding.tell(doctor.examine(plan, service.now_ms), as_json)
+    return finding.tell(doctor.examine(plan, state.now_ms), as_json)
 
 
 if __name__ == "__main__":

@@ -35,13 +35,13 @@ from ingestor.keys import Keys
 from ingestor.orders import Orders
 from ingestor.partitions import check_journal
 from ingestor.pipeline import Pipeline
-from ingestor.projector import Cursors, Projector
-from ingestor.quarantine import Quarantine
+from ingestor.projector import Projector
 from ingestor.readings import page
 from ingestor.receipts import Receipts
 from ingestor.sinks import Configured, embedded
 from ingestor.source import Source
 from ingestor.stamping import Stamping
+from ingestor.state import now_ms, open_cursors, open_quarantine
 from ingestor.stored import Stored
 from wire.callers import Callers
 from wire.errors import BadData, ConfigError, TransientError
@@ -53,21 +53,6 @@ log = logging.getLogger(__name__)
 # How often an address may come with a key that is not known.
 _TRIES_PER_S = 1.0
 _TRIES = 20
-
-
-def now_ms() -> int:
-    """The wall clock, UTC."""
-    return time.time_ns() // 1_000_000
-
-
-def open_quarantine(plan: Plan) -> Quarantine:
-    limits = plan.config.quarantine
-    path = plan.config.state / "quarantine.db"
-    return Quarantine(path, now_ms, limits.most, limits.most_bytes)
-
-
-def open_cursors(plan: Plan) -> Cursors:
-    return Cursors(plan.config.state / "cursors.db")
 
 
 def trusted_keys(plan: Plan, journal: Writer, orders: Orders) -> Keys:

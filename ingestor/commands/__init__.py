@@ -9,8 +9,8 @@ import msgspec
 from ingestor import reconcile, replay
 from ingestor.config import Plan
 from ingestor.quarantine import Item, Quarantine
-from ingestor.service import now_ms, open_cursors, open_quarantine
 from ingestor.sinks import Configured, Sink
+from ingestor.state import now_ms, open_cursors, open_quarantine
 from wire.errors import ConfigError
 from wire.journal import Reader, open_reader
 

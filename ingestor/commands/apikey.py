@@ -3,7 +3,7 @@
 import argparse
 
 from ingestor.config import IngestorConfig, callers_file
-from ingestor.service import now_ms
+from ingestor.state import now_ms
 from wire import config
 from wire.callers import parse_roles
 from wire.errors import ConfigError
