@@ -210,6 +210,7 @@ def _signatures(
 ) -> dict[int, Header]:
     """Of every segment, by the keys as the journal knew them there; its header by offset."""
     keys, headers, streams = KnownKeys(), dict[int, Header](), _Streams(bundle.begin)
+    beyond = 0  # the first segment of which nothing but its place is shown
     for record in records:
         is_shown = record.offset not in hidden
         if record.kind == "key" and is_shown:
@@ -219,8 +220,13 @@ def _signatures(
             _gap(keys, streams, record)
         if record.kind == "correction" and is_shown:
             _refused(streams, record)
-        if record.kind != "segment" or _is_beyond(record, bundle, hidden):
+        if record.kind != "segment":
             continue
+        if _is_beyond(record, bundle, hidden):
+            beyond = beyond or record.offset
+            continue
+        if beyond:
+            raise BadData(f"journal.jsonl: record {beyond}: has no header")
         try:
             header, signature, signed = _opened(record, bundle, hidden)
             if record.key != f"{header.gateway}/{header.stream}/{header.seq}":

@@ -126,6 +126,10 @@ def earlier(data: bytes, _key: SigningKey) -> Iterator[Change]:
             name = next(iter(told))
             forged = _resealed(replace(bundle, earlier=tuple(other)))
             yield Change(f"{name} of {its.offset}", f"earlier.jsonl: record {its.offset}", forged)
+    twice = (*bundle.earlier[:1], *bundle.earlier)
+    for what, listed in (("twice", twice), ("backwards", bundle.earlier[::-1])):
+        forged = _resealed(replace(bundle, earlier=listed))
+        yield Change(what, "earlier.jsonl: record .*: is not in its place", forged)
 
 
 def hidden(data: bytes, _key: SigningKey) -> Iterator[Change]:
@@ -143,6 +147,10 @@ def hidden(data: bytes, _key: SigningKey) -> Iterator[Change]:
         place = "heads/|records/" if its.kind == "key" else f"records/{at}[.]{its.kind}: .*left out"
         yield Change(f"{its.kind} {at}", place, _resealed(forged))
     for at, its in enumerate(bundle.stretch, bundle.begin + 1):
+        if its.kind == "segment" and at in bundle.data:
+            beside = _resealed(_with_outline(bundle, at, header="{}", signature="x"))
+            place = f"journal.jsonl: record {at}: has a header beside its data"
+            yield Change(f"header beside {at}", place, beside)
         if not its.header:
             continue
         header = msgspec.json.decode(its.header)
@@ -156,7 +164,7 @@ def hidden(data: bytes, _key: SigningKey) -> Iterator[Change]:
 
 
 def tree_heads(data: bytes, key: SigningKey) -> Iterator[Change]:
-    """What a head says, and who signed it."""
+    """What a head says, who signed it, and that there are two of them."""
     bundle = _read(data)
     for size, head in bundle.heads.items():
         told: dict[str, object] = {
@@ -178,6 +186,18 @@ def tree_heads(data: bytes, key: SigningKey) -> Iterator[Change]:
         signed = heads.sign_head(head, STRANGER)
         forged = replace(bundle, heads={**bundle.heads, size: signed})
         yield Change(f"head {size}: a stranger's", f"heads/{size}.json", _resealed(forged))
+        for name, value in (("site", "elsewhere"), ("size", size + 1)):
+            other = heads.sign_head(msgspec.structs.replace(head, **{name: value}), key)
+            forged = replace(bundle, heads={**bundle.heads, size: other})
+            place = f"heads/{size}.json: stands for"
+            yield Change(f"head {size}: {name}, signed", place, _resealed(forged))
+        less = {other: its for other, its in bundle.heads.items() if other != size}
+        place = "manifest.json: begins or ends at a tree head that is not in the bundle"
+        yield Change(f"no head {size}", place, _resealed(replace(bundle, heads=less)))
+    more = heads.sign_head(msgspec.structs.replace(head, size=size + 1), key)
+    forged = replace(bundle, heads={**bundle.heads, size + 1: more})
+    place = "manifest.json: the heads are not those that its records stand on"
+    yield Change("a head more", place, _resealed(forged))
 
 
 def figures(data: bytes, _key: SigningKey) -> Iterator[Change]:

@@ -102,6 +102,13 @@ def beside(data: bytes, _key: SigningKey) -> Iterator[Change]:
     for key, value in (("time_s", told.time_s + 1), ("root", "0" * 64), ("sig", told.sig[::-1])):
         other = msgspec.structs.replace(told, **{key: value})
         yield Change(f"cosignature: {key}", name, _beside(bundle, cosignatures=(other,)))
+    of_none = {**bundle.stamps, end + 1: bundle.stamps[end]}
+    place = f"heads/{end + 1}.tsr: there is no such head"
+    yield Change("a stamp of no head", place, _beside(bundle, stamps=of_none))
+    other = cosign(msgspec.structs.replace(bundle.heads[end], size=end + 1), STRANGER, told.time_s)
+    place = f"{cosigned_name(other)}: there is no such head"
+    both = (told, other)
+    yield Change("cosigned no head", place, _beside(bundle, cosignatures=both))
     strangers = cosign(bundle.heads[end], STRANGER, told.time_s)
     missing = f"{name}: is missing"
     yield Change("cosigned by another", missing, _beside(bundle, cosignatures=(strangers,)))

@@ -4,6 +4,7 @@ import hashlib
 import random
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tests.unit.calc_stream_live.proven import (
     yesterday,
 )
 from wire.errors import BadData, ConfigError
+from wire.journal import heads
+from wire.journal.keys import KeyRecord
 from wire.segment import Place
 from wire.segment.envelope import disclose, enclose
 from wire.segment.gap import Gap, seal_gap
@@ -171,3 +174,18 @@ def test_a_segment_that_names_another_predecessor_is_refused_though_its_gateway_
     assert verify(told(header.prev), [plant.receipt_key.public])
     with pytest.raises(BadData, match=f"records/{at}.segment: .*does not go on from the segment"):
         verify(told("0" * 64), [plant.receipt_key.public])
+
+
+def test_where_no_key_is_given_only_one_of_the_sites_own_ingestor_may_sign(tmp_path: Path) -> None:
+    """Others are in the journal, too: a gateway's, and of another site's ingestor."""
+    plant = ProvenPlant(tmp_path)
+    elsewhere = SigningKey.new()
+    told = KeyRecord("elsewhere", "", str(elsewhere.public), holder="ingestor")
+    plant._append("key", elsewhere.public.id, msgspec.json.encode(told))
+    yesterday(plant)
+    today(plant)
+    bundle = _read(made(plant, stated(plant, tmp_path / "calc", "Q")))
+    for key in (plant._key, elsewhere):
+        signed = {size: heads.sign_head(head, key) for size, head in bundle.heads.items()}
+        with pytest.raises(BadData, match="no ingestor's key that is shown"):
+            verify(_resealed(replace(bundle, heads=signed)))
