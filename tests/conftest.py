@@ -1,7 +1,9 @@
 """What every test shares: nothing of this machine leaks in, and real servers are really there."""
 
+import itertools
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
+_START_SERVERS = ("architecture", "browser", "integration", "mutants")
 # marker -> program or file it needs; scripts/test installs Debian's packages of them.
 _PROGRAMS = {
     "mosquitto": "mosquitto",
@@ -46,6 +49,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     item.add_marker(pytest.mark.usefixtures("_missing_program"))
                 else:
                     item.add_marker(pytest.mark.skip(reason=f"{program} is not installed"))
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn(items))
+
+
+def _turn(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[float, Path]]:
+    """Which file is whose turn, where several run at once: what waits beside what computes.
+
+    The files of each folder are spread over the run, and those that start servers begin in its first
+    two thirds: the longest must not be left for the end.
+    """
+    turns: dict[Path, float] = {}
+    for folder, files in itertools.groupby(dict.fromkeys(i.path for i in items), _folder):
+        known = list(files)
+        share = 2 / 3 if folder in _START_SERVERS else 1
+        turns |= {path: share * at / len(known) for at, path in enumerate(known)}
+    return lambda item: (turns[item.path], item.path)
+
+
+def _folder(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from tests.system import System, running
 
 # A busy machine paints late; what is wrong stays wrong.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -24,7 +24,7 @@ class OpenPage(Protocol):
 def settle(page: Page, url: str) -> Page:
     """The page at `url`, once its first figures stand there."""
     page.goto(url)
-    page.wait_for_selector("body[data-offset]", timeout=30_000)
+    page.wait_for_selector("body[data-offset]", timeout=60_000)
     return page
 
 

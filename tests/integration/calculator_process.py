@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.integration.servers import free_port
+from tests.integration.servers import PATIENCE_S, free_port, wait_until
 from tests.unit.calc_stream_live.plant import MODEL, SITE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,8 @@ class Calculator:
     def start(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "calc_stream", "run", "--config", str(self.config)]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
-        for _ in range(300):
+        deadline = time.monotonic() + PATIENCE_S
+        while process.poll() is None and time.monotonic() < deadline:
             try:
                 if httpx.get(f"{self.base}/health").status_code == 200:
                     return process
@@ -54,18 +55,18 @@ class Calculator:
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=20)
+            process.communicate(timeout=PATIENCE_S)
 
     def get(self, path: str, **headers: str) -> Any:
-        return httpx.get(f"{self.base}{path}", headers=headers).raise_for_status().json()
+        answer = httpx.get(f"{self.base}{path}", headers=headers, timeout=PATIENCE_S)
+        return answer.raise_for_status().json()
 
     def reach(self, offset: int) -> None:
-        for _ in range(400):
-            answer = httpx.get(f"{self.base}/v1/status")
-            if answer.status_code == 200 and answer.json()["offset"] >= offset:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"never reached offset {offset}")
+        def reached() -> bool:
+            answer = httpx.get(f"{self.base}/v1/status", timeout=PATIENCE_S)
+            return answer.status_code == 200 and answer.json()["offset"] >= offset
+
+        wait_until(reached, f"offset {offset}")
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "calc_stream", *words]

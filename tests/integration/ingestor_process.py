@@ -87,7 +87,8 @@ class Ingestor:
             )
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"Authorization": "Bearer secret"})
+        key = {"Authorization": "Bearer secret"}
+        return httpx.Client(base_url=self.url, headers=key, timeout=servers.PATIENCE_S)
 
     def journal(self) -> Reader:
         return open_reader(self.directory / "journal.db")
@@ -100,7 +101,9 @@ class Ingestor:
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "ingestor", *words, "--config", str(self.config)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=servers.PATIENCE_S, check=False
+        )
 
 
 class Sender:

@@ -1,6 +1,9 @@
 """Real servers for tests: each on a free port, in a directory of its own, gone afterwards."""
 
 import contextlib
+import itertools
+import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,14 +15,21 @@ from pathlib import Path
 
 from tests.conftest import find_program
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
+# Below those a kernel gives to connections of its own choice, which would take a port between its
+# being found free and its server's start; and each worker of a test run has a part of its own.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PART = range(10_000 + 1_000 * (_WORKER % 20), 11_000 + 1_000 * (_WORKER % 20))
+_PORTS = itertools.cycle(random.sample(_PART, len(_PART)))
 
 
 def free_port() -> int:
     """A port nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    for port in itertools.islice(_PORTS, len(_PART)):
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no port is free from {_PART.start} to {_PART.stop - 1}")
 
 
 def wait_until(ready: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:

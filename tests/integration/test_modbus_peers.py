@@ -7,7 +7,6 @@ test_modbus_line.py for the same on a serial line.
 import argparse
 import asyncio
 import contextlib
-import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -22,17 +21,11 @@ from edge_agent.device import Device, bounds
 from edge_agent.drivers import Bus, LinkLost, NoAnswer, NotThere, Refused, Wanted
 from edge_agent.drivers.modbus import Address, Settings, connect
 from edge_agent.field import read as read_command
+from tests.integration.servers import free_port
 from wire.errors import ConfigError
 from wire.signing import SigningKey
 
 NOW_MS = 1_790_000_000_000
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 # --- a peer none of us wrote -------------------------------------------------------------------
