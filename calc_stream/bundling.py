@@ -13,6 +13,7 @@ from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.bundle import Bundle, Earlier, Outline, Profile, kept, pretty, used
 from calc_stream.evidence.bundle_file import pack
 from calc_stream.evidence.passports import passports
+from calc_stream.evidence.stamps import stamped
 from calc_stream.factors import Method, load_method
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.ledger.rows import BatchRow
@@ -161,17 +162,22 @@ class _Making:
         return "", row.batch, row.revision
 
     def _begin(self) -> TreeHead | None:
-        """The newest head that was signed before anything needed could come, or be told."""
+        """The newest head that was there before anything needed could come, or be told: as a time
+        stamp says, and where no head was stamped so early, as the ingestor says."""
         since_ms = self._survey.since_ms()
         if self._figure.footprint is not None:
             since_ms = min(since_ms, self._figure.footprint.start_ms)
         first = min(row.offset for row in self._figure.rows)
-        early = [
-            head
-            for head in self._heads
-            if head.time_ms <= since_ms and head.size < min(first, self._end.size)
-        ]
-        return early[-1] if early else None
+        before = [head for head in self._heads if head.size < min(first, self._end.size)]
+        early = [head for head in reversed(before) if head.time_ms <= since_ms]
+        proved = (head for head in early if self._is_stamped_by(head, since_ms))
+        return next(proved, early[0] if early else None)
+
+    def _is_stamped_by(self, head: TreeHead, t_ms: int) -> bool:
+        return any(
+            stamped(answer, head).timestamp() * 1000 <= t_ms
+            for _, answer in self._stamps([head.size])
+        )
 
     def _earlier(self, size: int, chosen: Iterable[int]) -> Iterator[Record]:
         """What the figure needs of the records up to `size`."""

@@ -12,6 +12,7 @@ import msgspec
 from cryptography.x509 import Certificate
 
 from calc_stream.core.series import Span
+from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.bundle import (
     Bundle,
     Profile,
@@ -113,7 +114,7 @@ def verify(
         shown.is_pinned,
         _gateways(shown),
         stamp.isoformat() if stamp else "",
-        bool(authority),
+        shown.is_stamp_trusted,
         shown.cosigners,
         _disclosed(bundle, footprint or rows[0]),
         upto,
@@ -164,10 +165,11 @@ def _judge_footprint(
     for head in (begin, shown.end):
         if head is not None and told.size == head.size and told.root != head.root:
             raise BadData(f"footprint.json: evidence: is not the root of the head of {head.day}")
-    if begin is not None and begin.time_ms > footprint.start_ms:
+    if shown.begun is not None and shown.begun[1] > footprint.start_ms:
+        said, begun_ms = shown.begun
         raise BadData(
-            f"heads/{begin.size}.json: was signed at {_instant(begin.time_ms)}; which batches ended "
-            f"from {_instant(footprint.start_ms)} on is not shown"
+            f"{said} {_instant(begun_ms)}; which batches ended from "
+            f"{_instant(footprint.start_ms)} on is not shown"
         )
     try:
         check_footprint(footprint, rows, its, method)
@@ -288,15 +290,15 @@ def _left_out(shown: Shown, upto: int) -> list[Record]:
 
 def _judge_left_out(shown: Shown, its: Ground) -> Iterator[str]:
     """Raises BadData for a segment that may hold what the figure needs; what cannot be known."""
-    begin = shown.begin
+    said, begun_ms = shown.begun or ("", -LIMIT)
     times = list(_times(shown, its.offset))
     doubtful: dict[str, None] = {}
     for span in its.spans:
         near = neighbours(span, its.basis.versions, its.told.readings)
         needed = widened(span, near.values())
-        if begin is not None and begin.time_ms > needed[0]:
+        if begun_ms > needed[0]:
             raise BadData(
-                f"heads/{begin.size}.json: was signed at {_instant(begin.time_ms)}; "
+                f"{said} {_instant(begun_ms)}; "
                 f"the figure needs all that came from {_instant(needed[0])} on"
             )
         for record, told in times:
@@ -306,12 +308,11 @@ def _judge_left_out(shown: Shown, its: Ground) -> Iterator[str]:
                     "and holds readings of the time the figure needs"
                 )
         for meter, gap in far(span, near):
-            is_before = begin is not None and gap[0] < begin.time_ms
-            if is_before or any(_meet(told, gap) for _, told in times):
+            if gap[0] < begun_ms or any(_meet(told, gap) for _, told in times):
                 doubtful[meter] = None
-    if begin is not None:
+    if said:
         yield (
-            f"what the journal got before {_instant(begin.time_ms)} is proved to be in it; that "
+            f"what the journal got before {_instant(begun_ms)} is proved to be in it; that "
             "nothing else was there is not shown"
         )
     if doubtful:

@@ -1,12 +1,20 @@
 """A time stamp server of one's own: OpenSSL's, behind HTTP. And an authority that made it."""
 
+import hashlib
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _CONFIG = """[tsa]
 default_tsa = it
@@ -18,7 +26,10 @@ signer_digest = sha256
 default_policy = 1.2.3.4.1
 digests = sha256
 """
-_EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+_POLICY = bytes.fromhex("06042a030401")  # 1.2.3.4.1
+_SHA_256 = bytes.fromhex("0609608648016503040201")
+# Whatever now is, and whenever the plants of the tests ran.
+_SINCE, _UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -34,17 +45,17 @@ class Authority:
         self.ca, self.certificate = self.folder / "ca.pem", self.folder / "tsa.pem"
         (self.folder / "tsa.cnf").write_text(_CONFIG)
         (self.folder / "serial").write_text("01\n")
-        (self.folder / "ext").write_text("extendedKeyUsage=critical,timeStamping\n")
-        ca = ("-keyout", "ca.key", "-out", "ca.pem", "-days", "9", "-subj", "/CN=An authority")
-        self.openssl("req", "-x509", *_EC, *ca)
+        ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        ca = _named("An authority")
         # The longer certificate, so that OpenSSL puts it where DER would not.
-        name = "/CN=A time stamp server" + "".join(
-            f"/OU={n} of a name that is long" for n in range(9)
-        )
-        its = ("-keyout", "tsa.key", "-out", "tsa.csr", "-subj", name)
-        self.openssl("req", *_EC, *its)
-        by = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "9")
-        self.openssl("x509", "-req", "-in", "tsa.csr", *by, "-extfile", "ext", "-out", "tsa.pem")
+        its = _named("A time stamp server", *(f"{n} of a name that is long" for n in range(9)))
+        may = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
+        root = _certificate(ca, ca, ca_key).add_extension(x509.BasicConstraints(True, None), True)
+        made = _certificate(its, ca, key).add_extension(may, True)
+        _keep(self.ca, root.sign(ca_key, SHA256()))
+        _keep(self.certificate, made.sign(ca_key, SHA256()))
+        form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (self.folder / "tsa.key").write_bytes(key.private_bytes(*form))
 
     def ships(self, *certificates: Path) -> None:
         """Answers hold these beside its own from now on, in OpenSSL's order, which is not DER's."""
@@ -59,11 +70,54 @@ class Authority:
         self.openssl("ts", "-reply", *args)
         return (self.folder / "answer").read_bytes()
 
+    def stamp(self, data: bytes, t_ms: int) -> bytes:
+        """The answer (DER) that it would have given at this time: OpenSSL's server knows only now."""
+        at = f"{datetime.fromtimestamp(t_ms // 1000, UTC):%Y%m%d%H%M%SZ}".encode()
+        hashed = _der(0x04, hashlib.sha256(data).digest())
+        one = _der(0x02, b"\x01")
+        imprint = _der(0x30, _der(0x30, _SHA_256, _der(0x05)), hashed)
+        told = _der(0x30, one, _POLICY, imprint, one, _der(0x18, at))
+        (self.folder / "told").write_bytes(told)
+        by = ("-signer", "tsa.pem", "-inkey", "tsa.key", "-md", "sha256")
+        what = ("-in", "told", "-econtent_type", "1.2.840.113549.1.9.16.1.4")
+        form = ("-nodetach", "-binary", "-outform", "DER", "-out", "token")
+        self.openssl("cms", "-sign", "-cades", *by, *what, *form)
+        granted = _der(0x30, _der(0x02, b"\x00"))
+        return _der(0x30, granted, (self.folder / "token").read_bytes())
+
     def openssl(self, *arguments: str) -> bytes:
         done = subprocess.run(
             ["openssl", *arguments], cwd=self.folder, capture_output=True, check=True
         )
         return done.stdout
+
+
+def _named(name: str, *units: str) -> x509.Name:
+    unit = NameOID.ORGANIZATIONAL_UNIT_NAME
+    return x509.Name(
+        [x509.NameAttribute(NameOID.COMMON_NAME, name)]
+        + [x509.NameAttribute(unit, each) for each in units]
+    )
+
+
+def _certificate(
+    its: x509.Name, by: x509.Name, key: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
+    made = x509.CertificateBuilder(by, its, key.public_key(), x509.random_serial_number())
+    return made.not_valid_before(_SINCE).not_valid_after(_UNTIL)
+
+
+def _keep(path: Path, made: x509.Certificate) -> None:
+    path.write_bytes(made.public_bytes(Encoding.PEM))
+
+
+def _der(tag: int, *parts: bytes) -> bytes:
+    inside = b"".join(parts)
+    size = len(inside)
+    if size < 128:
+        return bytes([tag, size]) + inside
+    length = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes([tag, 0x80 | len(length)]) + length + inside
 
 
 @contextmanager

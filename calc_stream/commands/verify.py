@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tsa-ca",
         type=Path,
         metavar="FILE",
-        help="by whose authority the last tree head must have a time stamp, PEM; "
+        help="by whose authority the tree heads must have time stamps, PEM; "
         "with the server's own certificate where its answers lack it",
     )
     parser.add_argument(

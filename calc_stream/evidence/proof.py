@@ -45,14 +45,28 @@ class Shown:
     keys: tuple[str, ...]
     is_pinned: bool
     stamped: dict[int, datetime]
+    is_stamp_trusted: bool
     cosigners: tuple[str, ...]
+
+    @property
+    def begun(self) -> tuple[str, int] | None:
+        """By when all that is before the stretch was there, and who says so: a time stamp that is
+        trusted, else the ingestor. None: nothing is before it."""
+        if self.begin is None:
+            return None
+        place, its_ms = f"heads/{self.begin.size}", self.begin.time_ms
+        if self.is_stamp_trusted:
+            stamped_ms = round(self.stamped[self.begin.size].timestamp() * 1000)
+            if stamped_ms > its_ms:
+                return f"{place}.tsr: was made at", stamped_ms
+        return f"{place}.json: was signed at", its_ms
 
 
 @dataclass(frozen=True)
 class Trust:
     """Whom whoever asks knows. `keys`: the ingestor's; none: those that the bundle itself names.
 
-    `authority`: by whom the last head must be stamped, `cosigners`: who must have signed it, too.
+    `authority`: by whom both heads must be stamped, `cosigners`: who must have signed the last, too.
     """
 
     keys: Sequence[PublicKey] = ()
@@ -76,7 +90,7 @@ def proved(bundle: Bundle, trust: Trust) -> Shown:
     hidden = frozenset(r.offset for r in records if r.offset not in bundle.data)
     headers = _signatures(records, bundle, hidden)
     keys = tuple(dict.fromkeys(head.key for _, head in sorted(bundle.heads.items())))
-    its = keys, bool(known), stamped, cosigners
+    its = keys, bool(known), stamped, bool(trust.authority), cosigners
     return Shown(records, hidden, headers, begin, end, *its)
 
 
@@ -114,8 +128,10 @@ def _stamped(bundle: Bundle, trusted: Sequence[Certificate]) -> dict[int, dateti
             found[size] = stamped(answer, bundle.heads[size], trusted)
         except BadData as exc:
             raise BadData(f"heads/{size}.tsr: {exc}") from exc
-    if trusted and bundle.end not in found:
-        raise BadData(f"heads/{bundle.end}.tsr: is missing: no time stamp is over the last head")
+    which = {bundle.end: "the last head", bundle.begin: "the head where the stretch begins"}
+    for size, words in which.items() if trusted else ():
+        if size and size not in found:
+            raise BadData(f"heads/{size}.tsr: is missing: no time stamp is over {words}")
     return found
 
 

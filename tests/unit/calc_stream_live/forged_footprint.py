@@ -95,6 +95,9 @@ def beside(data: bytes, _key: SigningKey) -> Iterator[Change]:
     yield Change("stamps swapped", f"heads/{sizes[0]}.tsr", _beside(bundle, stamps=swapped))
     without = {size: its for size, its in bundle.stamps.items() if size != end}
     yield Change("no stamp", f"heads/{end}.tsr: is missing", _beside(bundle, stamps=without))
+    last = {end: bundle.stamps[end]}
+    place = f"heads/{sizes[0]}.tsr: is missing"
+    yield Change("no stamp where it begins", place, _beside(bundle, stamps=last))
     cut = {**bundle.stamps, end: bundle.stamps[end][:-1]}
     yield Change("a stamp cut off", f"heads/{end}.tsr", _beside(bundle, stamps=cut))
     (told,) = bundle.cosignatures

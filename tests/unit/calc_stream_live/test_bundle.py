@@ -3,21 +3,25 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.x509 import Certificate
 
 from calc_stream import bundling
 from calc_stream.__main__ import main
 from calc_stream.core.decimals import instant
 from calc_stream.evidence.bundle import read_bundle
 from calc_stream.evidence.bundle_file import pack, unpack
+from calc_stream.evidence.stamps import authority
 from calc_stream.verification import verify
+from tests.time_stamps import Authority
 from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, run_to_end
 from tests.unit.calc_stream_live.proven import (
     CERTIFIED,
+    DAY_MS,
     ProvenPlant,
     made,
     proven,
@@ -26,7 +30,7 @@ from tests.unit.calc_stream_live.proven import (
     yesterday,
 )
 from wire.errors import BadData, ConfigError, TransientError
-from wire.journal import open_reader
+from wire.journal import heads, open_reader
 from wire.messages import MeterEvent, Sample
 from wire.signing import SigningKey
 
@@ -251,6 +255,40 @@ def test_the_key_is_taken_from_whoever_asks_and_else_named(tmp_path: Path) -> No
         verify(data, [SigningKey.new().public])
     two = [SigningKey.new().public, plant.receipt_key.public]
     assert verify(data, two).is_pinned
+
+
+def test_with_stamps_a_stretch_begins_where_one_says_that_it_did(tmp_path: Path) -> None:
+    """A head's own time is its ingestor's word, which could make a head of later one of before."""
+    plant = ProvenPlant(tmp_path)
+    plant.now_ms = T0 - 2 * DAY_MS
+    plant.model(MODEL, "model-0")
+    plant.now_ms = T0 - DAY_MS
+    yesterday(plant)
+    today(plant)
+    row, tsa = stated(plant, tmp_path / "calc", "P"), Authority(tmp_path / "tsa")
+    records = plant.writer.of_kind(SITE, heads.KIND)
+    early, late, end = map(heads.read_head, records)
+    trusted = authority(tsa.ca.read_bytes())
+
+    def stamped(number: int, at_ms: int) -> None:
+        head = heads.read_head(records[number])
+        plant._append("stamp", str(head.size), tsa.stamp(records[number].data, at_ms))
+
+    def since(whole: bool = False, trusted: Sequence[Certificate] = trusted) -> str:
+        return verify(made(plant, row, whole), [plant.receipt_key.public], trusted).since
+
+    with pytest.raises(BadData, match=f"heads/{end.size}.tsr: is missing: .* the last head"):
+        since()
+    stamped(2, end.time_ms + 60_000)
+    with pytest.raises(BadData, match=f"heads/{late.size}.tsr: is missing: .* stretch begins"):
+        since()
+    stamped(1, instant_ms(700))
+    why = f"heads/{late.size}.tsr: was made at 2026-11-21T08:11:40.*; the figure needs all that"
+    with pytest.raises(BadData, match=why):
+        since()
+    assert (since(whole=True), since(trusted=())) == ("", late.day)
+    stamped(0, early.time_ms + 60_000)
+    assert since() == early.day == "2026-11-19"
 
 
 def test_whoever_signs_a_journal_of_his_own_is_found_out_by_the_key(tmp_path: Path) -> None:

@@ -62,20 +62,15 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sound]:
     tsa = Authority(folder / "tsa")
     signed = plant.writer.of_kind(SITE, heads.KIND)
     for record in signed:
-        plant.attested("stamp", str(heads.read_head(record).size), stamp_over(tsa, record.data))
+        head = heads.read_head(record)
+        stamp = tsa.stamp(record.data, head.time_ms + 60_000)
+        plant.attested("stamp", str(head.size), stamp)
     told = cosign(heads.read_head(signed[-1]), AUDITOR, 1_795_000_000)
     plant.attested(KIND, told.key, msgspec.json.encode(told))
     made = Sound(plant, first, second, tsa, bundled(plant, second))
     made.verify(made.data)
     yield made
     plant.writer.close()
-
-
-def stamp_over(tsa: Authority, data: bytes) -> bytes:
-    (tsa.folder / "data").write_bytes(data)
-    args = ("ts", "-query", "-data", "data", "-sha256", "-cert", "-out", "query")
-    tsa.openssl(*args)
-    return tsa.answer((tsa.folder / "query").read_bytes())
 
 
 def test_each_batch_and_the_footprint_come_out_bit_for_bit(sound: Sound) -> None:
@@ -317,6 +312,20 @@ def test_a_head_of_no_time_at_all_is_judged_all_the_same(sound: Sound) -> None:
     told = replace(bundle, heads={**bundle.heads, bundle.begin: head}, stamps={}, cosignatures=())
     with pytest.raises(BadData, match=r"was signed at 10{15} ms; the figure needs"):
         verify(pack(told.files()))
+
+
+def test_a_stamp_of_after_the_period_began_shows_no_whole_period(sound: Sound) -> None:
+    bundle = read_bundle(unpack(sound.data))
+    head = msgspec.json.encode(bundle.heads[bundle.begin])
+    for late_ms, why in ((0, ""), (1000, "which batches ended from .* on is not shown")):
+        stamp = sound.tsa.stamp(head, sound.second.start_ms + late_ms)
+        told = pack(replace(bundle, stamps={**bundle.stamps, bundle.begin: stamp}).files())
+        assert verify(told).since  # whose stamp it is is not asked
+        if not why:
+            assert sound.verify(told).is_stamp_trusted
+            continue
+        with pytest.raises(BadData, match=f"heads/{bundle.begin}.tsr: was made at .*; {why}"):
+            sound.verify(told)
 
 
 def test_whose_word_is_wanted_is_asked_for(sound: Sound, tmp_path: Path) -> None:
