@@ -67,6 +67,11 @@ class System:
         found: dict[str, Any] = json.loads(out)
         return found
 
+    def end(self) -> dict[str, Any]:
+        """One Ctrl-C where `--json` was given; the object it printed."""
+        self.process.send_signal(signal.SIGINT)
+        return self.finish()
+
     def stop(self) -> int:
         """One Ctrl-C; the exit code."""
         if self.process.poll() is None:
