@@ -61,10 +61,11 @@ class Influx(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ingestor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where it goes."""
+    """Where it goes. `ca_file`: whom its HTTPS is trusted by."""
 
     url: str
     key_file: Path
+    ca_file: Path | None = None
 
 
 class Series(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -64,6 +64,19 @@ def context(ca: Path, cert: Path | None = None, key: Path | None = None) -> ssl.
     return made
 
 
+def trusting(ca: Path | None) -> ssl.SSLContext:
+    """A context for HTTPS, with servers of the authority in `ca`, or of those the system knows.
+
+    Raises ConfigError naming the file.
+    """
+    if ca is not None:
+        certificate.load(ca)
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as exc:
+        raise ConfigError(f"{ca}: is no certificate in PEM form: {exc}") from exc
+
+
 def in_words(exc: OSError) -> str:
     """What failed, and what to do about it where that is known."""
     if isinstance(exc, ssl.SSLCertVerificationError):

@@ -17,7 +17,6 @@ channel = 0                        # for profiles with several channels
 import asyncio
 import hashlib
 import http.client
-import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -32,6 +31,7 @@ from edge_agent.drivers import Answer, Cost, LinkLost, NoAnswer, NotThere, Refus
 from edge_agent.json_meter import JsonMeter
 from edge_agent.line import Tally
 from edge_agent.protocols.json_document import MAX_BYTES
+from wire import tls
 from wire.config import read_secret
 
 PROTOCOL = "json"
@@ -205,10 +205,9 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
 
 def _opener(settings: Settings) -> urllib.request.OpenerDirector:
     """No proxy of the environment: a meter is a neighbour."""
-    context = ssl.create_default_context(cafile=settings.ca_file and str(settings.ca_file))
     handlers: list[urllib.request.BaseHandler] = [
         urllib.request.ProxyHandler({}),
-        urllib.request.HTTPSHandler(context=context),
+        urllib.request.HTTPSHandler(context=tls.trusting(settings.ca_file)),
     ]
     if settings.username:
         password = read_secret(settings.password_file) if settings.password_file else ""

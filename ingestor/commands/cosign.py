@@ -12,10 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-import urllib3
 
 from ingestor import receipts
-from ingestor.commands.posting import post
+from ingestor.commands.posting import post, way_to
 from wire.config import read_secret
 from wire.errors import BadData, ConfigError
 from wire.journal import Reader, Remote, heads, open_reader
@@ -117,8 +116,7 @@ def _since(journal: Reader, site: str, last: Seen | None) -> Iterator[TreeHead |
 def _hand_in(there: Remote, signed: Cosignature) -> None:
     url = f"{there.url.rstrip('/')}/v1/journal/{signed.site}/cosignatures"
     headers = {"Authorization": f"Bearer {read_secret(there.key_file)}"}
-    trusted = str(there.ca_file) if there.ca_file else None
-    with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ca_certs=trusted) as http:
+    with way_to(there.url, there.ca_file, _TIMEOUT_S) as http:
         post(http, url, headers, msgspec.json.encode(signed))
 
 

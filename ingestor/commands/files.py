@@ -1,7 +1,6 @@
 """`ingestor events import` and `ingestor readings import`: a file of them to an ingestor's API."""
 
 import argparse
-import ssl
 import sys
 from pathlib import Path
 from urllib.parse import urlencode
@@ -9,6 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 import urllib3
 
+from ingestor.commands.posting import way_to
 from ingestor.tables import CSV, JSON, JSON_LINES
 from wire.config import read_secret
 from wire.errors import ConfigError, TransientError
@@ -94,9 +94,8 @@ def _send(arguments: argparse.Namespace, kind: str, body: bytes) -> tuple[int, b
         "Authorization": f"Bearer {read_secret(arguments.key_file)}",
         "Content-Type": kind,
     }
-    trusts = ssl.create_default_context(cafile=arguments.ca_file)
     try:
-        with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ssl_context=trusts) as http:
+        with way_to(arguments.url, arguments.ca_file, _TIMEOUT_S) as http:
             answer = http.request("POST", url, body=body, headers=headers)
     except urllib3.exceptions.HTTPError as exc:
         raise TransientError(f"{url}: {exc}") from exc

@@ -7,10 +7,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-import urllib3
-
 from ingestor import history
-from ingestor.commands.posting import post
+from ingestor.commands.posting import post, way_to
 from ingestor.history import Plan
 from ingestor.sinks.influxdb.server import Server
 from wire.config import read_secret
@@ -67,7 +65,7 @@ def _sender(plan: Plan) -> Callable[[bytes], None]:
         "Authorization": f"Bearer {read_secret(plan.ingestor.key_file)}",
         "Content-Type": "application/octet-stream",
     }
-    http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S)
+    http = way_to(url, plan.ingestor.ca_file, _TIMEOUT_S)
 
     def send(data: bytes) -> None:
         for again in range(_TRIES):

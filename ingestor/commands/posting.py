@@ -1,8 +1,19 @@
 """What commands hand to an ingestor's API, and what its answer means for them."""
 
+from pathlib import Path
+
 import urllib3
 
+from wire import tls
 from wire.errors import BadData, ConfigError, TransientError
+
+
+def way_to(url: str, ca_file: Path | None, timeout_s: float) -> urllib3.PoolManager:
+    """Raises ConfigError for an address or a file that is none."""
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"{url}: must start with http:// or https://")
+    trusts = tls.trusting(ca_file)
+    return urllib3.PoolManager(retries=False, timeout=timeout_s, ssl_context=trusts)
 
 
 def post(http: urllib3.PoolManager, url: str, headers: dict[str, str], data: bytes) -> None:

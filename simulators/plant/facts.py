@@ -168,11 +168,6 @@ class Plant(Facts, frozen=True):
         edges = [(bus, name) for name in self.consumers(bus)]
         return edges + [edge for other in self.fed_by(bus) for edge in self.below(other)]
 
-    def balancing(self, bus: str) -> str | None:
-        """The source that delivers to a bus whatever the others do not."""
-        own = (name for name, source in self.sources.items() if source.bus == bus)
-        return next((name for name in own if self.sources[name].rate is None), None)
-
     def edges(self) -> Iterator[Edge]:
         """Every edge that may be metered."""
         yield from ((name, source.bus) for name, source in self.sources.items())

@@ -217,6 +217,23 @@ def test_a_new_receipt_key_is_learned_before_it_signs(cloud: Cloud) -> None:
     assert (cloud.folder / f"receipt.key.{pinned[0].id}").exists(), "the old one is kept"
 
 
+def test_a_command_speaks_only_to_a_server_it_is_told_to_trust(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    (tmp_path / "e.csv").write_text("id\n")
+    (tmp_path / "key").write_text("nobody's\n")
+    command = [sys.executable, "-m", "ingestor", "events", "import", str(tmp_path / "e.csv")]
+    command += ["--site", "cq", "--url", cloud.url, "--key-file", str(tmp_path / "key")]
+    for more, says in (
+        (["--ca-file", str(cloud.place / "ca.pem")], "send a key that is known here"),
+        ([], "CERTIFICATE_VERIFY_FAILED"),
+    ):
+        done = subprocess.run(
+            [*command, *more], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, says in done.stderr) == (1, True), done.stderr
+
+
 def test_garbage_is_refused_and_not_a_crash(cloud: Cloud) -> None:
     for body, status in (
         (b"", 422),

@@ -6,7 +6,6 @@ answer holds some megabytes, or one record.
 """
 
 import http.client
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from wire import tls
 from wire.config import read_secret
 from wire.errors import BadData, ConfigError, TransientError
 from wire.journal.heads import leaf_of
@@ -188,10 +188,12 @@ class RemoteReader:
 def _connection(remote: Remote) -> http.client.HTTPConnection:
     parts = urlsplit(remote.url)
     if parts.scheme == "https":
-        context = ssl.create_default_context(cafile=remote.ca_file)
+        context = tls.trusting(remote.ca_file)
         return http.client.HTTPSConnection(
             parts.hostname or "", parts.port, timeout=_TIMEOUT_S, context=context
         )
+    if parts.scheme != "http":
+        raise ConfigError(f"{remote}: must start with http:// or https://")
     return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
 
 
