@@ -58,7 +58,7 @@ class _Look:
 
     state: SiteState
     standing: Standing
-    in_force: list[Footprint]
+    newest: list[Footprint]
     hashes: dict[str, str]
 
 
@@ -84,7 +84,7 @@ class Publisher:
             if not fresh:
                 break
             made += fresh
-            look = replace(look, in_force=self.shelf.in_force(self.terms.site))
+            look = replace(look, newest=self.shelf.newest(self.terms.site))
         return made
 
     def ask(self, product: str, period: Period) -> tuple[Footprint, bool]:
@@ -101,22 +101,24 @@ class Publisher:
         if not lines.settled:
             raise ConfigError(f"publish: no batch of {product} that ended in {period.name} settled")
         end_ms = period.end_ms if over else lines.end_ms
-        stands = standing_for(lines, self.terms.method.id, look.in_force)
-        every, in_force = self.terms.rules.every, look.in_force
-        left = emptied(lines_of(look.standing, every), look.standing, in_force, every)
+        stands = standing_for(lines, self.terms.method.id, look.newest)
+        every, newest = self.terms.rules.every, look.newest
+        left = emptied(lines_of(look.standing, every), look.standing, newest, every)
         supersedes = (*((stands.id,) if stands else ()), *taken_over(lines, left))
         try:
             footprint = self._draw_up(look, Due(lines, end_ms, "asked", supersedes))
         except BadData as exc:
             raise ConfigError(f"publish: {exc}") from exc
-        if stands is not None and _says_the_same(stands, footprint):
+        # What was withdrawn is no answer: who asks for its period again wants it published again.
+        is_there = stands is not None and stands.id not in self.shelf.withdrawn(self.terms.site)
+        if stands is not None and is_there and _says_the_same(stands, footprint):
             return stands, False
         return footprint, self.shelf.add(footprint)
 
     def _publish(self, look: _Look) -> list[Footprint]:
         """The first of each product: whether the next one drifted depends on it."""
         made: dict[str, Footprint] = {}
-        for each in due(look.standing, look.in_force, self.terms.rules):
+        for each in due(look.standing, look.newest, self.terms.rules):
             product, period = each.lines.product, each.lines.period.name
             if product in made or each.key in self.refused:
                 continue
@@ -142,7 +144,7 @@ class Publisher:
         standing = standing_of(self.terms, state, told, rows, latest)
         if standing is None:
             return None
-        return _Look(state, standing, self.shelf.in_force(site), hashes)
+        return _Look(state, standing, self.shelf.newest(site), hashes)
 
     def _draw_up(self, look: _Look, each: Due) -> Footprint:
         """Raises BadData."""

@@ -1,18 +1,19 @@
-"""`wattprint footprint`: published product factors: list them, show one, publish one by hand."""
+"""`wattprint footprint`: published product factors: list, show, publish and withdraw them by hand."""
 
 import argparse
+import getpass
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import msgspec
 
 from calc_stream.commands.explain import add_places, places
 from calc_stream.commands.export import site_of
-from calc_stream.commands.shelves import published, terms
+from calc_stream.commands.shelves import Published, ledger_of, published, terms
 from calc_stream.core import SiteState
 from calc_stream.core.decimals import instant
-from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.footprint import Footprint, successors
 from calc_stream.footprints.period import named_period
 from calc_stream.footprints.shelf import open_shelf
 from calc_stream.ledger.store import open_store
@@ -25,6 +26,7 @@ EXAMPLES = """examples:
   wattprint footprint list --product wheel-17 --config calc.toml --json
   wattprint footprint show 5b0f5c1e-62b5-5b8e-9d53-0a1f3c9e7d11 --json
   wattprint footprint publish --period 2026-11 --product wheel-17 --config calc.toml
+  wattprint footprint withdraw 5b0f5c1e --reason "meter m-7 was wired the wrong way round"
 """
 
 
@@ -37,11 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("list", "one line a published footprint, superseded ones too"),
         ("show", "one of them, whole"),
         ("publish", "a product's factor of a period, also while that is not over"),
+        ("withdraw", "one of them is not to be used any more; it stays, and says so"),
     ):
         word = words.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
         word.formatter_class, word.epilog = argparse.RawDescriptionHelpFormatter, EXAMPLES
-        if name == "show":
+        if name in ("show", "withdraw"):
             word.add_argument("id", metavar="ID", help="as `list` shows it; its beginning will do")
+            if name == "withdraw":
+                word.add_argument(
+                    "--reason", required=True, metavar="TEXT", help="why, on one line"
+                )
         else:
             wanted = name == "publish"
             word.add_argument("--product", metavar="ID", required=wanted, help="of this product")
@@ -52,27 +59,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         word.add_argument("--json", action="store_true", help="JSON instead of text")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(
+    args: argparse.Namespace, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+) -> int:
     """Prints what was asked. Raises ConfigError, or TransientError without a journal."""
-    if args.word == "publish":
-        found, new = _publish(args)
-        _print(found, args.json, "" if new else f"{found.id} says so already; nothing new\n")
-    elif args.word == "show":
-        _print(_named(published(args), args.id), args.json)
-    else:
-        found_all = published(args)
-        gone = {id_ for each in found_all for id_ in each.supersedes}
-        listed = [each for each in found_all if _is_meant(each, args)]
-        if args.json:
-            print(msgspec.json.encode({"footprints": listed}).decode())
-        else:
-            print(
-                "\n".join(_line(each, each.id in gone) for each in listed) or "none published yet"
-            )
+    print(_WORDS[args.word](args, now_ms))
     return 0
 
 
-def _publish(args: argparse.Namespace) -> tuple[Footprint, bool]:
+def _list(args: argparse.Namespace, _: Callable[[], int]) -> str:
+    all_ = published(args)
+    listed = [each for each in all_.footprints if _is_meant(each, args)]
+    if args.json:
+        withdrawn = [all_.withdrawn[each.id] for each in listed if each.id in all_.withdrawn]
+        return msgspec.json.encode({"footprints": listed, "withdrawn": withdrawn}).decode()
+    return "\n".join(_line(each, all_) for each in listed) or "none published yet"
+
+
+def _show(args: argparse.Namespace, _: Callable[[], int]) -> str:
+    all_ = published(args)
+    return _told(_named(all_, args.id), all_, args.json)
+
+
+def _publish(args: argparse.Namespace, now_ms: Callable[[], int]) -> str:
+    found, new = _published(args, now_ms)
+    first = "" if new or args.json else f"{found.id} says so already; nothing new\n"
+    return first + _told(found, published(args), args.json)
+
+
+def _withdraw(args: argparse.Namespace, now_ms: Callable[[], int]) -> str:
+    meant = _named(published(args), args.id)
+    with closing(open_shelf(ledger_of(args))) as shelf:
+        try:
+            made = shelf.withdraw(meant.id, args.reason, getpass.getuser(), now_ms())
+        except BadData as exc:
+            raise ConfigError(f"withdraw: {exc}") from exc
+    return msgspec.json.encode(made).decode() if args.json else _line(meant, published(args))
+
+
+_WORDS = {"list": _list, "show": _show, "publish": _publish, "withdraw": _withdraw}
+
+
+def _published(args: argparse.Namespace, now_ms: Callable[[], int]) -> tuple[Footprint, bool]:
+    """The one that stands then, and whether it is new."""
     ledger, journal = places(args)
     with (
         closing(open_store(ledger)) as store,
@@ -87,7 +116,7 @@ def _publish(args: argparse.Namespace) -> tuple[Footprint, bool]:
             period = named_period(args.period, versions.reigns[-1].model.timezone)
         except BadData as exc:
             raise ConfigError(f"--period: {exc}") from exc
-        publisher = Publisher(store, shelf, reader, its, lambda: time.time_ns() // 1_000_000)
+        publisher = Publisher(store, shelf, reader, its, now_ms)
         return publisher.ask(args.product, period)
 
 
@@ -95,32 +124,36 @@ def _is_meant(each: Footprint, args: argparse.Namespace) -> bool:
     return args.product in (None, each.product) and args.period in (None, each.period)
 
 
-def _named(found: Sequence[Footprint], id_: str) -> Footprint:
+def _named(all_: Published, id_: str) -> Footprint:
     """Raises ConfigError."""
-    mine = [each for each in found if each.id.startswith(id_)]
+    mine = [each for each in all_.footprints if each.id.startswith(id_)]
     if len(mine) != 1:
         many = "several footprints begin with" if mine else "there is no footprint"
         raise ConfigError(f"footprint: {many} {id_!r}; see `wattprint footprint list`")
     return mine[0]
 
 
-def _print(found: Footprint, as_json: bool, first: str = "") -> None:
-    print(msgspec.json.encode(found).decode() if as_json else first + "\n".join(_card(found)))
+def _told(found: Footprint, all_: Published, as_json: bool) -> str:
+    return msgspec.json.encode(found).decode() if as_json else "\n".join(_card(found, all_))
 
 
-def _line(each: Footprint, gone: bool) -> str:
+def _line(each: Footprint, all_: Published) -> str:
     doubt = f" ± {each.u95.kg_co2e}" if each.u95.kg_co2e else ""
     figure = f"{each.kg_co2e}{doubt} kg CO2e/{each.unit}"
-    notes = ", ".join(
-        note
-        for note in (each.cause, "draft" if each.draft else "", "superseded" if gone else "")
-        if note
-    )
+    is_old = each.id in successors(all_.footprints)
+    told = each.cause, each.draft and "draft", is_old and "superseded", _why_not(each, all_)
+    notes = ", ".join(note for note in told if note)
     return f"{each.id}  {each.period:10}  {each.product}  {figure}  {each.method}  ({notes})"
 
 
-def _card(each: Footprint) -> Iterator[str]:
-    yield _line(each, gone=False)
+def _why_not(each: Footprint, all_: Published) -> str:
+    """ "" unless it was withdrawn."""
+    its = all_.withdrawn.get(each.id)
+    return f"withdrawn {instant(its.withdrawn.t_ms)[:10]}: {its.withdrawn.reason}" if its else ""
+
+
+def _card(each: Footprint, all_: Published) -> Iterator[str]:
+    yield _line(each, all_)
     yield f"  {'published':14}{instant(each.published_ms)}"
     yield f"  {'period':14}{instant(each.start_ms)} to {instant(each.end_ms)}, {each.timezone}"
     yield f"  {'valid':14}{instant(each.valid_from_ms)} to {instant(each.valid_until_ms)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from calc_stream.commands.explain import add_places
-from calc_stream.commands.shelves import published
+from calc_stream.commands.shelves import Published, published
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.grading import Grade, grade, load_thresholds
 from wire.errors import ConfigError
@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the limits (docs/footprints.md)",
     )
-    parser.add_argument("--period", metavar="NAME", help="of this period (default: the newest)")
+    parser.add_argument(
+        "--period", metavar="NAME", help="of this period (default: the newest that is over)"
+    )
     add_places(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
 
@@ -38,25 +40,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints it. Raises ConfigError."""
     thresholds = load_thresholds(args.thresholds)
-    found = grade(_standing(published(args, args.product), args.period), thresholds)
+    found = grade(_meant(published(args, args.product), args.period), thresholds)
     print(msgspec.json.encode(found).decode() if args.json else "\n".join(_card(found)))
     return 0
 
 
-def _standing(found: list[Footprint], period: str | None) -> Footprint:
-    """The newest that stands. Raises ConfigError."""
-    gone = {id_ for each in found for id_ in each.supersedes}
-    standing = [e for e in found if e.id not in gone and period in (None, e.period)]
-    if not standing:
-        known = ", ".join(dict.fromkeys(each.period for each in found))
-        raise ConfigError(f"--period: there is no footprint of {period!r}; there are: {known}")
-    return max(standing, key=lambda each: (each.end_ms, each.published_ms))
+def _meant(all_: Published, period: str | None) -> Footprint:
+    """The newest that stands. Raises ConfigError: what is withdrawn earns nothing, and part of a
+    period only what somebody asks for."""
+    found = [e for e in all_.standing if (e.period == period if period else not e.is_running)]
+    if not found:
+        what = "of a period that is over" if not period else f"of {period!r}"
+        known = ", ".join(dict.fromkeys(each.period for each in all_.standing)) or "none"
+        raise ConfigError(f"--period: no footprint {what} stands; there are: {known}")
+    return max(found, key=lambda each: (each.end_ms, each.published_ms))
 
 
 def _card(found: Grade) -> Iterator[str]:
     own = found.grade or "above every limit"
     doubt = f" ± {found.u95} (95 %)" if found.u95 else ", uncertainty not known"
-    yield f"{found.product}, {found.period}: {own}"
+    running = " (running: the period was not over)" if found.running else ""
+    yield f"{found.product}, {found.period}{running}: {own}"
     yield f"  {'intensity':10}{found.intensity}{doubt} kg CO2e/{found.unit}, {found.boundary}"
     if found.sure is None:
         yield f"  {'sure':10}not known: a meter has neither class nor certificate, or pools are in it"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from calc_stream.commands.explain import add_places, places
-from calc_stream.commands.shelves import published
+from calc_stream.commands.explain import add_places
+from calc_stream.commands.shelves import ledger_of, published
 from calc_stream.core.decimals import instant
 from calc_stream.footprints.period import named_period
 from calc_stream.footprints.series import (
@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
     if args.product is None:
         raise ConfigError("kpi: name a product, or a file to --verify")
     found = published(args, args.product)
-    span = _span(args, found[-1].timezone)
-    series = series_of(found[0].site, args.product, found, span)
-    signed = sign(series, key_of(args.ledger or places(args)[0]))
+    span = _span(args, found.footprints[-1].timezone)
+    series = series_of(found.site, args.product, found.footprints, found.withdrawn, span)
+    signed = sign(series, key_of(ledger_of(args)))
     print(msgspec.json.encode(signed).decode() if args.json else "\n".join(_table(signed)))
     return 0
 
@@ -120,8 +120,11 @@ def _point(point: PeriodFigure) -> Iterator[str]:
     doubt = f" ± {point.u95}" if point.u95 else ""
     change = f"  {point.change_percent} %" if point.change_percent is not None else ""
     running = "  (running)" if point.running else ""
-    yield f"  {point.period:10}  {point.kg_co2e}{doubt}{change}{running}"
+    gone = f"  WITHDRAWN: {point.withdrawn.reason}" if point.withdrawn else ""
+    yield f"  {point.period:10}  {point.kg_co2e}{doubt}{change}{running}{gone}"
     for each in point.superseded:
         when = instant(each.published_ms)[:10]
         of = f" in {each.period}" if each.period else ""
-        yield f"  {'':10}  was {each.kg_co2e}{of} ({each.cause}, {when}), then {each.difference}"
+        gone = f", withdrawn: {each.withdrawn.reason}" if each.withdrawn else ""
+        about = f"{each.cause}, {when}{gone}"
+        yield f"  {'':10}  was {each.kg_co2e}{of} ({about}), then {each.difference}"

@@ -2,11 +2,13 @@
 
 import argparse
 from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
 
 from calc_stream.commands.explain import DEMO, places
 from calc_stream.commands.export import site_of
 from calc_stream.config import Config, terms_of
-from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.footprint import Footprint, Withdrawal, successors
 from calc_stream.footprints.shelf import FILE, open_shelf
 from calc_stream.ledger.store import open_store
 from calc_stream.publishing import Terms
@@ -14,19 +16,41 @@ from wire import config
 from wire.errors import ConfigError
 
 
-def published(args: argparse.Namespace, product: str | None = None) -> list[Footprint]:
-    """Every one of the site, or of a product, in the order of publishing. Raises ConfigError."""
-    ledger = args.ledger or places(args)[0]
+@dataclass(frozen=True)
+class Published:
+    """Every one of a site, or of a product, in the order of publishing; what was withdrawn, by id."""
+
+    site: str
+    footprints: list[Footprint]
+    withdrawn: dict[str, Withdrawal]
+
+    @property
+    def standing(self) -> list[Footprint]:
+        """Those nothing took the place of, and nobody withdrew."""
+        gone = successors(self.footprints).keys() | self.withdrawn.keys()
+        return [each for each in self.footprints if each.id not in gone]
+
+
+def published(args: argparse.Namespace, product: str | None = None) -> Published:
+    """Raises ConfigError, also where nothing of the product was."""
+    ledger = ledger_of(args)
     with closing(open_store(ledger)) as store:
         site = site_of(store, ledger, args.site)
-    found: list[Footprint] = []
+    found = Published(site, [], {})
     if (ledger / FILE).exists():  # who only looks makes no file
         with closing(open_shelf(ledger)) as shelf:
-            found = shelf.all(site) if product is None else shelf.of(site, product)
-    if product is not None and not found:
+            all_ = shelf.all(site) if product is None else shelf.of(site, product)
+            found = Published(site, all_, shelf.withdrawn(site))
+    if product is not None and not found.footprints:
         raise ConfigError(
             f"no footprint of {product!r} was published; see `wattprint footprint list`"
         )
+    return found
+
+
+def ledger_of(args: argparse.Namespace) -> Path:
+    """The state directory that is meant. Raises ConfigError."""
+    found: Path = args.ledger or places(args)[0]
     return found
 
 

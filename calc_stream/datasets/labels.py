@@ -19,6 +19,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "last_ended_ms": ("Last end (UTC)", "最晚结束（UTC）"),
     "cause": ("Cause", "原因"),
     "superseded": ("Superseded", "已被取代"),
+    "withdrawn_ms": ("Withdrawn (UTC)", "撤回时间（UTC）"),
+    "withdrawn_why": ("Why withdrawn", "撤回原因"),
     "supersedes": ("Supersedes", "取代"),
     "draft": ("Draft", "草稿"),
     "boundary": ("Boundary", "系统边界"),

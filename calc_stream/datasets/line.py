@@ -2,14 +2,15 @@
 
 import msgspec
 
-from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.footprint import Footprint, Withdrawn
 
 
 class FootprintLine(msgspec.Struct, frozen=True, kw_only=True):
     """Names as in `Footprint`; whatever is for one unit says so. `batches`: how many.
     `boundary_kg_co2e_per_unit` is the figure: own energy, and purchased inputs where they are in.
 
-    `superseded`: another footprint has taken its place. Of batches, factors and purchased inputs
+    `superseded`: another footprint has taken its place; `withdrawn_ms`, `withdrawn_why`: it is not to
+    be used. Of batches, factors and purchased inputs
     only the names are here; the JSON form has all of them.
     """
 
@@ -23,6 +24,8 @@ class FootprintLine(msgspec.Struct, frozen=True, kw_only=True):
     published_ms: int
     cause: str
     superseded: bool
+    withdrawn_ms: int | None
+    withdrawn_why: str | None
     supersedes: tuple[str, ...]
     draft: bool
     boundary: str
@@ -78,7 +81,7 @@ def is_number(name: str) -> bool:
     return name in ("good", "scrap") or name.endswith(units)
 
 
-def line(footprint: Footprint, superseded: bool) -> FootprintLine:
+def line(footprint: Footprint, superseded: bool, withdrawn: Withdrawn | None) -> FootprintLine:
     """Nothing is computed: every figure is the footprint's own."""
     own = {
         name: getattr(footprint, name)
@@ -93,6 +96,8 @@ def line(footprint: Footprint, superseded: bool) -> FootprintLine:
         **own,
         **stages,
         "superseded": superseded,
+        "withdrawn_ms": withdrawn.t_ms if withdrawn else None,
+        "withdrawn_why": withdrawn.reason if withdrawn else None,
         "batches": len(footprint.batches),
         "by_source": {one.source: one.amount for one in footprint.sources},
         "units": {one.source: one.unit for one in footprint.sources},

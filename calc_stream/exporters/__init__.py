@@ -7,15 +7,15 @@ cannot say. What is exported stands in the ledger or among the published footpri
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
 
 import msgspec
 
 from calc_stream.datasets.line import FootprintLine, line
 from calc_stream.footprints.declaration import Declaration
-from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.footprint import Footprint, Withdrawn
 from calc_stream.footprints.shelf import Shelf
 from calc_stream.ledger.products import product_rows
 from calc_stream.ledger.rows import BatchRow, ProductRow
@@ -33,7 +33,8 @@ WHAT = tuple(_LINES)
 @dataclass(frozen=True)
 class Export:
     """`what`: one of `WHAT`. `offset`: the journal offset the rows stand at. `declaration`: what people
-    declare of footprints' products. `superseded`: ids of footprints others took the place of."""
+    declare of footprints' products. `superseded`: ids of footprints others took the place of;
+    `withdrawn`: of those that are not to be used, since when and why."""
 
     what: str
     site: str
@@ -41,6 +42,7 @@ class Export:
     rows: Sequence[BatchRow] | Sequence[ProductRow] | Sequence[Footprint]
     declaration: Declaration | None = None
     superseded: frozenset[str] = frozenset()
+    withdrawn: Mapping[str, Withdrawn] = field(default_factory=dict)
 
     @property
     def footprints(self) -> list[Footprint]:
@@ -49,8 +51,9 @@ class Export:
 
     @property
     def in_force(self) -> list[Footprint]:
-        """Those no other took the place of."""
-        return [each for each in self.footprints if each.id not in self.superseded]
+        """Those no other took the place of, and nobody withdrew."""
+        gone = self.superseded | self.withdrawn.keys()
+        return [each for each in self.footprints if each.id not in gone]
 
     @property
     def line_type(self) -> type[msgspec.Struct]:
@@ -60,7 +63,9 @@ class Export:
     def lines(self) -> list[BatchRow | ProductRow | FootprintLine]:
         """The rows for tables."""
         return [
-            line(row, row.id in self.superseded) if isinstance(row, Footprint) else row
+            line(row, row.id in self.superseded, self.withdrawn.get(row.id))
+            if isinstance(row, Footprint)
+            else row
             for row in self.rows
         ]
 
@@ -114,10 +119,12 @@ def gather(store: Store, site: str, what: str, product: str | None = None) -> Ex
 def published(
     shelf: Shelf, site: str, product: str | None = None, declaration: Declaration | None = None
 ) -> Export:
-    """Every footprint, in the order of publishing, superseded ones marked."""
+    """Every footprint, in the order of publishing, superseded and withdrawn ones marked."""
     rows = shelf.all(site) if product is None else shelf.of(site, product)
     offset = max((row.evidence.offset for row in rows), default=0)
-    return Export("footprints", site, offset, rows, declaration, frozenset(shelf.superseded(site)))
+    withdrawn = {id_: each.withdrawn for id_, each in shelf.withdrawn(site).items()}
+    superseded = frozenset(shelf.superseded(site))
+    return Export("footprints", site, offset, rows, declaration, superseded, withdrawn)
 
 
 def unverified(export: Export) -> int:

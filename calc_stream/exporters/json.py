@@ -35,6 +35,11 @@ def write(export: Export, settings: Settings) -> bytes:
         document["superseded"] = [
             row.id for row in export.footprints if row.id in export.superseded
         ]
+        document["withdrawn"] = {
+            row.id: export.withdrawn[row.id]
+            for row in export.footprints
+            if row.id in export.withdrawn
+        }
         document["declaration"] = _declared(export)
     text = msgspec.json.encode(document)
     return msgspec.json.format(text, indent=settings.indent) + b"\n"

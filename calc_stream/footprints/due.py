@@ -79,12 +79,12 @@ class Due:
         return its.product, its.unit, its.period.name, tuple(_basis(its.settled))
 
 
-def due(standing: Standing, in_force: Sequence[Footprint], rules: Rules) -> list[Due]:
-    """By product, the oldest period first. `in_force`: the published ones that stand."""
+def due(standing: Standing, newest: Sequence[Footprint], rules: Rules) -> list[Due]:
+    """By product, the oldest period first. `newest`: as the shelf has them."""
     all_lines = lines_of(standing, rules.every)
-    left = emptied(all_lines, standing, in_force, rules.every)
+    left = emptied(all_lines, standing, newest, rules.every)
     found = (
-        _judged(standing, lines, in_force, rules, taken_over(lines, left))
+        _judged(standing, lines, newest, rules, taken_over(lines, left))
         for lines in all_lines
         if lines.settled
     )
@@ -92,7 +92,7 @@ def due(standing: Standing, in_force: Sequence[Footprint], rules: Rules) -> list
 
 
 def emptied(
-    all_lines: Iterable[Lines], standing: Standing, in_force: Iterable[Footprint], every: Every
+    all_lines: Iterable[Lines], standing: Standing, newest: Iterable[Footprint], every: Every
 ) -> list[Footprint]:
     """Those that stand for a product, unit and period of which there is no good output any more."""
     there = {
@@ -102,7 +102,7 @@ def emptied(
     }
     return [
         each
-        for each in in_force
+        for each in newest
         if each.method == standing.method
         and (each.product, each.unit, each.period) not in there
         and period_at(each.start_ms, every, standing.zone).name == each.period
@@ -138,11 +138,11 @@ def lines_of(standing: Standing, every: Every) -> list[Lines]:
     ]
 
 
-def standing_for(lines: Lines, method: str, in_force: Iterable[Footprint]) -> Footprint | None:
-    """The published one that stands for a period."""
+def standing_for(lines: Lines, method: str, newest: Iterable[Footprint]) -> Footprint | None:
+    """The newest one of a period: what the next takes the place of."""
     wanted = lines.product, lines.unit, method, lines.period.name
     found = (
-        each for each in in_force if (each.product, each.unit, each.method, each.period) == wanted
+        each for each in newest if (each.product, each.unit, each.method, each.period) == wanted
     )
     return next(found, None)
 
@@ -150,14 +150,14 @@ def standing_for(lines: Lines, method: str, in_force: Iterable[Footprint]) -> Fo
 def _judged(
     standing: Standing,
     lines: Lines,
-    in_force: Sequence[Footprint],
+    newest: Sequence[Footprint],
     rules: Rules,
     taken: tuple[str, ...],
 ) -> Due | None:
-    stands = standing_for(lines, standing.method, in_force)
+    stands = standing_for(lines, standing.method, newest)
     supersedes = (*((stands.id,) if stands else ()), *taken)
     if standing.told_ms < lines.period.end_ms:
-        cause = _running(lines, standing, stands, in_force, rules)
+        cause = _running(lines, standing, stands, newest, rules)
         return Due(lines, lines.end_ms, cause, supersedes) if cause else None
     if lines.open or not _has_good(lines):
         return None
@@ -181,7 +181,7 @@ def _running(
     lines: Lines,
     standing: Standing,
     stands: Footprint | None,
-    in_force: Sequence[Footprint],
+    newest: Sequence[Footprint],
     rules: Rules,
 ) -> Cause | None:
     """Of a period that is not over."""
@@ -196,7 +196,7 @@ def _running(
         if _basis(lines.settled) == [(used.batch, used.revision) for used in stands.batches]:
             return None
     key = lines.product, lines.unit, standing.method
-    known = [each for each in in_force if (each.product, each.unit, each.method) == key]
+    known = [each for each in newest if (each.product, each.unit, each.method) == key]
     figure = _figure(lines.settled)
     if not known or figure is None or len(lines.settled) < rules.drift_batches:
         return None

@@ -1,15 +1,18 @@
 """The public form of a published factor: one product, one unit, one method, one period.
 
 A footprint is never changed. Another figure is another footprint, which names those it takes the
-place of. Amounts are decimal strings, times ms UTC.
+place of; one that should not be used may be withdrawn, and stays. Amounts are decimal strings, times
+ms UTC.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from calc_stream.core.decimals import parse_fraction, shortest
 from calc_stream.factors.parts import Parts
+from calc_stream.footprints.period import named_period
 
 # period: its period is over · drift: the running figure moved too far from the published one
 # restated: a batch of its period was · upstream: purchased inputs became known · asked: by hand
@@ -179,3 +182,31 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
         if self.boundary == "gate_to_gate" or self.upstream_kg_co2e is None:
             return self.kg_co2e
         return shortest(parse_fraction(self.kg_co2e) + parse_fraction(self.upstream_kg_co2e))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its period was not over when it was published: the rest of it is not in the figure."""
+        return self.end_ms < named_period(self.period, self.timezone).end_ms
+
+
+class Withdrawn(msgspec.Struct, frozen=True):
+    """Since when a figure is not to be used any more, and why: what everybody is told."""
+
+    t_ms: int
+    reason: str
+
+
+class Withdrawal(msgspec.Struct, frozen=True):
+    """That a footprint was withdrawn, and who did it. It keeps its place until another one of its
+    product, unit, method and period is published."""
+
+    id: str
+    site: str
+    product: str
+    by: str
+    withdrawn: Withdrawn
+
+
+def successors(footprints: Iterable[Footprint]) -> dict[str, str]:
+    """The ids of those that took another's place, by the id of that one."""
+    return {before: each.id for each in footprints for before in each.supersedes}

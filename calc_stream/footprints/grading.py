@@ -69,6 +69,7 @@ class Quality(msgspec.Struct, frozen=True):
 class Grade(msgspec.Struct, frozen=True):
     """`intensity`: kg CO2e for one unit within the boundary, `u95`: of its own energy.
 
+    `running`: the period was not over, so the figure is not that of the whole of it.
     `grade`: None above the last limit. `possible`: all classes the 95 % interval touches, the best
     first, "" for none of them; only the one itself where `u95` is not known, and then `sure` is None.
     """
@@ -76,6 +77,7 @@ class Grade(msgspec.Struct, frozen=True):
     product: str
     footprint: str
     period: str
+    running: bool
     unit: str
     method: str
     boundary: Boundary
@@ -130,6 +132,7 @@ def grade(footprint: Footprint, thresholds: Thresholds) -> Grade:
         product=footprint.product,
         footprint=footprint.id,
         period=footprint.period,
+        running=footprint.is_running,
         unit=footprint.unit,
         method=footprint.method,
         boundary=thresholds.boundary,

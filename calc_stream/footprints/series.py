@@ -2,20 +2,19 @@
 
 Only what was counted alike stands in one run. Where method, unit, allocation, GWP set, length of the
 periods or the site's model change, another run begins and says what broke: nothing is joined silently.
-What was restated stays in its point, with the difference.
+What was restated stays in its point, with the difference; what was withdrawn, with the reason.
 """
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from pathlib import Path
 
 import msgspec
 
 from calc_stream.core.decimals import parse_fraction, shortest, significant
-from calc_stream.footprints.footprint import Cause, Footprint
-from calc_stream.footprints.period import named_period
+from calc_stream.footprints.footprint import Cause, Footprint, Withdrawal, Withdrawn, successors
 from wire.errors import BadData
 from wire.signing import PublicKey, SigningKey
 
@@ -24,7 +23,7 @@ _HEAD = b"wattprint kpi 1\n"  # so that the key's signature of anything else is 
 
 class Restated(msgspec.Struct, frozen=True, omit_defaults=True):
     """A figure that no longer stands, and by how much its successor differs. `period`: where that was
-    another one, of which a batch went here."""
+    another one, of which a batch went here. `withdrawn`: before anything took its place."""
 
     id: str
     published_ms: int
@@ -32,13 +31,14 @@ class Restated(msgspec.Struct, frozen=True, omit_defaults=True):
     kg_co2e: str
     difference: str
     period: str = ""
+    withdrawn: Withdrawn | None = None
 
 
-class PeriodFigure(msgspec.Struct, frozen=True):
+class PeriodFigure(msgspec.Struct, frozen=True, omit_defaults=True):
     """kg CO2e for a unit, own energy, as it stands; what it superseded, the oldest first.
 
     `factors`: those it was counted with. `change_percent`: against the point before in the same run.
-    `running`: its period is not over.
+    `running`: its period is not over. `withdrawn`: it is not to be used; nothing is compared with it.
     """
 
     period: str
@@ -55,6 +55,7 @@ class PeriodFigure(msgspec.Struct, frozen=True):
     running: bool
     superseded: tuple[Restated, ...]
     change_percent: str | None
+    withdrawn: Withdrawn | None = None
 
 
 class Constant(msgspec.Struct, frozen=True):
@@ -92,12 +93,17 @@ class SignedSeries(msgspec.Struct, frozen=True):
 
 
 def series_of(
-    site: str, product: str, published: Sequence[Footprint], span: tuple[int, int] | None = None
+    site: str,
+    product: str,
+    published: Sequence[Footprint],
+    withdrawn: Mapping[str, Withdrawal],
+    span: tuple[int, int] | None = None,
 ) -> Series:
     """`published`: the product's, superseded ones too, in the order of publishing; `span`: only those
     whose periods begin in it."""
+    told = {id_: each.withdrawn for id_, each in withdrawn.items()}
     known = {each.id: each for each in published}
-    gone = {id_ for each in published for id_ in each.supersedes}
+    gone = successors(published)
     lines: dict[tuple[str, str, str], list[Footprint]] = {}
     for each in sorted(published, key=lambda each: each.start_ms):
         if each.id not in gone and (span is None or span[0] <= each.start_ms < span[1]):
@@ -106,7 +112,7 @@ def series_of(
     for line in lines.values():
         for constant, footprints in groupby(line, key=_constant):
             breaks = _breaks(found[-1].constant, constant) if found else ()
-            found.append(Run(constant, breaks, tuple(_points(list(footprints), known))))
+            found.append(Run(constant, breaks, tuple(_points(list(footprints), known, told))))
     return Series(site, product, tuple(found))
 
 
@@ -150,7 +156,9 @@ def _breaks(before: Constant, after: Constant) -> tuple[str, ...]:
     return tuple(name for name in names if getattr(before, name) != getattr(after, name))
 
 
-def _points(footprints: Sequence[Footprint], known: dict[str, Footprint]) -> Iterable[PeriodFigure]:
+def _points(
+    footprints: Sequence[Footprint], known: Mapping[str, Footprint], told: Mapping[str, Withdrawn]
+) -> Iterable[PeriodFigure]:
     for before, each in pairwise([None, *footprints]):
         assert each is not None  # noqa: S101  only the first of all pairs begins with None
         yield PeriodFigure(
@@ -165,13 +173,16 @@ def _points(footprints: Sequence[Footprint], known: dict[str, Footprint]) -> Ite
             u95=each.u95.kg_co2e,
             factors=tuple(factor.id for factor in each.factors),
             factor_status=each.factor_status,
-            running=_is_running(each),
-            superseded=tuple(reversed(list(_history(each, known)))),
-            change_percent=_change(before, each),
+            running=each.is_running,
+            superseded=tuple(reversed(list(_history(each, known, told)))),
+            change_percent=_change(before, each, told),
+            withdrawn=told.get(each.id),
         )
 
 
-def _history(each: Footprint, known: dict[str, Footprint]) -> Iterable[Restated]:
+def _history(
+    each: Footprint, known: Mapping[str, Footprint], told: Mapping[str, Withdrawn]
+) -> Iterable[Restated]:
     """The newest first."""
     open_ = [(each, id_) for id_ in reversed(each.supersedes)]
     while open_:
@@ -181,15 +192,11 @@ def _history(each: Footprint, known: dict[str, Footprint]) -> Iterable[Restated]
             difference = parse_fraction(after.kg_co2e) - parse_fraction(before.kg_co2e)
             head = before.id, before.published_ms, before.cause, before.kg_co2e
             elsewhere = before.period if before.period != each.period else ""
-            yield Restated(*head, shortest(difference), elsewhere)
+            yield Restated(*head, shortest(difference), elsewhere, told.get(before.id))
             open_ += [(before, id_) for id_ in reversed(before.supersedes)]
 
 
-def _is_running(each: Footprint) -> bool:
-    return each.end_ms < named_period(each.period, each.timezone).end_ms
-
-
-def _change(before: Footprint | None, each: Footprint) -> str | None:
-    if before is None or not parse_fraction(before.kg_co2e):
+def _change(before: Footprint | None, each: Footprint, told: Mapping[str, Withdrawn]) -> str | None:
+    if before is None or not parse_fraction(before.kg_co2e) or {before.id, each.id} & told.keys():
         return None
     return significant(100 * (parse_fraction(each.kg_co2e) / parse_fraction(before.kg_co2e) - 1), 4)

@@ -3,8 +3,8 @@
 A document is kept as it was when it was first offered: a name or a mass declared otherwise later is
 one of later footprints. Only its status changes.
 
-A list is of a moment: `upto` counts the footprints there were then, so its later pages say what its
-first one said, whatever is published meanwhile. For somebody who sees some products only it counts
+A list is of a moment: `upto` counts what was published and withdrawn until then, so its later pages say
+what its first one said, whatever happens meanwhile. For somebody who sees some products only it counts
 those: how much is published of others is not told.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.footprint import Footprint, Withdrawal, successors
 from calc_stream.footprints.shelf import Shelf
 from calc_stream.pact.model import ProductFootprint
 from calc_stream.pact.offered import Declared
@@ -44,21 +44,23 @@ class Catalogue:
     def __init__(self, shelf: Shelf, site: str, declared: Declared) -> None:
         self._shelf, self._site, self._declared = shelf, site, declared
         self._lock = threading.Lock()
-        self._known: list[Footprint] = []
+        self._known: list[Footprint | Withdrawal] = []
         self._by_id: dict[str, Footprint] = {}
         self._made: dict[str, Offer | None] = {}
 
     def count(self, seen: Seen = _all) -> int:
-        """How many footprints there are of products that are `seen`, offered or not."""
+        """How often something of products that are `seen` was published, offered or not, or withdrawn."""
         with self._lock:
-            return sum(1 for footprint in self._read() if seen(footprint.product))
+            return sum(1 for each in self._read() if seen(each.product))
 
     def offers(self, upto: int, since: int = 0, seen: Seen = _all) -> list[Offer]:
-        """Of these footprints `since` to `upto`, as they stood when there were `upto`."""
+        """Of these what was published or withdrawn from `since` to `upto`, as it stood then."""
         with self._lock:
             there = [each for each in self._read() if seen(each.product)][:upto]
-            gone = {before for footprint in there for before in footprint.supersedes}
-            made = [self._offer(footprint) for footprint in there[since:]]
+            gone = {each.id for each in there if isinstance(each, Withdrawal)}
+            gone |= successors(each for each in there if isinstance(each, Footprint)).keys()
+            names = dict.fromkeys(each.id for each in there[since:])
+            made = [self._offer(self._by_id[name]) for name in names]
         return [_standing(offer, gone) for offer in made if offer is not None]
 
     def find(self, id_: str) -> Offer | None:
@@ -67,10 +69,10 @@ class Catalogue:
         found = (offer for offer in self.offers(self.count()) if offer.document.id == wanted)
         return next(found, None)
 
-    def _read(self) -> list[Footprint]:
+    def _read(self) -> list[Footprint | Withdrawal]:
         if self._shelf.count(self._site) != len(self._known):
-            self._known = self._shelf.all(self._site)
-            self._by_id = {each.id: each for each in self._known}
+            self._known = self._shelf.history(self._site)
+            self._by_id = {each.id: each for each in self._known if isinstance(each, Footprint)}
         return self._known
 
     def _offer(self, footprint: Footprint) -> Offer | None:

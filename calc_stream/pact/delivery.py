@@ -42,7 +42,7 @@ async def announce(
     now_ms: Callable[[], int],
     new_id: Callable[[], str],
 ) -> None:
-    """Every new footprint to those who want to be told. Until cancelled; raises nothing."""
+    """What is published or withdrawn to those who want to be told. Until cancelled; raises nothing."""
     while True:
         try:
             await asyncio.to_thread(announce_once, pact, catalogue, outbox, now_ms, new_id)

@@ -88,7 +88,7 @@ class Outbox:
         return None if found is None else bool(found[0])
 
     def told(self, partner: str) -> int | None:
-        """How many footprints a partner was told of; None: nobody began to."""
+        """Up to where in the catalogue a partner was told; None: nobody began to."""
         query = "SELECT upto FROM told WHERE partner = ?"
         with self._lock:
             found = self._db.execute(query, (partner,)).fetchone()

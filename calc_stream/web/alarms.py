@@ -8,16 +8,14 @@ from fastapi.concurrency import run_in_threadpool
 
 from calc_stream.web.alarm_book import Acknowledgement, AlarmNow
 from calc_stream.web.behind import Behind, json
-from calc_stream.web.bodies import body_of
+from calc_stream.web.bodies import Reason, reason_of
 from calc_stream.web.described import describe, of
 from calc_stream.web.guard import needs
 from calc_stream.web.paging import MOST_MS, After, Limit, cursor, link, place
-from calc_stream.web.problems import Problem, bad_data
+from calc_stream.web.problems import Problem
 from wire.callers import Caller
 from wire.errors import BadData
 
-_MOST_BYTES = 4096
-_MOST_TEXT = 500
 _EXAMPLE = AlarmNow(
     id="silent-8c1f0a22b7-1795651200000",
     kind="silent",
@@ -34,12 +32,6 @@ _EXAMPLE = AlarmNow(
 class Alarms(msgspec.Struct, frozen=True):
     alarms: list[AlarmNow]
     next: str | None
-
-
-class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is said of an alarm that was seen."""
-
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_TEXT)]
 
 
 def routes(behind: Behind) -> APIRouter:
@@ -76,7 +68,7 @@ def routes(behind: Behind) -> APIRouter:
         request: Request, alarm: str, caller: Annotated[Caller, needs("operator")]
     ) -> Response:
         """Somebody has seen it, and says why it is so. It stands until its cause is gone."""
-        reason = await _reason(request)
+        reason = await reason_of(request, "say in a few words why this alarm is so")
         request.state.told = f"{alarm}: {reason}"
         words = (alarm, caller.name, reason, behind.now_ms())
         try:
@@ -87,14 +79,3 @@ def routes(behind: Behind) -> APIRouter:
         return json(told)
 
     return router
-
-
-async def _reason(request: Request) -> str:
-    body = await body_of(request, _MOST_BYTES)
-    try:
-        reason = msgspec.json.decode(body, type=Reason).reason.strip()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise bad_data(f"reason: {exc}") from exc
-    if not reason:
-        raise bad_data("reason: say in a few words why this alarm is so")
-    return reason

@@ -1,12 +1,34 @@
 """What came in a request: its body, never more of it than may be, nor later."""
 
 import asyncio
+from typing import Annotated
 
+import msgspec
 from fastapi import Request
 
-from calc_stream.web.problems import Problem
+from calc_stream.web.problems import Problem, bad_data
 
 _WITHIN_S = 60.0
+_MOST_BYTES = 4096
+_MOST_TEXT = 500
+
+
+class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why somebody does something."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_TEXT)]
+
+
+async def reason_of(request: Request, cure: str) -> str:
+    """`cure`: what to say. Raises Problem where nothing is said."""
+    body = await body_of(request, _MOST_BYTES)
+    try:
+        reason = msgspec.json.decode(body, type=Reason).reason.strip()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise bad_data(f"reason: {exc}") from exc
+    if not reason:
+        raise bad_data(f"reason: {cure}")
+    return reason
 
 
 async def body_of(request: Request, most_bytes: int, within_s: float = _WITHIN_S) -> bytes:

@@ -1,9 +1,10 @@
 """Published product factors: a product's, superseded ones too, one of them whole, and their series."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from calc_stream.footprints.footprint import (
     BatchUsed,
@@ -15,6 +16,9 @@ from calc_stream.footprints.footprint import (
     Footprint,
     SourceUsed,
     Spread,
+    Withdrawal,
+    Withdrawn,
+    successors,
 )
 from calc_stream.footprints.series import (
     Constant,
@@ -26,16 +30,19 @@ from calc_stream.footprints.series import (
     series_of,
     sign,
 )
-from calc_stream.web.behind import Behind, as_of
+from calc_stream.web.behind import Behind, as_of, json
+from calc_stream.web.bodies import Reason, reason_of
 from calc_stream.web.described import describe, of
 from calc_stream.web.guard import needs
 from calc_stream.web.paging import After, Instant, Limit, cursor, link, place
-from calc_stream.web.problems import bad_data, unknown
+from calc_stream.web.problems import Problem, bad_data, unknown
+from wire.callers import Caller
+from wire.errors import BadData
 
 
 class Published(msgspec.Struct, frozen=True):
     """One of the list. `upstream_kg_co2e`: of purchased inputs, counted where it is `cradle_to_gate`.
-    `successor`: the id of what took its place; None: it stands."""
+    `successor`: the id of what took its place; `withdrawn`: it is not to be used; both None: it stands."""
 
     id: str
     unit: str
@@ -53,6 +60,12 @@ class Published(msgspec.Struct, frozen=True):
     draft: bool
     supersedes: tuple[str, ...]
     successor: str | None
+    withdrawn: Withdrawn | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it stands for nothing any more."""
+        return self.successor is not None or self.withdrawn is not None
 
 
 class Footprints(msgspec.Struct, frozen=True):
@@ -111,6 +124,7 @@ _EXAMPLE = Footprint(
     valid_until_ms=1_827_590_400_000,
     evidence=Evidence(4711, "d082…", 0, ""),
 )
+_WITHDRAWN = Withdrawn(1_796_141_100_000, "m-press-1 was wired the wrong way round")
 _POINT = PeriodFigure(
     period="2026-11",
     start_ms=1_793_462_400_000,
@@ -138,7 +152,7 @@ _SERIES = SignedSeries(
 
 def routes(behind: Behind) -> APIRouter:
     router = APIRouter(tags=["products"], dependencies=[needs("viewer")])
-    example = Footprints("wheel-18", [_line(_EXAMPLE, None)], None)
+    example = Footprints("wheel-18", [_line(_EXAMPLE, None, None)], None)
 
     @router.get(
         "/v1/products/{product:path}/footprints",
@@ -149,28 +163,28 @@ def routes(behind: Behind) -> APIRouter:
         product: str,
         period: Annotated[str, Query(max_length=10, description="such as 2026-11")] = "",
         standing: Annotated[
-            bool, Query(description="only those no other took the place of")
+            bool,
+            Query(description="only those no other took the place of, and nobody withdrew"),
         ] = False,
         newest: Annotated[bool, Query(description="the last one published first")] = False,
         limit: Limit = 100,
         after: After = "",
     ) -> Response:
         """A product's published footprints, the first one first."""
-        begin = place(after, tuple[int])
+        begin, state = place(after, tuple[int]), behind.shelf.count(behind.site)
         found = _of(behind, product)
-        successors = {id_: each.id for each in found for id_ in each.supersedes}
         lines = [
-            (number, _line(each, successors.get(each.id)))
-            for number, each in enumerate(found, 1)
-            if period in ("", each.period) and not (standing and each.id in successors)
+            (number, each)
+            for number, each in enumerate(_lines(behind, found), 1)
+            if period in ("", each.period) and not (standing and each.is_over)
         ]
         if newest:
             lines.reverse()
         left = lines if begin is None else [e for e in lines if _is_after(e[0], begin[0], newest)]
         part = left[:limit]
         following = cursor(part[-1][0]) if len(left) > limit else None
-        answer = Footprints(product, [line for _, line in part], following)
-        return as_of(request, len(found), answer, link(request, following))
+        answer = Footprints(product, [each for _, each in part], following)
+        return as_of(request, state, answer, link(request, following))
 
     @router.get(
         "/v1/products/{product:path}/kpi",
@@ -184,20 +198,56 @@ def routes(behind: Behind) -> APIRouter:
         span = from_ms or 0, 2**53 if to_ms is None else to_ms
         if span[0] >= span[1]:
             raise bad_data("to_ms: is after from_ms")
-        found = _of(behind, product)
-        signed = sign(series_of(behind.site, product, found, span), behind.key)
-        return as_of(request, len(found), signed)
+        state = behind.shelf.count(behind.site)
+        found, withdrawn = _of(behind, product), behind.shelf.withdrawn(behind.site)
+        signed = sign(series_of(behind.site, product, found, withdrawn, span), behind.key)
+        return as_of(request, state, signed)
 
     @router.get(
         "/v1/footprints/{footprint}",
         **describe(of(Footprint, _EXAMPLE), problems=(304, 404)),
     )
     def one(request: Request, footprint: str) -> Response:
-        """A published footprint, whole. It never changes."""
+        """A published footprint, whole. It never changes; `…/line` says whether it stands."""
         found = behind.footprint(footprint)
         return as_of(request, 1, found, {"Cache-Control": "private, max-age=31536000, immutable"})
 
+    told = describe(of(Published, _line(_EXAMPLE, None, None)), problems=(404,))
+
+    @router.get("/v1/footprints/{footprint}/line", **told)
+    def line(footprint: str) -> Response:
+        """One of them as its product's list has it: whether it stands."""
+        return json(_line_of(behind, behind.footprint(footprint)))
+
+    withdrawn = _line(_EXAMPLE, None, Withdrawal(_ID, "cq-wheel", "wheel-18", "li.wei", _WITHDRAWN))
+
+    @router.post(
+        "/v1/footprints/{footprint}/withdraw",
+        **describe(
+            of(Published, withdrawn),
+            takes=(of(Reason, Reason(_WITHDRAWN.reason)),),
+            problems=(404, 409, 413, 503),
+        ),
+    )
+    async def withdraw(
+        request: Request, footprint: str, caller: Annotated[Caller, needs("operator")]
+    ) -> Response:
+        """It is not to be used any more, and why. It stays, and customers are told that it is over;
+        the next one of its period takes its place. 409: it stands no more."""
+        reason = await reason_of(request, "say in a few words why it is not to be used")
+        request.state.told = f"{footprint}: {reason}"
+        return json(await run_in_threadpool(_withdraw, behind, footprint, reason, caller.name))
+
     return router
+
+
+def _withdraw(behind: Behind, id_: str, reason: str, by: str) -> Published:
+    found = behind.footprint(id_)
+    try:
+        behind.shelf.withdraw(id_, reason, by, behind.now_ms())
+    except BadData as exc:
+        raise Problem(409, str(exc)) from exc
+    return _line_of(behind, found)
 
 
 def _of(behind: Behind, product: str) -> list[Footprint]:
@@ -214,6 +264,19 @@ def _is_after(number: int, place: int, newest: bool) -> bool:
     return number < place if newest else number > place
 
 
-def _line(each: Footprint, successor: str | None) -> Published:
-    said = {name: getattr(each, name) for name in Published.__struct_fields__[:-1] if name != "u95"}
-    return Published(**said, u95=each.u95.kg_co2e, successor=successor)
+def _lines(behind: Behind, found: list[Footprint]) -> list[Published]:
+    """Of all of a product."""
+    after, withdrawn = successors(found), behind.shelf.withdrawn(behind.site)
+    return [_line(each, after.get(each.id), withdrawn.get(each.id)) for each in found]
+
+
+def _line_of(behind: Behind, one: Footprint) -> Published:
+    every = _lines(behind, behind.shelf.of(behind.site, one.product))
+    return next(each for each in every if each.id == one.id)
+
+
+def _line(each: Footprint, successor: str | None, withdrawal: Withdrawal | None) -> Published:
+    withdrawn = withdrawal.withdrawn if withdrawal else None
+    told: dict[str, Any] = {"u95": each.u95.kg_co2e, "successor": successor, "withdrawn": withdrawn}
+    said = {n: getattr(each, n) for n in Published.__struct_fields__ if n not in told}
+    return Published(**said, **told)

@@ -98,10 +98,11 @@ class Publishing:
             standing = standing_of(self._terms, site.state, site.told, rows, latest)
         if standing is None:
             return False
-        in_force = shelf.in_force(self._terms.site)
-        for line in astray(standing, in_force, self._terms.rules):
+        newest = shelf.newest(self._terms.site)
+        withdrawn = shelf.withdrawn(self._terms.site)
+        for line in astray(standing, newest, withdrawn, self._terms.rules):
             if line not in self._said:
                 log.warning("footprints: %s", line)
                 self._said.add(line)
-        found = due(standing, in_force, self._terms.rules)
+        found = due(standing, newest, self._terms.rules)
         return any(each.key not in self._refused for each in found)

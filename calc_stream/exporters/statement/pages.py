@@ -13,7 +13,7 @@ from calc_stream.exporters.statement.markup import Markup, tag
 from calc_stream.factors import load_method
 from calc_stream.factors.rates import counted
 from calc_stream.footprints.declaration import Declaration, Product
-from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.footprint import Footprint, Withdrawn
 from wire import config
 
 _HERE = Path(__file__).parent
@@ -43,11 +43,7 @@ def document(export: Export, lang: str) -> str:
         Markup(f'<meta name="dcterms.modified" content="{dated}">'),
         tag("style", style),
     )
-    sections = [
-        part
-        for each in export.footprints
-        for part in _two(each, export.declaration, each.id in export.superseded, say, lang)
-    ]
+    sections = [part for each in export.footprints for part in _two(each, export, say, lang)]
     if not sections:
         sections = [tag("section", tag("h1", say("title")), tag("p", say("none")))]
     body = tag("html", head, tag("body", *sections), lang="zh-CN" if lang == "zh" else "en")
@@ -73,21 +69,22 @@ def rounded(text: str, digits: int = 4) -> str:
     return f"{round(number, places):f}" if places > 0 else str(round(number))
 
 
-def _two(
-    its: Footprint, declared: Declaration | None, is_old: bool, say: Say, lang: str
-) -> Iterable[Markup]:
+def _two(its: Footprint, export: Export, say: Say, lang: str) -> Iterable[Markup]:
+    declared = export.declaration
     product = declared.of(its.product) if declared else None
+    state, withdrawn = _state(its, export), export.withdrawn.get(its.id)
     about = f"{its.product} · {its.period} · {its.id}"
     yield tag(
         "section",
         tag("div", about, class_="about"),
-        _mark(its, is_old, say),
+        tag("div", say(state), class_="mark") if state else None,
         tag("h1", say("title")),
         tag("p", _name(its, product, lang)),
         _figure(its, say),
         tag("p", say(its.boundary)),
         tag("p", say("draft_why")) if its.draft else None,
-        tag("p", say("superseded_why")) if is_old else None,
+        tag("p", say("superseded_why")) if its.id in export.superseded else None,
+        tag("p", _why_not(its, withdrawn, say)) if withdrawn else None,
         _facts(_what(its, declared, product, say, lang)),
         tag("h2", say("where", unit=its.unit)),
         _stages(its, say),
@@ -121,9 +118,18 @@ def claim(its: Footprint) -> str:
     return "wattprint:1:" + ":".join(parts)
 
 
-def _mark(its: Footprint, is_old: bool, say: Say) -> Markup | None:
-    key = "superseded" if is_old else "draft" if its.draft else None
-    return tag("div", say(key), class_="mark") if key else None
+def _state(its: Footprint, export: Export) -> str | None:
+    """What stands over a page whose figure is not simply in force."""
+    if its.id in export.withdrawn:
+        return "withdrawn"
+    if its.id in export.superseded:
+        return "superseded"
+    return "draft" if its.draft else None
+
+
+def _why_not(its: Footprint, withdrawn: Withdrawn, say: Say) -> str:
+    day = _days(its)(withdrawn.t_ms)
+    return say("withdrawn_why", day=day, reason=withdrawn.reason)
 
 
 def _name(its: Footprint, product: Product | None, lang: str) -> str:

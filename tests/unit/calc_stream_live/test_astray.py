@@ -33,7 +33,7 @@ def plant(tmp_path: Path) -> Days:
 
 def standing_ones(office: Office) -> list[Footprint]:
     with closing(office.shelf()) as shelf:
-        return shelf.in_force(SITE)
+        return shelf.newest(SITE)
 
 
 def said(office: Office) -> list[str]:
@@ -42,7 +42,7 @@ def said(office: Office) -> list[str]:
         its = SiteState.from_bytes(data), msgspec.json.decode(told, type=Told)
         standing = standing_of(office.terms, *its, store.rows(SITE), store.latest(SITE))
         assert standing is not None
-        return list(astray(standing, shelf.in_force(SITE), DAILY))
+        return list(astray(standing, shelf.newest(SITE), shelf.withdrawn(SITE), DAILY))
 
 
 def test_a_batch_that_ended_in_another_period_after_all_counts_in_that_one_alone(
@@ -57,7 +57,7 @@ def test_a_batch_that_ended_in_another_period_after_all_counts_in_that_one_alone
     assert (first.period, second.period, second.supersedes) == (DAY_1, DAY_2, (first.id,))
     assert standing_ones(office) == [second]
     assert office.look() == []
-    (run,) = series_of(SITE, "wheel", office.all()).runs
+    (run,) = series_of(SITE, "wheel", office.all(), {}).runs
     assert [(point.period, point.id) for point in run.points] == [(DAY_2, second.id)]
     assert [(old.period, old.kg_co2e) for old in run.points[0].superseded] == [
         (DAY_1, first.kg_co2e)
@@ -183,5 +183,5 @@ def test_a_figure_restated_more_often_than_a_stack_is_deep_keeps_its_history() -
         id_ = f"{number:08d}-0000-5000-8000-000000000000"
         before = chain[-1]
         chain.append(msgspec.structs.replace(before, id=id_, supersedes=(before.id,)))
-    (run,) = series_of("cq-wheel", "wheel-17", chain).runs
+    (run,) = series_of("cq-wheel", "wheel-17", chain, {}).runs
     assert [old.id for old in run.points[0].superseded] == [each.id for each in chain[:-1]]

@@ -54,7 +54,7 @@ FIGURES = {
 
 
 def test_every_figure_stands_under_its_name() -> None:
-    told = msgspec.structs.asdict(line(ITS, superseded=False))
+    told = msgspec.structs.asdict(line(ITS, False, None))
     assert {name: told[name] for name in told if is_number(name)} == FIGURES
     assert told["unknown_meters"] == ("m-1", "m-2")
     assert (told["start_ms"], told["end_ms"]) == (ITS.start_ms, ITS.end_ms)

@@ -28,7 +28,7 @@ def month(name: str, kg: str, *before: Footprint, **changes: object) -> Footprin
 
 def test_months_that_were_counted_alike_are_one_run() -> None:
     months = [month("2026-09", "7"), month("2026-10", "6.3"), month("2026-11", "6.93")]
-    (run,) = series_of("cq-wheel", "wheel-17", months).runs
+    (run,) = series_of("cq-wheel", "wheel-17", months, {}).runs
     assert [(p.period, p.kg_co2e, p.change_percent) for p in run.points] == [
         ("2026-09", "7", None),
         ("2026-10", "6.3", "-10"),
@@ -39,22 +39,22 @@ def test_months_that_were_counted_alike_are_one_run() -> None:
 
 def test_a_point_says_with_which_factors_it_was_counted() -> None:
     months = [month("2026-09", "7"), month("2026-10", "6", factors=sample().factors[:1])]
-    (run,) = series_of("cq-wheel", "wheel-17", months).runs
+    (run,) = series_of("cq-wheel", "wheel-17", months, {}).runs
     assert [len(point.factors) for point in run.points] == [3, 1]
     assert run.points[1].factors == ("cn-grid-footprint-2024",)
 
 
 def test_the_order_of_publishing_does_not_matter() -> None:
     months = [month("2026-09", "7"), month("2026-10", "6.3"), month("2026-11", "6.93")]
-    one = series_of("cq-wheel", "wheel-17", months)
-    assert series_of("cq-wheel", "wheel-17", months[::-1]) == one
+    one = series_of("cq-wheel", "wheel-17", months, {})
+    assert series_of("cq-wheel", "wheel-17", months[::-1], {}) == one
 
 
 def test_what_was_restated_stays_in_its_point_with_the_difference() -> None:
     first = month("2026-10", "7")
     second = month("2026-10", "7.5", first, cause="restated")
     third = month("2026-10", "6.9", second, cause="restated")
-    (run,) = series_of("cq-wheel", "wheel-17", [first, second, third]).runs
+    (run,) = series_of("cq-wheel", "wheel-17", [first, second, third], {}).runs
     (point,) = run.points
     assert (point.id, point.kg_co2e) == (third.id, "6.9")
     assert [(s.id, s.kg_co2e, s.difference) for s in point.superseded] == [
@@ -77,26 +77,26 @@ def test_what_was_counted_otherwise_is_another_run_and_says_why(
     changes: dict[str, object], breaks: tuple[str, ...]
 ) -> None:
     months = [month("2026-09", "7"), month("2026-10", "3", **changes)]
-    before, after = series_of("cq-wheel", "wheel-17", months).runs
+    before, after = series_of("cq-wheel", "wheel-17", months, {}).runs
     assert after.breaks == breaks
     assert [point.change_percent for point in (*before.points, *after.points)] == [None, None]
 
 
 def test_months_and_days_do_not_stand_in_one_run() -> None:
-    found = series_of("s", "p", [month("2026-10", "7"), month("2026-10-05", "8")])
+    found = series_of("s", "p", [month("2026-10", "7"), month("2026-10-05", "8")], {})
     assert [run.constant.every for run in found.runs] == ["month", "day"]
 
 
 def test_a_period_that_is_not_over_is_marked() -> None:
     whole = month("2026-10", "7")
     part = month("2026-11", "7", end_ms=named_period("2026-11", ZONE).end_ms - 1)
-    (run,) = series_of("s", "p", [whole, part]).runs
+    (run,) = series_of("s", "p", [whole, part], {}).runs
     assert [point.running for point in run.points] == [False, True]
 
 
 def test_a_signed_series_verifies_and_any_change_of_it_does_not() -> None:
     key = SigningKey.new()
-    signed = sign(series_of("s", "p", [month("2026-10", "7")]), key)
+    signed = sign(series_of("s", "p", [month("2026-10", "7")], {}), key)
     check(msgspec.json.decode(msgspec.json.encode(signed), type=SignedSeries), key.public)
     (run,) = signed.series.runs
     point = msgspec.structs.replace(run.points[0], kg_co2e="6.9")

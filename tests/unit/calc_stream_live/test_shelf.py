@@ -54,7 +54,7 @@ def test_a_successor_takes_the_place_and_the_one_before_stays(shelf: Shelf) -> N
     shelf.add(first)
     shelf.add(second)
     assert shelf.superseded("cq-wheel") == {first.id}
-    assert shelf.in_force("cq-wheel") == [second]
+    assert shelf.newest("cq-wheel") == [second]
     assert shelf.all("cq-wheel") == [first, second]
     assert shelf.count("cq-wheel") == 2
 
@@ -79,7 +79,7 @@ def test_a_predecessor_nobody_published_is_refused(shelf: Shelf) -> None:
 def test_another_period_unit_or_method_stands_beside_it(shelf: Shelf) -> None:
     each = [sample(), sample(period="2026-11"), sample(unit="kg"), sample(method="pact3")]
     assert all(shelf.add(one) for one in each)
-    assert shelf.in_force("cq-wheel") == each
+    assert shelf.newest("cq-wheel") == each
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_damaged_file_is_named_with_the_cure(tmp_path: Path, shelf: Shelf) -> 
         closing(open_shelf(tmp_path / "calc")) as damaged,
         pytest.raises(ConfigError, match="footprints.db: .*put a copy of it in its place"),
     ):
-        damaged.in_force("cq-wheel")
+        damaged.newest("cq-wheel")
 
 
 def test_only_a_figure_of_its_own_product_that_stands_is_taken_over_besides(shelf: Shelf) -> None:
@@ -139,6 +139,6 @@ def test_only_a_figure_of_its_own_product_that_stands_is_taken_over_besides(shel
             shelf.add(told)
     both = sample(supersedes=(october.id,))
     shelf.add(both)
-    assert shelf.in_force("cq-wheel") == [both]
+    assert shelf.newest("cq-wheel") == [both]
     with pytest.raises(TransientError, match="not those it supersedes"):
         shelf.add(sample(period="2026-12", supersedes=(october.id,)))
