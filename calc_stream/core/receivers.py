@@ -1,6 +1,6 @@
 """From what arrived at nodes, exports, stores and residuals to the accounts that receive it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from calc_stream.core.tracing import Network, Traced, of_store
 from calc_stream.core.whole import LIMIT, Flags, Rows, mul
 
 Nodes = Mapping[str, NodeTimeline]
+_AT_ONCE = 1024  # rows
 
 
 def at_tips(
@@ -92,6 +93,17 @@ def shares_at(model: SiteModel, nodes: Nodes, node: str, begins: Rows, ends: Row
         ones = np.ones(begins.size, dtype=np.int64)
         return [Share(Account(f"pool:{node}", node), ones, ones)]
     return nodes[node].shares(begins, ends)
+
+
+def shares_along(
+    model: SiteModel, nodes: Nodes, node: str, edges: Rows
+) -> Iterator[tuple[slice, list[Share]]]:
+    """The same between neighbouring edges, some rows at a time: of thousands of batches that ran one
+    after the other a few get something in them, and all of them in all rows would be too much."""
+    for first in range(0, edges.size - 1, _AT_ONCE):
+        part = edges[first : first + _AT_ONCE + 1]
+        its = shares_at(model, nodes, node, part[:-1], part[1:])
+        yield slice(first, first + part.size - 1), its
 
 
 def gaps_of(

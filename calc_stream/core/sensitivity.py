@@ -16,7 +16,7 @@ import numpy as np
 from calc_stream.core.held import Held, Moves, Worth, held, worth
 from calc_stream.core.plant import Carrier, Meter, SiteModel
 from calc_stream.core.postings import network_of
-from calc_stream.core.receivers import Nodes, shares_at
+from calc_stream.core.receivers import Nodes, shares_along
 from calc_stream.core.registers import flows_between
 from calc_stream.core.series import Readings
 from calc_stream.core.tracing import is_loop
@@ -263,12 +263,14 @@ class Sensitivity:
     def _share(self, nodes: Nodes, node: str) -> Floats:
         """The accounts' part of what arrives at a node."""
         found = np.zeros(self._rows)
-        for share in shares_at(self._model, nodes, node, self.edges[:-1], self.edges[1:]):
-            name = share.account.name
-            counts = self._pools.get(name, self._accounts.get(name))
-            if counts is not None:
-                part = share.weights.astype(np.float64) / share.whole.astype(np.float64)
-                found = found + counts * part
+        for rows, shares in shares_along(self._model, nodes, node, self.edges):
+            for share in shares:
+                name = share.account.name
+                pool = self._pools.get(name)
+                counts = self._accounts.get(name) if pool is None else pool[rows]
+                if counts is not None:
+                    part = share.weights.astype(np.float64) / share.whole.astype(np.float64)
+                    found[rows] += counts * part
         return found
 
 

@@ -18,7 +18,7 @@ from calc_stream.core.decimals import significant
 from calc_stream.core.edges import edges_within, extra_cuts
 from calc_stream.core.events import in_force
 from calc_stream.core.genealogy import inherited
-from calc_stream.core.receivers import Nodes, shares_at
+from calc_stream.core.receivers import Nodes, shares_along
 from calc_stream.core.sensitivity import Sensitivity
 from calc_stream.core.series import Span
 from calc_stream.core.uncertainty import (
@@ -190,13 +190,14 @@ def window(grounds: Grounds, accounts: Collection[str]) -> Rows:
     edges = grounds.edges
     gets = np.zeros(max(edges.size - 1, 0), dtype=np.bool_)
     for node in grounds.model.nodes:
-        for share in shares_at(grounds.model, grounds.nodes, node, edges[:-1], edges[1:]):
-            if share.account.name in accounts:
-                gets |= share.weights != 0
-    rows = np.flatnonzero(gets)
-    if not rows.size:
+        for rows, shares in shares_along(grounds.model, grounds.nodes, node, edges):
+            for share in shares:
+                if share.account.name in accounts:
+                    gets[rows] |= share.weights != 0
+    got = np.flatnonzero(gets)
+    if not got.size:
         return edges[:0]
-    return edges[0 if grounds.model.stores else int(rows[0]) : int(rows[-1]) + 2]
+    return edges[0 if grounds.model.stores else int(got[0]) : int(got[-1]) + 2]
 
 
 def _kwh_per_quantum(model: SiteModel, source: str) -> float:

@@ -17,7 +17,7 @@ from calc_stream.core.linear import Vector, solve
 from calc_stream.core.outlets import Outlets, Place, outlets
 from calc_stream.core.plant import Link
 from calc_stream.core.postings import network_of
-from calc_stream.core.receivers import Nodes, shares_at
+from calc_stream.core.receivers import Nodes, shares_along
 from calc_stream.core.registers import flows_between
 from calc_stream.core.series import Readings
 from calc_stream.core.whole import Rows, Whole
@@ -77,10 +77,11 @@ def shares_of(
 def _given(model: SiteModel, nodes: Nodes, node: str, account: str, edges: Rows) -> list[Fraction]:
     """The account's part of what arrives at a node, whatever the node's state."""
     found = [Fraction(0)] * max(edges.size - 1, 0)
-    for share in shares_at(model, nodes, node, edges[:-1], edges[1:]):
-        if share.account.name == account:
-            parts = zip(found, share.weights.tolist(), share.whole.tolist(), strict=True)
-            found = [part + Fraction(weight, whole) for part, weight, whole in parts]
+    for rows, shares in shares_along(model, nodes, node, edges):
+        for share in shares:
+            if share.account.name == account:
+                parts = zip(found[rows], share.weights.tolist(), share.whole.tolist(), strict=True)
+                found[rows] = [part + Fraction(weight, whole) for part, weight, whole in parts]
     return found
 
 
