@@ -67,7 +67,7 @@ class Pipeline:
         return await done
 
     async def beat(self, site: str, told: Heartbeat) -> EventReceipt:
-        """A sender of the API is alive; what has come of it. Raises BadData."""
+        """A sender of the API is alive; what has come of it. Raises BadData or TransientError."""
         return await self._on_thread(lambda: self._intake.beat(site, told))
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 pytestmark = pytest.mark.systemd
 
-UNITS = sorted((Path(__file__).parents[2] / "deploy/systemd").glob("*.service"))
+FOLDER = Path(__file__).parents[2] / "deploy/systemd"
+UNITS = sorted(FOLDER.iterdir())
+SERVICES = sorted(FOLDER.glob("*.service"))
 MOST_EXPOSED = 15  # tenths, by systemd's own reckoning
 
 
@@ -25,19 +27,20 @@ def analyze(*words: str | Path) -> str:
 
 
 def test_there_are_units() -> None:
-    assert UNITS
+    assert SERVICES
+    assert {unit.suffix for unit in UNITS} == {".path", ".service"}
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_a_unit_has_no_line_systemd_does_not_know(unit: Path, tmp_path: Path) -> None:
     # What is installed on a gateway is not here; everything else is as it will be there.
-    there = tmp_path / unit.name
-    text = re.sub(r"/opt/wattprint/bin/[a-z-]+", "/bin/true", unit.read_text())
-    there.write_text(text)
-    assert analyze("verify", "--man=no", there) == ""
+    for each in UNITS:  # a path names the service that it starts
+        text = re.sub(r"/opt/wattprint/bin/[a-z-]+", "/bin/true", each.read_text())
+        (tmp_path / each.name).write_text(text)
+    assert analyze("verify", "--man=no", tmp_path / unit.name) == ""
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_a_unit_is_no_more_exposed_than_promised(unit: Path) -> None:
     said = analyze("security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSED}", unit)
     assert "Overall exposure level" in said
