@@ -46,7 +46,7 @@ def meters(script: Script, di_reversed: bool = False) -> MeterLine[Request]:
 
 
 def settings(line: MeterLine[Request]) -> Settings:
-    return Settings(device=line.path, baud=19200, timeout_ms=80)
+    return Settings(device=line.path, baud=19200, timeout_ms=400)
 
 
 def says(frame: str) -> Script:

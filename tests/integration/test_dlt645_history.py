@@ -84,7 +84,7 @@ async def recalled(
         "m", PROFILE, Address(ADDRESS), ("active_energy_import", "active_energy_export")
     )
     with MeterLine(codec.find_request, meter) as line:
-        settings = Settings(device=line.path, baud=19200, timeout_ms=100)
+        settings = Settings(device=line.path, baud=19200, timeout_ms=1000)
         async with connect(settings, Random(1), lambda: NOW_MS) as bus:
             ours = bus.meter(wanted)
             assert isinstance(ours, Remembers)
@@ -229,7 +229,7 @@ async def test_a_device_heals_its_gap_from_the_meters_memory() -> None:
     meter.shows -= timedelta(hours=5)
     wanted = Wanted("m", PROFILE, Address(ADDRESS), ("active_energy_import",))
     with MeterLine(codec.find_request, meter) as line:
-        settings = Settings(device=line.path, baud=19200, timeout_ms=100)
+        settings = Settings(device=line.path, baud=19200, timeout_ms=1000)
         async with connect(settings, Random(1), lambda: now_ms) as bus:
             ours: Dlt645Meter = bus.meter(wanted)
             bounds = {"active_energy_import": Register()}
