@@ -136,7 +136,7 @@ class Standing(msgspec.Struct):
             case "model" | "factor":
                 self.latest[record.kind] = (record.offset, record.hash)
             case _:
-                pass  # keys and tree heads are looked up where they are used
+                pass  # keys, heads, what others say of them and heartbeats are looked up where used
         self.peaks = grown(self.peaks, self.offset, leaf_of(record))
         self.offset, self.chain, self.last_ms = record.offset, record.chain, record.t_ms
         self.newest_ms = max(self.newest_ms, record.t_ms)
