@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from ingestor.config import Plan
-from ingestor.doctor import broker, databases, machine, papers
+from ingestor.doctor import broker, databases, machine, papers, stamps
 from ingestor.keys import KeyRecord
 from wire.errors import BadData, ConfigError, TransientError
 from wire.finding import Finding, bad, ok, warn
@@ -34,8 +34,11 @@ def _journal(plan: Plan, now_ms: int) -> Iterator[Finding]:
         yield bad("journal", str(exc), "restore it from the last backup")
         return
     for site in journal.sites():
-        yield _chain(journal, site)
+        chain = _chain(journal, site)
+        yield chain
         yield from _ahead(journal, site, now_ms)
+        if plan.config.timestamps is not None and chain.level == "ok":
+            yield from stamps.examine(journal, site, now_ms)
     yield from _unconfigured_keys(plan, journal)
     journal.close()
 
