@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from calc_stream.core.whole import LIMIT
-from calc_stream.evidence.bundle import Bundle, Earlier, Outline, Profile, kept, pretty, used
+from calc_stream.evidence.bundle import Bundle, Earlier, Outline, Profile, kept, pretty
 from calc_stream.evidence.bundle_file import pack
 from calc_stream.evidence.passports import passports
 from calc_stream.evidence.stamps import stamped
@@ -21,7 +21,7 @@ from calc_stream.ledger.store import Store
 from calc_stream.restated import Ground, ground
 from calc_stream.statements import Statements
 from calc_stream.survey import Survey
-from calc_stream.verification import asked, named, verify
+from calc_stream.verification import asked, used_by, verify
 from wire.errors import BadData, ConfigError, TransientError
 from wire.journal import Reader, Record, cosigned, heads, merkle
 from wire.journal.heads import TreeHead
@@ -144,7 +144,7 @@ class _Making:
             tuple(map(kept, figure.rows)),
             Profile(self._method, self._method.gwp_set),
             passports(basis.versions, events),
-            used(basis.factors, named(figure.rows)),
+            used_by(figure.rows, basis.factors),
             shown,
             dict(self._stamps(shown)),
             tuple(self._cosignatures(shown)),

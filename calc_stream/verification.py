@@ -16,6 +16,7 @@ from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.bundle import (
     Bundle,
     Profile,
+    UsedFactors,
     kept,
     pretty,
     read_bundle,
@@ -32,7 +33,7 @@ from calc_stream.evidence.disclosure import (
 from calc_stream.evidence.nearby import far, neighbours, widened
 from calc_stream.evidence.passports import passports
 from calc_stream.evidence.proof import Shown, Trust, proved
-from calc_stream.factors import Method, load_method
+from calc_stream.factors import FactorSet, Method, load_method
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.ledger.rows import STATED, BatchRow
 from calc_stream.redrawn import check_footprint, others
@@ -344,13 +345,15 @@ def _check_tables(
     events = [event for segment in segments for event in segment.events]
     if bundle.passports != passports(its.basis.versions, events):
         raise BadData("meters.json: is not what model and meters say")
-    if bundle.factors != used(its.basis.factors, named(rows)):
+    if bundle.factors != used_by(rows, its.basis.factors):
         raise BadData("factors.json: is not what the factor set in force says")
 
 
-def named(rows: Iterable[BatchRow]) -> frozenset[str]:
-    """The factors that rows name."""
-    return frozenset(name for row in rows for name in row.factors)
+def used_by(rows: Iterable[BatchRow], factors: FactorSet | None) -> UsedFactors:
+    """What of a set rows were counted with."""
+    rows = tuple(rows)
+    named = frozenset(name for row in rows for name in row.factors)
+    return used(factors, named, frozenset(source for row in rows for source in row.by_source))
 
 
 def _check_row(name: str, row: BatchRow, found: BatchRow, records: Sequence[Record]) -> None:

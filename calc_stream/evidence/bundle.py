@@ -6,7 +6,7 @@ result.json     the row as it was stated; of a footprint footprint.json, and res
 disclosed.json  the root under which every field of a footprint is disclosed one by one, where one is
                 made (`disclosure.py`)
 method.json     the method profile, and the GWP set it counts with
-meters.json     the passports of all meters; factors.json: the factors the row names
+meters.json     the passports of all meters; factors.json: the factors the row names, and contracts
 heads/<n>.json  signed tree heads: of the first n records of the site; <n>.tsr: a time stamp over one
                 (RFC 3161), <n>.<key>.json: an auditor's signature beside the ingestor's
 journal.jsonl   every record from one head to another, without its data; of a segment that is left
@@ -83,7 +83,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UsedFactors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The factors a row names, with the hashes of their documents."""
+    """The factors a row names, with the hashes of their documents, and the contracts for its sources."""
 
     factors: tuple[Row, ...]
     instruments: tuple[Instrument, ...]
@@ -195,12 +195,14 @@ def _results(files: Mapping[str, bytes], footprint: str) -> Iterator[bytes]:
         number += 1
 
 
-def used(factors: FactorSet | None, named: Collection[str]) -> UsedFactors:
-    """The rows and contracts of a set that figures name."""
+def used(
+    factors: FactorSet | None, named: Collection[str], sources: Collection[str]
+) -> UsedFactors:
+    """Of a set, the rows that figures name and the contracts for sources that gave to them."""
     if factors is None:
         return UsedFactors((), ())
     rows = tuple(row for row in factors.rows if row.id in named)
-    return UsedFactors(rows, tuple(one for one in factors.instruments if one.id in named))
+    return UsedFactors(rows, tuple(one for one in factors.instruments if one.source in sources))
 
 
 def pretty(value: object) -> bytes:

@@ -58,9 +58,9 @@ def begun(folder: Path, *instruments: Instrument) -> Plant:
     return plant
 
 
-def kg(part: Fraction) -> str:
-    """Of P's 60 Wh, so much of them by the contract."""
-    return load_method("gbt24067").rounded(Fraction("0.06") * (part * WIND + (1 - part) * GRID))
+def kg(part: Fraction, kwh: Fraction = Fraction("0.06")) -> str:
+    """Of P's energy, so much of it by the contract."""
+    return load_method("gbt24067").rounded(kwh * (part * WIND + (1 - part) * GRID))
 
 
 def test_the_hour_of_a_contract_is_waited_for_and_then_counts(tmp_path: Path) -> None:
