@@ -78,7 +78,7 @@ def test_what_was_published_stands_there_the_newest_first(
 ) -> None:
     words = {
         "en-GB": ("superseded", "draft", "in force", "gate to gate", "cradle to gate", "too far"),
-        "zh-CN": ("已被替代", "草稿", "有效", "门到门", "摇篮到门", "偏差过大"),
+        "zh-CN": ("已被替代", "草稿", "有效", "门到门", "摇篮到大门", "偏差过大"),
     }
     old, draft, stands, gate, cradle, drift = words[locale]
     rows = opened(page, shelved).locator("#footprints tr")

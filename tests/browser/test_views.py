@@ -79,6 +79,16 @@ def test_a_batch_is_its_ledger_and_explains_itself(open_page, demo: System, loca
     for source, amount in row["by_source"].items():
         posted = page.locator(f'#ledger tr[data-source="{source}"] data')
         expect(posted).to_have_attribute("value", amount)
+    spent = demo.api(f"/v1/batches/{quote(row['batch'])}/ledger?limit=1")["accounts"]
+    own = [each for each in spent if each["account"] == f"batch:{row['batch']}"]
+    states = page.locator(".by-state li[data-state]")
+    expect(states).to_have_count(len({each["state"] for each in own}))
+    making = sum(Decimal(e["amounts"].get("grid", "0")) for e in own if e["state"] == "producing")
+    making += sum(Decimal(e["amounts"].get("pv", "0")) for e in own if e["state"] == "producing")
+    said = states.first.locator(".total data").first
+    assert Decimal(said.get_attribute("value") or "NaN") == making
+    expect(page.locator(".timeline .legend li")).not_to_have_count(0)
+    expect(page.locator("#u95")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator('#revisions tr[data-revision="1"]')).to_be_visible(timeout=PATIENCE_MS)
     page.locator("#timeline canvas").wait_for(timeout=PATIENCE_MS)
     page.locator("#explain > summary").click()
@@ -119,12 +129,20 @@ def test_an_event_by_hand_is_told_and_taken_back(open_page, demo: System, locale
     form.locator("[name=good]").fill("12.5")
     form.locator("[name=unit]").fill("kg")
     form.locator("button").click()
+    expect(page.locator("#by-hand-said")).to_contain_text("page-")
+    expect(form.locator("button")).to_be_focused()  # another event may follow
     row = page.locator("#told tr").filter(has_text=batch).first
     expect(row).to_contain_text("12.5", timeout=PATIENCE_MS)
     event = next(e for e in demo.api("/v1/events")["events"] if e["batch"] == batch)
     assert (event["type"], event["good"], event["unit"]) == ("quantity", "12.5", "kg")
     row.get_by_role("button").click()
+    expect(row.get_by_role("button").first).to_be_focused()
+    row.get_by_role("button").last.click()  # a finger that slipped
+    expect(row.get_by_role("button")).to_have_count(1)
+    row.get_by_role("button").click()
+    page.keyboard.press("Enter")
     expect(row).to_have_class(re.compile("voided"), timeout=PATIENCE_MS)
+    expect(page.locator("#said")).to_be_focused()
     told = demo.api("/v1/events")["events"]
     assert next(e for e in told if e["id"] == event["id"])["voided_by"] is not None
 
@@ -159,10 +177,66 @@ def test_the_network_is_drawn_with_its_residuals(open_page, demo: System, locale
     places = page.locator("#network .place")
     expect(places).to_have_count(len(model["places"]), timeout=PATIENCE_MS)
     expect(page.locator("#network .edge")).to_have_count(len(model["edges"]))
-    expect(page.locator('#network [data-meter="m-grid"] text')).to_contain_text("kW")
-    word = {"en-GB": "residual", "zh-CN": "余量"}[locale]
+    expect(page.locator('#network text[data-of="m-grid"]')).to_contain_text("kW")
+    word = {"en-GB": "residual", "zh-CN": "差额"}[locale]
     expect(page.locator('[data-place="main"]')).to_contain_text(word)
     expect(page.locator("#residuals [data-bus]")).not_to_have_count(0)
+
+
+@LANGUAGES
+def test_a_batch_that_is_not_there_is_said_so(watched, locale: str) -> None:
+    page, _ = watched(view="#/batches/NOPE", locale=locale)  # the browser itself tells of the 404
+    said = {"en-GB": "There is no batch NOPE.", "zh-CN": "没有批次 NOPE。"}[locale]
+    expect(page.locator(".panel.empty")).to_have_text(said)
+
+
+def test_fingers_find_what_they_press(open_page) -> None:
+    page = open_page(view="#/events", viewport={"width": 820, "height": 1180}, has_touch=True)
+    page.locator("#told button").first.wait_for(timeout=PATIENCE_MS)
+    pressed = "main :is(button, select, input), .views a, .languages button"
+    heights = page.locator(pressed).evaluate_all("all => all.map(e => e.offsetHeight)")
+    assert min(heights) >= 38
+
+
+def test_figures_keep_their_distance_on_a_tablet(open_page) -> None:
+    page = open_page(viewport={"width": 820, "height": 1180})
+    cut = "all => all.filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"
+    assert page.locator("#now .figure").evaluate_all(cut) == []
+
+
+@LANGUAGES
+def test_who_acknowledged_an_alarm_and_why_can_be_looked_up(
+    open_page, demo: System, locale: str
+) -> None:
+    seen = {"by": "li.wei", "reason": "being exchanged", "t_ms": 1_795_651_300_000}
+    alarm = {"kind": "certificate", "about": "m-oven", "text": "", "t_ms": None}
+    snapshot = demo.api("/v1/snapshot") | {"alarms": [alarm | {"id": "a", "acknowledged": seen}]}
+    page = open_page(snapshot, locale=locale)
+    expect(page.locator('[data-kind="certificate"]')).to_have_count(0)
+    page.locator("#alarms .seen button").click()
+    told = page.locator('#alarms li[data-kind="certificate"]')
+    for word in ("m-oven", "li.wei", "being exchanged"):
+        expect(told).to_contain_text(word)
+
+
+def test_an_alarm_is_acknowledged_by_keyboard(open_page, demo: System) -> None:
+    alarm = {"kind": "certificate", "about": "m-oven", "text": "", "t_ms": None, "id": "a/b"}
+    page = open_page(demo.api("/v1/snapshot") | {"alarms": [alarm]})
+    asked: list[str] = []
+
+    def answer(route: Any) -> None:
+        asked.append(f"{route.request.url} {route.request.post_data}")
+        route.fulfill(json={})
+
+    page.route("**/v1/alarms/**", answer)
+    page.locator("#alarms button").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("being exchanged")
+    page.keyboard.press("Enter")
+    expect(page.locator("#alarms")).to_be_focused()
+    (told,) = asked
+    assert "a%2Fb/acknowledge" in told
+    assert "being exchanged" in told
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -1,1 +1,1 @@
-import{a as e,c as t,i as n,l as r,n as i,o as a,r as o,s,t as c,u as l}from"./echarts.js";t([c,e,n,l,i,a,s,o]);export{r as init};
+import{a as e,c as t,d as n,i as r,l as i,n as a,o,r as s,s as c,t as l,u}from"./echarts.js";i([l,o,e,a,n,s,c,t,r]);export{u as init};

@@ -9,6 +9,8 @@ class Place {
   readonly wall = new URLSearchParams(location.search).has("wall");
 
   constructor() {
+    // Before anything is measured: a wall's letters are larger.
+    document.documentElement.toggleAttribute("data-wall", this.wall);
     addEventListener("hashchange", () => {
       this.#hash = location.hash;
     });

@@ -5,6 +5,7 @@ import type { Palette } from "../src/charts/palette.svelte";
 import { laidOut } from "../src/charts/network";
 import { seriesOption } from "../src/charts/series";
 import { ceilingOf, layersOf, niceStep, range, resample, sampleTimes } from "../src/charts/stack";
+import { bandOf, timelineOption } from "../src/charts/timeline";
 import { type Run, pointsOf } from "../src/live/footprints";
 import type { Machine } from "../src/live/types";
 
@@ -52,6 +53,31 @@ test("a network runs from sources to consumers though the plant feeds itself", (
   expect(columnOf.press).toBe(columns - 1);
   expect(columnOf.main).toBeLessThan(columnOf.comp!);
   expect(columnOf.main).toBeLessThan(columnOf.chiller!);
+});
+
+test("an edge that passes a column runs beside its places", () => {
+  const place = (id: string, kind: "source" | "bus" | "node") => ({ id, kind, carrier: null, line: null });
+  const edge = (from: string, to: string) => ({ from, to, meter: null, carrier: "", unit: "" });
+  const places = [place("gas", "source"), place("grid", "source"), place("main", "bus"), place("hall", "bus"), place("oven", "node"), place("press", "node")];
+  const edges = [edge("grid", "main"), edge("main", "hall"), edge("hall", "press"), edge("main", "oven"), edge("gas", "oven"), edge("gas", "press")];
+  const { spots, bends, rows } = laidOut(places, edges);
+  const long = edges.filter((each) => bends.get(each)!.length);
+  expect(long.map(({ from, to }) => `${from} ${to}`)).toEqual(["main oven", "gas oven", "gas press"]);
+  expect(bends.get(long[1]!)).toEqual(bends.get(long[2]!)); // one way for what leaves one place
+  for (const { column, row } of long.flatMap((each) => bends.get(each)!)) {
+    const beside = spots.filter((spot) => spot.column === column).map((spot) => Math.abs(spot.row - row) * rows);
+    expect(Math.min(...beside)).toBeGreaterThan(0.5);
+  }
+});
+
+test("a state is told by its height, too", () => {
+  const own = ["producing", "setup", "cleaning", "idle_in_order", "fault", "idle"].map((state) => bandOf(state).part);
+  expect(new Set(own).size).toBe(own.length);
+  const row = { node: "p", states: [{ from_ms: 0, to_ms: 5, state: "fault" }], power: [] };
+  const words = { time: String, kw: String, state: String };
+  const palette = { rem: 16, layers: ["#000"], of: (name: string) => name } as unknown as Palette;
+  const { series } = timelineOption([row], [0, 10], palette, words) as { series: { data: { itemStyle: { color: string } }[] }[] };
+  expect(series[0]!.data[0]!.itemStyle.color).toBe("--alarm");
 });
 
 test("limits are drawn where they are and always in sight", () => {

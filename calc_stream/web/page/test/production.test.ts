@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { Latency } from "../src/live/latency";
 import { detailOf, undone, written } from "../src/live/production";
+import { byState } from "../src/live/ledger";
 
 test("an event by hand says what was said and no more", () => {
   const said = { node: "press-1", batch: " B-7 ", product: "", state: "idle" };
@@ -24,4 +25,17 @@ test("clocks that differ by more than half a second are measured, smaller differ
   far.received(1000, 61_000);
   expect(far.painted(900, 61_300)).toBe(400);
   expect(far.quantile(0.5)).toBe(400);
+});
+
+test("a batch's own energy is parted by what its machines did", () => {
+  const account = (account: string, node: string, state: string, grid: string) => ({ account, node, state, amounts: { grid } });
+  const accounts = [
+    account("batch:B", "press", "setup", "0.1"),
+    account("batch:B", "press", "producing", "1.25"),
+    account("batch:B", "oven", "setup", "0.2"),
+    account("batch:other", "oven", "producing", "9"),
+  ];
+  const spent = byState({ accounts }, "B");
+  expect(spent.map(({ state, amounts }) => [state, amounts.grid])).toEqual([["producing", "1.25"], ["setup", "0.3"]]);
+  expect(spent[1]!.nodes.map(({ node }) => node)).toEqual(["press", "oven"]);
 });

@@ -3,12 +3,14 @@
 import { CustomChart, LineChart, SankeyChart, ScatterChart } from "echarts/charts";
 import { GridComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { init, use } from "echarts/core";
+import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
 
 use([
   CanvasRenderer,
   CustomChart,
   GridComponent,
+  LabelLayout,
   LineChart,
   MarkLineComponent,
   SankeyChart,

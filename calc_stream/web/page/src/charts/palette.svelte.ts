@@ -1,5 +1,7 @@
 // The page's colours for what is drawn on a canvas, read anew when the screen turns dark or light.
 
+import "../router.svelte"; // which says first whether this is a wall
+
 export const LAYERS = 11;
 
 export interface Palette {

@@ -13,6 +13,8 @@ export interface Names {
 /** What ECharts needs to draw the ribbons from left to right. */
 export function sankeyOption(drawn: Ribbon[], palette: Palette, names: Names): object {
   const places = [...new Set(drawn.flatMap(({ from, to }) => [from, to]))];
+  // Many places leave little room: what flows is more than the gaps between.
+  const gap = Math.min(0.9, 12 / places.length);
   const text = { color: palette.ink, fontFamily: palette.font, fontSize: 0.78 * palette.rem };
   const colourOf = (place: string): string => {
     const property = names.property(place);
@@ -39,12 +41,13 @@ export function sankeyOption(drawn: Ribbon[], palette: Palette, names: Names): o
         type: "sankey",
         left: 2,
         right: 9 * palette.rem,
-        top: 4,
-        bottom: 4,
+        top: 0.6 * palette.rem,
+        bottom: 0.6 * palette.rem,
         nodeWidth: 0.5 * palette.rem,
-        nodeGap: 0.9 * palette.rem,
+        nodeGap: gap * palette.rem,
         nodeAlign: "justify",
         draggable: false,
+        labelLayout: { hideOverlap: true },
         emphasis: { focus: "adjacency" },
         lineStyle: { opacity: 0.36, curveness: 0.5 },
         data: places.map((place) => ({

@@ -20,13 +20,21 @@ interface Drawing {
   size(of: [number, number]): [number, number];
 }
 
-const COLOURS: Record<string, string> = {
-  producing: "--good",
-  setup: "--setup",
-  cleaning: "--setup",
-  idle_in_order: "--waiting",
-  fault: "--alarm",
+/** A state's colour and how much of its row it fills: its height says it without the colour. */
+export interface Band {
+  property: string;
+  part: number;
+}
+const BANDS: Record<string, Band> = {
+  producing: { property: "--good", part: 0.66 },
+  setup: { property: "--setup", part: 0.46 },
+  cleaning: { property: "--setup", part: 0.36 },
+  idle_in_order: { property: "--waiting", part: 0.26 },
+  fault: { property: "--alarm", part: 0.92 },
 };
+export const bandOf = (state: string): Band => BANDS[state] ?? { property: "--muted", part: 0.08 };
+
+const LETTER = 0.46; // rem, of a machine's name
 
 export interface Words {
   time(ms: number): string;
@@ -38,7 +46,9 @@ export interface Words {
 export function timelineOption(rows: Row[], span: [number, number], palette: Palette, words: Words): object {
   const label = { color: palette.muted, fontFamily: palette.font, fontSize: 0.74 * palette.rem };
   const bands_px = rows.length * 1.5 * palette.rem;
-  const sides = { left: 7 * palette.rem, right: 6 * palette.rem };
+  const longest = Math.max(3, ...rows.map(({ node }) => node.length));
+  const side = Math.min(9, 1 + LETTER * longest) * palette.rem;
+  const sides = { left: side, right: side };
   const stretches = rows.flatMap(({ states }, at) => states.map((stretch) => ({ ...stretch, at })));
   const time = (gridIndex: number, shown: boolean): object => ({
     gridIndex,
@@ -89,13 +99,13 @@ export function timelineOption(rows: Row[], span: [number, number], palette: Pal
         data: stretches.map(({ from_ms, to_ms, state, at }) => ({
           value: [from_ms, to_ms, at],
           name: `${rows[at]!.node}  ${words.state(state)}  ${words.time(from_ms)} – ${words.time(to_ms)}`,
-          itemStyle: { color: palette.of(COLOURS[state] ?? "--track") },
+          itemStyle: { color: palette.of(bandOf(state).property) },
         })),
         encode: { x: [0, 1], y: 2 },
-        renderItem: (params: { coordSys: { x: number; width: number } }, drawing: Drawing & { visual(name: string): string }) => {
+        renderItem: (params: { dataIndex: number; coordSys: { x: number; width: number } }, drawing: Drawing & { visual(name: string): string }) => {
           const [x1, y] = drawing.coord([drawing.value(0), drawing.value(2)]);
           const [x2] = drawing.coord([drawing.value(1), drawing.value(2)]);
-          const height = drawing.size([0, 1])[1] * 0.62;
+          const height = drawing.size([0, 1])[1] * bandOf(stretches[params.dataIndex]!.state).part;
           const left = Math.max(x1, params.coordSys.x);
           const right = Math.min(x2, params.coordSys.x + params.coordSys.width);
           if (right <= left) return null;

@@ -6,6 +6,7 @@ import { ask } from "./ask";
 export class Resource<T> {
   value = $state.raw<T | null>(null);
   problem = $state("");
+  status = $state(0);
   #asked = "";
 
   /** Nothing is known yet, and nothing went wrong. */
@@ -21,6 +22,7 @@ export class Resource<T> {
     untrack(() => {
       this.value = answer.value ?? this.value;
       this.problem = answer.problem;
+      this.status = answer.status;
     });
   }
 }

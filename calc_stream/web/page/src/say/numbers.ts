@@ -40,6 +40,8 @@ export const share = (value: Decimal): string =>
   number(value, { style: "percent", maximumFractionDigits: 1, roundingMode: "floor" } as object);
 export const percent = (part: number): string =>
   number(part, { style: "percent", maximumFractionDigits: 0 });
+/** A decimal that is percent already. */
+export const ofHundred = (percent: Decimal): string => `${exact(percent)}${NBSP}%`;
 /** A difference, its sign always said. */
 export const signed = (value: Decimal): string =>
   number(value, { maximumFractionDigits: 6, signDisplay: "exceptZero" });
@@ -75,6 +77,13 @@ export const time = (ms: number): string => at(ms, TIME);
 export const hour = (ms: number): string => at(ms, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 export const date = (ms: number): string => at(ms, { weekday: "short", ...DAY });
 export const day = (ms: number): string => at(ms, { year: "numeric", ...DAY });
+/** Of the times shown: what the screen's clock goes by. */
+export function zone(ms: number): string {
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  const parts = new Intl.DateTimeFormat(locale(), { timeZoneName: "shortOffset" } as object).formatToParts(ms);
+  const offset = parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
+  return timeZone === offset ? offset : `${timeZone} (${offset})`;
+}
 /** A time of today; with its date when it is of another day. */
 export function moment(ms: number): string {
   const today = new Date(ms).toDateString() === new Date().toDateString();

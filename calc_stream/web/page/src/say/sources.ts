@@ -29,4 +29,4 @@ export const unitOf = (source: string, units: Record<string, string> = {}): stri
   units[source] ?? live.snapshot?.sources.find((s) => s.source === source)?.unit ?? "kWh";
 
 /** A unit as people write it. */
-export const written = (unit: string): string => unit.replace("m3", "m³").replace("CO2", "CO₂");
+export const written = (unit: string): string => unit.replace("m3", "m³").replace(/kg ?CO2/, "kg CO₂");
