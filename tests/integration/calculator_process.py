@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from tests import plain_http
 from tests.integration.servers import PATIENCE_S, free_port, wait_until
 from tests.unit.calc_stream_live.plant import MODEL, SITE
 
@@ -41,7 +42,7 @@ class Calculator:
         deadline = time.monotonic() + PATIENCE_S
         while process.poll() is None and time.monotonic() < deadline:
             try:
-                if httpx.get(f"{self.base}/health").status_code == 200:
+                if plain_http.get(f"{self.base}/health").status_code == 200:
                     return process
             except httpx.TransportError:
                 time.sleep(0.05)
@@ -58,12 +59,12 @@ class Calculator:
             process.communicate(timeout=PATIENCE_S)
 
     def get(self, path: str, **headers: str) -> Any:
-        answer = httpx.get(f"{self.base}{path}", headers=headers, timeout=PATIENCE_S)
+        answer = plain_http.get(f"{self.base}{path}", headers=headers, timeout=PATIENCE_S)
         return answer.raise_for_status().json()
 
     def reach(self, offset: int) -> None:
         def reached() -> bool:
-            answer = httpx.get(f"{self.base}/v1/status", timeout=PATIENCE_S)
+            answer = plain_http.get(f"{self.base}/v1/status", timeout=PATIENCE_S)
             return answer.status_code == 200 and answer.json()["offset"] >= offset
 
         wait_until(reached, f"offset {offset}")

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import httpx
 
 from edge_agent.dating import unpack
+from tests import plain_http
 from tests.integration import servers
 from tests.integration.calculator_process import Calculator
 from tests.integration.ingestor_process import Ingestor
@@ -274,7 +275,7 @@ class Plant:
     def projected(self) -> dict[tuple[str, int, str], dict[str, float]]:
         """Every point in InfluxDB, by meter, time and quality."""
         query = {"db": "wattprint", "epoch": "ms", "q": "SELECT * FROM reading"}
-        answer = httpx.get(f"{self.influx}/query", params=query, timeout=30).json()
+        answer = plain_http.get(f"{self.influx}/query", params=query, timeout=30).json()
         found = {}
         for series in answer["results"][0].get("series", []):
             for row in series["values"]:
@@ -304,7 +305,7 @@ class Plant:
         try:
             with self.cloud.client() as http:
                 site = http.get("/v1/status").json()["sites"][SITE]
-            offset = httpx.get(f"{self.calculator.base}/v1/status").json().get("offset", 0)
+            offset = plain_http.get(f"{self.calculator.base}/v1/status").json().get("offset", 0)
         except (httpx.HTTPError, KeyError, ValueError):
             return False
         sinks = [sink["offset"] for sink in site["sinks"].values()]

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from tests import plain_http
 from tests.integration import servers
 from tests.integration.servers import Process
 from tests.unit.ingestor.gateway import Gateway
@@ -88,7 +89,7 @@ class Ingestor:
 
     def client(self) -> httpx.Client:
         key = {"Authorization": "Bearer secret"}
-        return httpx.Client(base_url=self.url, headers=key, timeout=servers.PATIENCE_S)
+        return plain_http.Client(base_url=self.url, headers=key, timeout=servers.PATIENCE_S)
 
     def journal(self) -> Reader:
         return open_reader(self.directory / "journal.db")

@@ -7,12 +7,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from calc_stream import feed
 from calc_stream.ledger.store import open_store
 from ingestor.sinks.influxdb.server import Server
+from tests import plain_http
 from tests.integration import servers
 from tests.integration.calculator_process import Calculator
 from tests.integration.servers import Process
@@ -27,7 +27,9 @@ Influx = tuple[Process, str]
 @pytest.fixture
 def influx(tmp_path: Path) -> Iterator[Influx]:
     with servers.influxdb(tmp_path / "influx") as (process, url):
-        httpx.post(f"{url}/query", params={"q": "CREATE DATABASE wattprint"}).raise_for_status()
+        plain_http.post(
+            f"{url}/query", params={"q": "CREATE DATABASE wattprint"}
+        ).raise_for_status()
         yield process, url
 
 

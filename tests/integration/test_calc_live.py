@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from calc_stream.ledger.store import open_store
+from tests import plain_http
 from tests.integration.calculator_process import Calculator, Follower
 from tests.unit.calc_stream_live.plant import SITE, Plant, run_to_end
 from tests.unit.ingestor.test_config import sample
@@ -32,7 +33,7 @@ def test_a_late_reading_restates_on_the_open_page(plant: Plant, tmp_path: Path) 
     plant.example_4()
     with calculator.running():
         calculator.reach(10)
-        with httpx.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
+        with plain_http.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
             page = Follower(stream.iter_lines())
             before = page.next()
@@ -74,7 +75,7 @@ def test_the_stream_speaks_without_news_and_after_reconnecting(
     plant.example_4()
     with calculator.running():
         calculator.reach(10)
-        with httpx.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
+        with plain_http.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
             page = Follower(stream.iter_lines())
             first = page.next()["now_ms"]
             for _ in range(3):  # the first may tell of an alarm
@@ -83,7 +84,9 @@ def test_the_stream_speaks_without_news_and_after_reconnecting(
             assert 0 < second - first <= 16_000
         again = {"Last-Event-ID": page.id}
         plant.the_late_reading()
-        with httpx.stream("GET", f"{calculator.base}/v1/live", headers=again, timeout=20) as stream:
+        with plain_http.stream(
+            "GET", f"{calculator.base}/v1/live", headers=again, timeout=20
+        ) as stream:
             rest = Follower(stream.iter_lines(), known=page.known)
             rest.until(11)
             assert rest.event == "change", "what it knows is enough"
@@ -100,7 +103,7 @@ def test_a_reader_finds_nothing_lost_after_the_server_was_killed(
     plant.example_4()
     process = calculator.start()
     calculator.reach(10)
-    with httpx.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
+    with plain_http.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
         page = Follower(stream.iter_lines())
         page.until(10)
     process.kill()
@@ -108,7 +111,9 @@ def test_a_reader_finds_nothing_lost_after_the_server_was_killed(
     plant.the_late_reading()
     with calculator.running():
         again = {"Last-Event-ID": page.id}
-        with httpx.stream("GET", f"{calculator.base}/v1/live", headers=again, timeout=20) as stream:
+        with plain_http.stream(
+            "GET", f"{calculator.base}/v1/live", headers=again, timeout=20
+        ) as stream:
             rest = Follower(stream.iter_lines())
             rest.next()
             assert rest.event == "snapshot"
@@ -192,22 +197,22 @@ def test_the_api_answers_as_promised(plant: Plant, tmp_path: Path) -> None:
         assert (factor["batches"], factor["good"], factor["energy_kwh"]) == (2, "6", "0.08")
         assert factor["kwh_per_unit"] == "0.0133333333333"
         assert len(calculator.get("/v1/meters")["meters"]) == 2
-        answer = httpx.get(f"{calculator.base}/v1/batches", headers={"Accept": "text/csv"})
+        answer = plain_http.get(f"{calculator.base}/v1/batches", headers={"Accept": "text/csv"})
         assert answer.headers["content-type"].startswith("text/csv")
         assert len(answer.text.splitlines()) == 3
-        answer = httpx.get(f"{calculator.base}/v1/products/wheel/factors?format=json")
+        answer = plain_http.get(f"{calculator.base}/v1/products/wheel/factors?format=json")
         assert answer.json()["products"][0]["product"] == "wheel"
 
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     calculator = Calculator(tmp_path)
     with calculator.running():
-        page = httpx.get(f"{calculator.base}/")
+        page = plain_http.get(f"{calculator.base}/")
         assert page.headers["content-type"].startswith("text/html")
         assert "default-src 'self'" in page.headers["content-security-policy"]
-        script = httpx.get(f"{calculator.base}/static/app.js")
+        script = plain_http.get(f"{calculator.base}/static/app.js")
         assert "javascript" in script.headers["content-type"]
-        assert httpx.get(f"{calculator.base}/static/../app.py").status_code == 404
+        assert plain_http.get(f"{calculator.base}/static/../app.py").status_code == 404
 
 
 def problem(answer: httpx.Response, status: int) -> str:
@@ -224,7 +229,7 @@ def test_errors_are_problem_documents(tmp_path: Path) -> None:
     calculator = Calculator(tmp_path)
     with calculator.running():
         for path in ("/v1/results", "/v1/snapshot", "/v1/batches"):
-            answer = httpx.get(f"{calculator.base}{path}")
+            answer = plain_http.get(f"{calculator.base}{path}")
             assert "journal" in problem(answer, 503)
             assert int(answer.headers["retry-after"]) >= 1
         Plant(tmp_path).example_4()
@@ -238,14 +243,14 @@ def test_errors_are_problem_documents(tmp_path: Path) -> None:
             ("/v1/batches?after=none", 422),
             ("/v1/batches?format=papyrus", 422),
         ):
-            assert problem(httpx.get(f"{calculator.base}{path}"), status)
-        posted = httpx.post(f"{calculator.base}/v1/batches")
+            assert problem(plain_http.get(f"{calculator.base}{path}"), status)
+        posted = plain_http.post(f"{calculator.base}/v1/batches")
         assert problem(posted, 405)
         assert posted.headers["allow"] == "GET"
-        changed = httpx.put(f"{calculator.base}/v1/events")
+        changed = plain_http.put(f"{calculator.base}/v1/events")
         assert problem(changed, 405)
         assert changed.headers["allow"] == "GET, POST"
-        strange = httpx.get(f"{calculator.base}/v1/batches", headers={"Accept": "image/png"})
+        strange = plain_http.get(f"{calculator.base}/v1/batches", headers={"Accept": "image/png"})
         assert "application/json" in problem(strange, 406)
 
 

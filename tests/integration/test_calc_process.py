@@ -7,10 +7,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from calc_stream.ledger.store import open_store
+from tests import plain_http
 from tests.integration.calculator_process import Calculator, Follower
 from tests.unit.calc_stream_live.plant import SITE, Plant
 
@@ -85,7 +85,7 @@ def test_sigterm_ends_it_cleanly_while_somebody_looks(plant: Plant, tmp_path: Pa
     plant.example_4()
     process = calculator.start()
     calculator.reach(10)
-    with httpx.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
+    with plain_http.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
         Follower(stream.iter_lines()).next()
         os.kill(process.pid, signal.SIGTERM)
         _, errors = process.communicate(timeout=10)

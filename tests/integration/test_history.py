@@ -7,12 +7,12 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
-import httpx
 import pytest
 
 from ingestor import history
 from ingestor.commands.history import _sender
 from ingestor.sinks.influxdb.server import Server
+from tests import plain_http
 from tests.integration import servers
 from tests.integration.ingestor_process import Ingestor
 from wire.errors import BadData, TransientError
@@ -53,7 +53,7 @@ def register(n: int) -> Decimal:
 @pytest.fixture(scope="module")
 def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with servers.influxdb(tmp_path_factory.mktemp("influx")) as (_, url):
-        httpx.post(f"{url}/query", params={"q": 'CREATE DATABASE "energy"'}).raise_for_status()
+        plain_http.post(f"{url}/query", params={"q": 'CREATE DATABASE "energy"'}).raise_for_status()
         lines = [
             f"power,device=pm\\ 1's kwh_total={register(n)},watts={n % 7} {T0_MS + n * 1000}"
             for n in range(POINTS)
@@ -62,7 +62,7 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for begin in range(0, len(lines), 10_000):
             body = "\n".join(lines[begin : begin + 10_000])
             asked = {"db": "energy", "precision": "ms"}
-            httpx.post(f"{url}/write", params=asked, content=body).raise_for_status()
+            plain_http.post(f"{url}/write", params=asked, content=body).raise_for_status()
         yield url
 
 

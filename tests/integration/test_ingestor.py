@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from tests import plain_http
 from tests.integration import servers
 from tests.integration.ingestor_process import Ingestor, Sender
 from tests.integration.servers import Process
@@ -208,7 +209,7 @@ async def test_a_database_killed_while_projecting_is_exact_afterwards(
         readings = sum(open_segment(data).header.readings for data in sender.sealed)
         assert readings == 300 * 20 * 2
         query = {"db": "wattprint", "q": "SELECT count(*) FROM reading"}
-        async with httpx.AsyncClient() as asking:
+        async with plain_http.AsyncClient() as asking:
             answer = await asking.get(f"{url}/query", params=query)
         [row] = answer.json()["results"][0]["series"]
         assert sum(row["values"][0][1:]) == readings
@@ -284,8 +285,8 @@ def test_events_posted_over_http_are_idempotent(api: Ingestor) -> None:
 
 def test_the_api_refuses_in_words(api: Ingestor) -> None:
     with api.client() as http:
-        assert httpx.get(f"{api.url}/v1/status").status_code == 401
-        assert httpx.get(f"{api.url}/health").status_code == 200
+        assert plain_http.get(f"{api.url}/v1/status").status_code == 401
+        assert plain_http.get(f"{api.url}/health").status_code == 200
         assert http.post("/v1/other/events", json=start_event(1)).status_code == 404
         assert http.post("/v1/s1/events", content=b"[").status_code == 422
         assert http.post("/v1/s1/events", content=b"x" * 9_000_000).status_code == 413

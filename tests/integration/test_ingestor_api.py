@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import plain_http
 from tests.integration import servers
 from tests.integration.ingestor_process import Ingestor
 from wire.callers import Caller, Role, digest
@@ -61,7 +62,7 @@ def test_schemathesis_finds_nothing(api: Ingestor, tmp_path: Path, phases: str) 
 def as_(api: Ingestor, role: Role) -> httpx.Client:
     with (api.directory / "api.keys").open("a") as keys:
         keys.write(f"{Caller(role, (role,), digest(role), '2026-11-18')}\n")
-    return httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {role}"})
+    return plain_http.Client(base_url=api.url, headers={"Authorization": f"Bearer {role}"})
 
 
 def test_a_role_opens_what_it_names(api: Ingestor) -> None:
@@ -162,7 +163,7 @@ def test_a_clerk_sends_a_file_without_curl(api: Ingestor, tmp_path: Path) -> Non
 
 
 def test_a_problem_s_title_is_its_status_and_its_detail_says_what(api: Ingestor) -> None:
-    with api.client() as http, httpx.Client(base_url=api.url) as stranger:
+    with api.client() as http, plain_http.Client(base_url=api.url) as stranger:
         answers = [
             stranger.get("/v1/status"),
             http.get("/nowhere"),

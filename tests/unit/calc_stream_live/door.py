@@ -16,6 +16,7 @@ from calc_stream.footprints.shelf import open_shelf
 from calc_stream.ledger.store import open_store
 from calc_stream.service import Parts
 from calc_stream.web.alarm_book import open_book
+from tests import plain_http
 from tests.integration.calculator_process import Calculator
 from tests.unit.calc_stream_live.plant import T0, Plant
 from wire.callers import CallersFile, Role
@@ -37,7 +38,9 @@ class Door:
 
     def client(self, key: str = "", **headers: str) -> httpx.Client:
         told = {"Authorization": f"Bearer {key}"} if key else {}
-        self.clients.append(httpx.Client(base_url=self.url, headers=told | headers, timeout=30))
+        self.clients.append(
+            plain_http.Client(base_url=self.url, headers=told | headers, timeout=30)
+        )
         return self.clients[-1]
 
     def take(self) -> None:
