@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -10,17 +11,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from calc_stream.disclosing import TYPES, open_discloser
 from calc_stream.evidence import disclosure
-from calc_stream.evidence.bundle import pretty
+from calc_stream.evidence.bundle import pretty, read_bundle
+from calc_stream.evidence.bundle_file import pack, unpack
 from calc_stream.evidence.disclosure import (
+    Commitment,
+    Committed,
     Document,
     Shown,
+    commit,
     disclose,
     leaf_of,
     read_document,
     root_of,
 )
 from calc_stream.evidence.levels import load_levels, shown_at
+from calc_stream.verification import verify
 from tests.unit.calc_stream_live.footprints_sample import sample
+from tests.unit.calc_stream_live.plant import SITE
+from tests.unit.calc_stream_live.proven_days import ProvenDays, bundled, published
 from wire.errors import BadData
 from wire.signing import SigningKey
 
@@ -126,3 +134,38 @@ def test_no_two_figures_share_a_salt(tmp_path: Path) -> None:
     others = (msgspec.structs.replace(one, **{name: "another"}) for name in ("id", "site"))
     salts = [salt for each in (one, *others) for salt in discloser.committed(each).salts.values()]
     assert len(set(salts)) == len(salts)
+
+
+def test_the_root_in_a_bundle_is_that_of_its_figure(tmp_path: Path) -> None:
+    """Whose figure it is, by name and by every field, and that its key signed that."""
+    plant = ProvenDays(tmp_path)
+    plant.two_days()
+    first, second = published(plant)
+    bundle = read_bundle(unpack(bundled(plant, second)))
+    discloser = open_discloser(tmp_path / "calc", lambda _: SECRETS)
+    honest = discloser.committed(second)
+    its = honest.commitment
+
+    def judged(told: Committed) -> Commitment | None:
+        return verify(pack(replace(bundle, disclosed=pretty(told)).files())).disclosed
+
+    def named(*name: str) -> Committed:
+        kind = "batch" if name[0] == "batch" else "footprint"
+        salted = honest.salts.__getitem__
+        return commit(kind, *name[1:], second, lambda n: bytes.fromhex(salted(n)), discloser.key)
+
+    assert judged(honest) == its
+    assert judged(named("footprint", SITE, second.id)) == its
+    strangers = msgspec.structs.replace(its, key=str(SigningKey.new().public))
+    for told, why in (
+        (discloser.committed(first), "its root is not that of the figure"),
+        (msgspec.structs.replace(honest, salts={**honest.salts, "good": "00"}), "its root is not"),
+        (msgspec.structs.replace(honest, salts={"good": "00"}), "its fields are not those"),
+        (msgspec.structs.replace(honest, commitment=strangers), "signature does not match"),
+        (named("batch", SITE, second.id), "is of another figure"),
+        (named("footprint", "elsewhere", second.id), "is of another figure"),
+        (named("footprint", SITE, first.id), "is of another figure"),
+    ):
+        with pytest.raises(BadData, match=f"disclosed.json: .*{why}"):
+            judged(told)
+    plant.writer.close()
