@@ -158,6 +158,8 @@ def _card(each: Footprint, all_: Published) -> Iterator[str]:
     yield f"  {'period':14}{instant(each.start_ms)} to {instant(each.end_ms)}, {each.timezone}"
     yield f"  {'valid':14}{instant(each.valid_from_ms)} to {instant(each.valid_until_ms)}"
     yield f"  {'batches':14}{len(each.batches)}, good {each.good} {each.unit}, scrap {each.scrap}"
+    if each.incomplete:
+        yield f"  {'incomplete':14}{', '.join(each.incomplete)}: a meter was silent for part of their time"
     yield f"  {'energy':14}{each.energy_kwh} kWh, {each.kwh_per_unit} kWh/{each.unit}"
     for column, kg in each.columns.items():
         yield f"  {column:14}{kg} kg"

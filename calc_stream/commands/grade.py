@@ -70,6 +70,7 @@ def _card(found: Grade) -> Iterator[str]:
         names = " or ".join(name or "above every limit" for name in found.possible)
         yield f"  {'sure':10}no: {names}"
     its = found.quality
-    yield f"  {'data':10}{its.batches} batches, factors {its.factor_status}, metered {its.measured_activity_share}"
+    missing = f" ({its.incomplete_batches} incomplete)" if its.incomplete_batches else ""
+    yield f"  {'data':10}{its.batches} batches{missing}, factors {its.factor_status}, metered {its.measured_activity_share}"
     yield f"  {'':10}primary {its.primary_data_share}, traceable {its.traceable_share or 'not known'}"
     yield f"  {'limits':10}{found.source}; method {found.method}; footprint {found.footprint}"

@@ -30,6 +30,7 @@ class FootprintLine(msgspec.Struct, frozen=True, kw_only=True):
     draft: bool
     boundary: str
     batches: int
+    incomplete_batches: int
     good: str
     scrap: str
     unit: str
@@ -99,6 +100,7 @@ def line(footprint: Footprint, superseded: bool, withdrawn: Withdrawn | None) ->
         "withdrawn_ms": withdrawn.t_ms if withdrawn else None,
         "withdrawn_why": withdrawn.reason if withdrawn else None,
         "batches": len(footprint.batches),
+        "incomplete_batches": len(footprint.incomplete),
         "by_source": {one.source: one.amount for one in footprint.sources},
         "units": {one.source: one.unit for one in footprint.sources},
         "boundary_kg_co2e_per_unit": footprint.boundary_kg_co2e,

@@ -4,7 +4,8 @@ Reliability: of the site's own data 1 when all of it was read from meters with v
 2 when at least nine tenths were read from meters, else 3; of a factor 1 when it is primary, 2 when its
 document was read, 3 when it is a transcription.
 Completeness: 1 for the site's own data, which are all settled batches of the period, and for primary
-factors; 2 for published averages; 3 for a batch of which a meter has no readings for part of the time.
+factors; 2 for published averages; 3 for a batch of which a meter has no readings for part of the time,
+and for a footprint with such a batch.
 Temporal: by years between the period and the factor's data: under 3, 6, 10 and 15 give 1 to 4, else 5.
 Geographical: 1 for own data and primary factors, and for factors of the site's own country
 subdivision; 2 for its country; else 5.

@@ -81,7 +81,11 @@ def footprint_process(footprint: Footprint, declaration: Declaration | None) -> 
         end_ms=footprint.end_ms,
         made_ms=footprint.published_ms,
         gwp=footprint.gwp,
-        quality=of_site(footprint.measured_share, footprint.traceable_share),
+        quality=of_site(
+            footprint.measured_share,
+            footprint.traceable_share,
+            incomplete=bool(footprint.incomplete),
+        ),
         factors=footprint.factors,
         valid_until_ms=footprint.valid_until_ms,
         timezone=footprint.timezone,

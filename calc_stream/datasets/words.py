@@ -77,8 +77,10 @@ def of_footprint(footprint: Footprint) -> dict[str, Said]:
             f"按合格产出加权。各批次每单位 {least_most}。",
         ),
         "treatment": Said(
-            f"Measured share {footprint.measured_share}, the rest interpolated between readings.",
-            f"实测占比 {footprint.measured_share}，其余为读数间插补。",
+            f"Measured share {footprint.measured_share}, the rest interpolated between readings."
+            + (f" {_incomplete(footprint).en}" if footprint.incomplete else ""),
+            f"实测占比 {footprint.measured_share}，其余为读数间插补。"
+            + (_incomplete(footprint).zh if footprint.incomplete else ""),
         ),
         "allocation": _allocation(footprint.allocation),
         "method": Said(
@@ -99,6 +101,14 @@ def of_footprint(footprint: Footprint) -> dict[str, Said]:
             f"树根 {footprint.evidence.root or '尚未签名'}。",
         ),
     }
+
+
+def _incomplete(footprint: Footprint) -> Said:
+    some = len(footprint.incomplete)
+    return Said(
+        f"Incomplete batches: {some}; a meter has no readings for part of their time.",
+        f"数据不完整的批次：{some} 个，其部分时段有表计无读数。",
+    )
 
 
 def of_batch(row: BatchRow, standard: str) -> dict[str, Said]:

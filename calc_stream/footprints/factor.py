@@ -142,6 +142,7 @@ def draw_up(
         valid_from_ms=occasion.end_ms,
         valid_until_ms=occasion.end_ms + occasion.validity_ms,
         evidence=Evidence(max(row.offset for row in rows), basis_of(rows), 0, ""),
+        incomplete=tuple(row.batch for row in rows if row.incomplete),
     )
     return identified(found)
 

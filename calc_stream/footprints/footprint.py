@@ -124,7 +124,8 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     `upstream_kg_co2e`: of purchased inputs, None unless the product's declaration tells all of them.
     `by_location` and `by_market`: the same sum by the place and by contract. `stages`: kg for a unit
     of value_adding, overhead, allocated and inherited; their sum is `kg_co2e`.
-    `upto`: everything in the journal up to there was known when it was drawn up.
+    `upto`: everything in the journal up to there was known when it was drawn up. `incomplete`: batches
+    of which a meter has no readings for part of their time, so what it metered then is missing.
     Shares are of 1: `measured_share` (not interpolated), `measured_activity_share` (of kg, metered
     here, whatever the factor), `primary_data_share` (of kg, metered and by a primary factor, inputs
     counted), `traceable_share` (of energy, by meters with a valid certificate; None: not known).
@@ -175,6 +176,7 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     valid_until_ms: int
     evidence: Evidence
     upto: int = 0
+    incomplete: tuple[str, ...] = ()
 
     @property
     def boundary_kg_co2e(self) -> str:

@@ -63,6 +63,7 @@ class Quality(msgspec.Struct, frozen=True):
     primary_data_share: str
     traceable_share: str | None
     batches: int
+    incomplete_batches: int
     draft: bool
 
 
@@ -176,5 +177,6 @@ def _quality(footprint: Footprint) -> Quality:
         footprint.primary_data_share,
         footprint.traceable_share,
         len(footprint.batches),
+        len(footprint.incomplete),
         footprint.draft,
     )

@@ -43,6 +43,7 @@ def told(footprint: Footprint) -> dict[str, Any]:
         "carriers": _carriers(footprint),
         "sample": {
             "batches": len(footprint.batches),
+            "incompleteBatches": len(footprint.incomplete),
             "leastKgCO2e": footprint.spread.least,
             "mostKgCO2e": footprint.spread.most,
             "sdKgCO2e": footprint.spread.sd,

@@ -238,6 +238,11 @@ def _quality(its: Footprint, say: Say) -> Iterable[tuple[str, str]]:
         yield say(key), _percent(getattr(its, key))
     share = its.traceable_share
     yield say("traceable_share"), say("not_known") if share is None else _percent(share)
+    if its.incomplete:
+        yield (
+            say("incomplete"),
+            say("incomplete_is", some=len(its.incomplete), all=len(its.batches)),
+        )
 
 
 def _doubts(its: Footprint, say: Say) -> Iterable[tuple[str, str]]:
