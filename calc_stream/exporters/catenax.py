@@ -47,6 +47,10 @@ _REGIONS = {
     "Northern Africa": "DZ EG LY MA SD TN",
     "Australia and New Zealand": "AU NZ",
 }
+_NOT_FOSSIL = (
+    *("land_use_change_ghg_emissions", "land_management_emissions", "land_management_removals"),
+    *("biogenic_non_co2", "biogenic_uptake"),
+)
 _Table = dict[str, Any]
 
 
@@ -208,11 +212,14 @@ def _quality(pcf: CarbonFootprint) -> _Table:
 
 
 def _stages(pcf: CarbonFootprint) -> _Table:
-    """What is biogenic stands in the two sums only; its parts are not stated."""
+    """What suppliers say is not fossil has PACT's names here, too; captured carbon has no place."""
+    names = {field.name: field.encode_name for field in msgspec.structs.fields(pcf)}
+    parts = ((names[part], getattr(pcf, part)) for part in _NOT_FOSSIL)
     production = {
         "pcfIncludingBiogenicUptake": Decimal(pcf.pcf_including_biogenic_uptake),
         "pcfExcludingBiogenicUptake": Decimal(pcf.pcf_excluding_biogenic_uptake),
         "fossilGhgEmissions": Decimal(pcf.fossil_ghg_emissions),
+        **{name: Decimal(kg) for name, kg in parts if kg is not None},
     }
     return {
         "productionStage": [production],

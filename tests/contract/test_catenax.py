@@ -83,6 +83,26 @@ def test_a_footprint_with_all_its_inputs_is_in_the_model() -> None:
     ]
 
 
+def test_what_suppliers_say_is_not_fossil_stands_under_its_own_name() -> None:
+    parts = {
+        "landUseChangeGhgEmissions": "1",
+        "landManagementBiogenicCO2Emissions": "2",
+        "landManagementBiogenicCO2Removals": "-3",
+        "biogenicNonCO2Emissions": "4",
+        "biogenicCO2Uptake": "-5",
+    }
+    (bought,) = SECOND.upstream
+    its = footprints_sample.complete(upstream=(msgspec.structs.replace(bought, not_fossil=parts),))
+    (document,) = written(replace(declared(), rows=[its])).values()
+    assert [error.message for error in MODEL.iter_errors(document)] == []
+    (stages,) = document["productLifeCycleStagesAndEmissions"]
+    (production,) = stages["productionStage"]
+    assert {name: str(Decimal(str(production[name]))) for name in parts} == parts
+    figure = {name: Decimal(str(kg)) for name, kg in production.items()}
+    assert figure["pcfExcludingBiogenicUptake"] == figure["fossilGhgEmissions"] + 4
+    assert figure["pcfIncludingBiogenicUptake"] == figure["pcfExcludingBiogenicUptake"] - 5
+
+
 def test_times_masses_and_sets_are_those_of_the_footprint() -> None:
     (document,) = written(declared()).values()
     (assessment,) = document["pcfAssessmentAndMethodology"]
