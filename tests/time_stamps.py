@@ -70,7 +70,7 @@ class Authority:
         self.openssl("ts", "-reply", *args)
         return (self.folder / "answer").read_bytes()
 
-    def stamp(self, data: bytes, t_ms: int) -> bytes:
+    def stamp(self, data: bytes, t_ms: int, with_certificate: bool = True) -> bytes:
         """The answer (DER) that it would have given at this time: OpenSSL's server knows only now."""
         at = f"{datetime.fromtimestamp(t_ms // 1000, UTC):%Y%m%d%H%M%SZ}".encode()
         hashed = _der(0x04, hashlib.sha256(data).digest())
@@ -80,7 +80,8 @@ class Authority:
         (self.folder / "told").write_bytes(told)
         by = ("-signer", "tsa.pem", "-inkey", "tsa.key", "-md", "sha256")
         what = ("-in", "told", "-econtent_type", "1.2.840.113549.1.9.16.1.4")
-        form = ("-nodetach", "-binary", "-outform", "DER", "-out", "token")
+        form = ["-nodetach", "-binary", "-outform", "DER", "-out", "token"]
+        form += [] if with_certificate else ["-nocerts"]
         self.openssl("cms", "-sign", "-cades", *by, *what, *form)
         granted = _der(0x30, _der(0x02, b"\x00"))
         return _der(0x30, granted, (self.folder / "token").read_bytes())

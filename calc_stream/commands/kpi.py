@@ -16,6 +16,7 @@ from calc_stream.footprints.series import (
     SignedSeries,
     check,
     key_of,
+    read_signed,
     series_of,
     sign,
 )
@@ -66,13 +67,11 @@ def _verify(args: argparse.Namespace) -> int:
     except BadData as exc:
         raise ConfigError(f"--key: {exc}") from exc
     try:
-        signed = msgspec.json.decode(args.verify.read_bytes(), type=SignedSeries)
+        data = args.verify.read_bytes()
     except OSError as exc:
         raise ConfigError(f"{args.verify}: cannot be read: {exc.strerror}") from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        print(f"BROKEN  {args.verify}: is no signed series: {exc}")
-        return 1
     try:
+        signed = read_signed(data)
         check(signed, key)
     except BadData as exc:
         print(f"BROKEN  {args.verify}: {exc}")

@@ -127,6 +127,18 @@ def sign(series: Series, key: SigningKey) -> SignedSeries:
     return SignedSeries(series, str(key.public), signature)
 
 
+def read_signed(data: bytes) -> SignedSeries:
+    """A series from a file. Raises BadData; also for one that says what no signature covers."""
+    try:
+        signed = msgspec.json.decode(data, type=SignedSeries)
+        said = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadData(f"is no signed series: {exc}") from exc
+    if said != msgspec.json.decode(msgspec.json.encode(signed)):
+        raise BadData("says more than a signed series does")
+    return signed
+
+
 def check(signed: SignedSeries, key: PublicKey) -> None:
     """Raises BadData unless this key signed it."""
     if signed.key != str(key):
@@ -135,6 +147,8 @@ def check(signed: SignedSeries, key: PublicKey) -> None:
         raw = base64.b64decode(signed.signature, validate=True)
     except binascii.Error as exc:
         raise BadData("the series' signature is not base64") from exc
+    if base64.b64encode(raw).decode() != signed.signature:
+        raise BadData("the series' signature is not written the one way base64 has")
     key.verify(raw, _text(signed.series))
 
 

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from calc_stream.__main__ import main
+from calc_stream.core.accounts import Cell, Sums
 from calc_stream.core.model import parse_model
 from calc_stream.core.records import parse_events, parse_readings
 from calc_stream.core.versions import Versions
+from calc_stream.evidence import inventory as counted_twice
 from calc_stream.evidence.case import Case
 from calc_stream.evidence.inventory import Inventory, inventory
 from calc_stream.factors import load, load_method
@@ -132,6 +134,8 @@ def test_two_months_are_the_whole(files: list[str], capsys) -> None:
     for month in ("2026-10", "2026-11"):
         assert main(["inventory", "--month", month, *files, "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
+        # Readings begin when October has, and end before November does.
+        assert found["incomplete"] == ["m-gas", "m-grid"]
         sums.append([Decimal(one["amount"]) for one in found["sources"]])
     assert [sum(each) for each in zip(*sums, strict=True)] == [960, 4800]
 
@@ -148,6 +152,25 @@ def test_the_table_and_the_csv_say_the_same(files: list[str], capsys) -> None:
         *("batches", "wheel", batch["kwh"], "kWh"),
         *(batch[column] for column in ("scope_1", "scope_2_location", "scope_2_market")),
     ]
+
+
+def test_an_account_that_is_missing_shows_in_every_difference_and_in_the_exit_code(
+    files: list[str], capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = counted_twice._by_account
+
+    def lacking(sums: Sums) -> dict[str, dict[Cell, int]]:
+        return {name: own for name, own in every(sums).items() if name != "residual:main"}
+
+    monkeypatch.setattr(counted_twice, "_by_account", lacking)
+    assert main(["inventory", "--month", "2026-11", *files, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["difference_quanta"] == {"grid": 240_000_000, "gas-in": 0}
+    by_place = Fraction(found["total"]["scope_2_location"]) / 10
+    assert Fraction(found["difference"]["scope_2_location"]) == by_place > 0
+    assert main(["inventory", "--month", "2026-11", *files]) == 1
+    rest = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("diff"))
+    assert "grid 240000000" in rest
 
 
 BATTERY = """

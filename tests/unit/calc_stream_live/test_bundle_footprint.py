@@ -3,7 +3,7 @@ named."""
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,15 +14,14 @@ from calc_stream.__main__ import main
 from calc_stream.bundling import Figure
 from calc_stream.evidence.bundle import pretty, read_bundle
 from calc_stream.evidence.bundle_file import pack, unpack
-from calc_stream.evidence.stamps import authority
 from calc_stream.factors import load_method
 from calc_stream.footprints.footprint import Footprint, Upstream
 from calc_stream.footprints.identity import identified
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.restated import ground
-from calc_stream.verification import Verified, asked, verify
-from tests.time_stamps import Authority
+from calc_stream.verification import asked, verify
 from tests.unit.calc_stream_live import forged
+from tests.unit.calc_stream_live.attested_days import AUDITOR, Sound, attested
 from tests.unit.calc_stream_live.days import DAY_2, HOUR_S, MODEL
 from tests.unit.calc_stream_live.forged_footprint import KINDS
 from tests.unit.calc_stream_live.plant import SITE, T0
@@ -30,47 +29,16 @@ from tests.unit.calc_stream_live.proven_days import ProvenDays, bundled, figure,
 from tests.unit.calc_stream_live.test_bundle_forged import unnoticed_by
 from wire.errors import BadData, ConfigError, TransientError
 from wire.journal import heads
-from wire.journal.cosigned import KIND, cosign
 from wire.messages import Sample
-from wire.signing import SigningKey
 
 MOST_BY_DEFAULT = 5
-AUDITOR = SigningKey(bytes(range(1, 33)))
-
-
-@dataclass(frozen=True)
-class Sound:
-    """A plant whose heads are stamped and cosigned, its footprints, and the second day's bundle."""
-
-    plant: ProvenDays
-    first: Footprint
-    second: Footprint
-    tsa: Authority
-    data: bytes
-
-    def verify(self, data: bytes) -> Verified:
-        trusted = authority(self.tsa.ca.read_bytes())
-        return verify(data, [self.plant.receipt_key.public], trusted, [AUDITOR.public])
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sound]:
-    folder = tmp_path_factory.mktemp("days")
-    plant = ProvenDays(folder)
-    plant.two_days()
-    first, second = published(plant)
-    tsa = Authority(folder / "tsa")
-    signed = plant.writer.of_kind(SITE, heads.KIND)
-    for record in signed:
-        head = heads.read_head(record)
-        stamp = tsa.stamp(record.data, head.time_ms + 60_000)
-        plant.attested("stamp", str(head.size), stamp)
-    told = cosign(heads.read_head(signed[-1]), AUDITOR, 1_795_000_000)
-    plant.attested(KIND, told.key, msgspec.json.encode(told))
-    made = Sound(plant, first, second, tsa, bundled(plant, second))
-    made.verify(made.data)
+    made = attested(tmp_path_factory.mktemp("days"))
     yield made
-    plant.writer.close()
+    made.plant.writer.close()
 
 
 def test_each_batch_and_the_footprint_come_out_bit_for_bit(sound: Sound) -> None:
@@ -312,39 +280,6 @@ def test_a_head_of_no_time_at_all_is_judged_all_the_same(sound: Sound) -> None:
     told = replace(bundle, heads={**bundle.heads, bundle.begin: head}, stamps={}, cosignatures=())
     with pytest.raises(BadData, match=r"was signed at 10{15} ms; the figure needs"):
         verify(pack(told.files()))
-
-
-def test_a_stamp_of_after_the_period_began_shows_no_whole_period(sound: Sound) -> None:
-    bundle = read_bundle(unpack(sound.data))
-    head = msgspec.json.encode(bundle.heads[bundle.begin])
-    for late_ms, why in ((0, ""), (1000, "which batches ended from .* on is not shown")):
-        stamp = sound.tsa.stamp(head, sound.second.start_ms + late_ms)
-        told = pack(replace(bundle, stamps={**bundle.stamps, bundle.begin: stamp}).files())
-        assert verify(told).since  # whose stamp it is is not asked
-        if not why:
-            assert sound.verify(told).is_stamp_trusted
-            continue
-        with pytest.raises(BadData, match=f"heads/{bundle.begin}.tsr: was made at .*; {why}"):
-            sound.verify(told)
-
-
-def test_whose_word_is_wanted_is_asked_for(sound: Sound, tmp_path: Path) -> None:
-    other = Authority(tmp_path / "other")
-    keys = [sound.plant.receipt_key.public]
-    with pytest.raises(BadData, match=r"heads/\d+.tsr: is no time stamp by whom you trust"):
-        verify(sound.data, keys, authority(other.ca.read_bytes()))
-    with pytest.raises(
-        BadData, match=r"heads/\d+\.[0-9a-f]{16}\.json: is missing: .* did not sign"
-    ):
-        verify(sound.data, keys, (), [SigningKey.new().public])
-    bundle = read_bundle(unpack(sound.data))
-    of_the_first = (cosign(bundle.heads[bundle.begin], AUDITOR, 1),)
-    with pytest.raises(BadData, match=rf"heads/{bundle.end}\..*: is missing: .* did not sign"):
-        sound.verify(pack(replace(bundle, cosignatures=of_the_first).files()))
-    found = verify(sound.data)
-    assert (found.is_stamp_trusted, found.is_pinned) == (False, False)
-    with pytest.raises(BadData, match="no certificate of an authority"):
-        authority(other.certificate.read_bytes())
 
 
 def test_a_footprint_drawn_up_after_the_last_head_waits_for_the_next(tmp_path: Path) -> None:
