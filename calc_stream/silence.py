@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 
 from calc_stream.core import Readings, Versions
 from calc_stream.core.whole import LIMIT
@@ -95,18 +96,19 @@ def silent_meters(
     versions: Versions, readings: Readings, told: Told, patience: Patience
 ) -> frozenset[str]:
     """Registers declared silent; never all of them, or there would be no frontier at all."""
-    lasts: dict[str, int] = {}
-    silent: set[str] = set()
-    doubted = told.notices.doubted(readings)
-    for meter in versions.meters.values():
-        reach = readings.reach(meter.id)
-        if reach:
-            lasts[meter.id] = reach[1]
-        age_ms = told.now_ms - (reach[1] if reach else told.first_ms or told.now_ms)
-        said = not told.silent.isdisjoint((meter.id, meter.id.removesuffix(".export")))
-        said = said or meter.id in doubted
-        if age_ms > (patience.silent_after_ms if said else patience.close_after_ms):
-            silent.add(meter.id)
-    if silent and lasts and len(silent) == len(versions.meters):
-        silent.discard(max(lasts, key=lambda meter: (lasts[meter], meter)))
-    return frozenset(silent)
+    meters = versions.all_meters
+    firsts, lasts = readings.reaches(meters)
+    read = firsts < LIMIT
+    began_ms = told.first_ms or told.now_ms
+    ages = told.now_ms - np.where(read, lasts, began_ms)
+    doubted = told.notices.doubted(readings).keys()
+    said = readings.among(meters, {*told.silent, *map(_export, told.silent), *doubted})
+    silent = np.where(said, patience.silent_after_ms, patience.close_after_ms) < ages
+    if silent.all() and read.any():
+        newest = lasts == lasts[read].max()
+        silent[max(np.flatnonzero(newest).tolist(), key=lambda at: meters[at].id)] = False
+    return frozenset(meters[at].id for at in np.flatnonzero(silent).tolist())
+
+
+def _export(meter: str) -> str:
+    return f"{meter}.export"

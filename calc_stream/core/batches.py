@@ -1,11 +1,12 @@
 """What the events say of each batch and lot: product, quantities, inputs, times."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from calc_stream.core.decimals import shortest, shown
 from calc_stream.core.events import Event, Problem
+from calc_stream.core.in_force import InForce, Named
 from wire.units import UNITS, convert, kind
 
 
@@ -49,51 +50,130 @@ class Lot:
     product: str | None
 
 
+class Batches:
+    """What the events in force say of batches and lots; only of those that are named by what moved it
+    is worked out anew. A batch that is otherwise now is another object.
+
+    `problems`: what of it cannot be, by what it is said of.
+    """
+
+    def __init__(self, events: InForce) -> None:
+        self.batches: dict[str, Batch] = {}
+        self.lots: dict[str, Lot] = {}
+        self.problems: dict[tuple[str, str], list[Problem]] = {}
+        self._named = events.named
+        self._refused: set[str] = set()  # of which too much was drawn, or in another unit
+        self.follow(events.named)
+
+    def follow(self, moved: Named) -> dict[str, Batch | None]:
+        """Takes in what events came and went: how each batch that is otherwise now was before, and of
+        those that bought what is told otherwise now."""
+        lots = {lot for lot in sorted(moved["lot"]) if self._tell(lot)}
+        buyers = {event.batch for lot in lots for event in self._named["bought"].get(lot, ())}
+        names = {*moved["batch"], *moved["of"], *buyers}
+        before = {name: self.batches.get(name) for name in names}
+        for name in sorted(names):
+            self._count(name)
+        turned = [name for name in sorted(names) if self._judge(name)]
+        heirs = {event.batch for of in turned for event in self._named["of"].get(of, ())}
+        before |= {name: self.batches[name] for name in heirs - names}
+        for name in sorted(names | heirs):
+            self._take(name)
+        return {
+            name: batch
+            for name, batch in before.items()
+            if name in buyers or batch != self.batches.get(name)
+        }
+
+    def heirs(self, name: str) -> Iterator[str]:
+        """The batches that were made of one."""
+        for event in self._named["of"].get(name, ()):
+            if name in self.batches[event.batch].drawn:
+                yield event.batch
+
+    def _tell(self, name: str) -> bool:
+        """A lot as its records have it; whether that is something else now."""
+        before, problems = self.lots.pop(name, None), list[Problem]()
+        for event in self._named["lot"].get(name, ()):
+            said = event.unit, event.factor, event.document, event.pcf, event.supplier
+            lot = Lot(name, *said, event.product)
+            if self.lots.setdefault(name, lot) != lot:
+                text = f"{shown(name)} was told before and said something else; void that first"
+                problems.append(Problem(event, "lot", text))
+        self._note("lot", name, problems)
+        return before != self.lots.get(name)
+
+    def _count(self, name: str) -> None:
+        """A batch without what it was made of."""
+        own, problems = self._named["batch"].get(name, []), list[Problem]()
+        self.batches.pop(name, None)
+        if own or name in self._named["of"]:
+            batch = self.batches[name] = Batch(name)
+            for event in own:
+                if event.type == "start":
+                    problems += _started(batch, event)
+                elif event.type == "stop":
+                    batch.last_stop_ms = event.t_ms
+                elif event.type == "quantity":
+                    problems += _counted(batch, event)
+        self._note("batch", name, problems)
+
+    def _judge(self, name: str) -> bool:
+        """What was drawn of a batch's good output; one that gave too much gives nothing. Whether that
+        is otherwise now."""
+        drawn, problems = self._named["of"].get(name, []), list[Problem]()
+        left = self.batches[name].good if drawn else Fraction(0)
+        for event in drawn:
+            given = self.batches[name]
+            if event.part == "scrap":
+                continue
+            left -= event.quantity
+            if event.unit != given.unit and (given.unit is not None or event.quantity):
+                uncounted = given.unit is None
+                told = "was never counted" if uncounted else f"is counted in {shown(given.unit)}"
+                key = "of" if uncounted else "unit"
+                problems.append(Problem(event, key, f"batch {shown(name)} {told}"))
+            elif left < 0:
+                text = f"draws more of {shown(name)} than its good {shortest(given.good)}"
+                problems.append(Problem(event, "quantity", text))
+        self._note("of", name, problems)
+        was, refused = name in self._refused, bool(problems)
+        (self._refused.add if refused else self._refused.discard)(name)
+        return was != refused
+
+    def _take(self, name: str) -> None:
+        """What a batch took of others and of lots."""
+        if name not in self.batches:
+            return
+        problems: list[Problem] = []
+        known = self.batches[name]
+        batch = self.batches[name] = replace(known, drawn={}, bought={}, drawn_by={})
+        for event in self._named["batch"].get(name, ()):
+            if event.type != "input":
+                continue
+            if event.lot:
+                problems += _buy(batch, self.lots.get(event.lot), event)
+            elif event.part == "good" and event.of not in self._refused and event.quantity:
+                batch.drawn[event.of] = batch.drawn.get(event.of, Fraction(0)) + event.quantity
+                batch.drawn_by.setdefault(event.of, event)
+        self._note("bought", name, problems)
+
+    def _note(self, role: str, name: str, problems: list[Problem]) -> None:
+        self.problems.pop((role, name), None)
+        if problems:
+            self.problems[role, name] = problems
+
+
 def batches_of(standing: Iterable[Event]) -> tuple[dict[str, Batch], list[Problem]]:
-    """Every batch named in an event that stands. `standing` is in order."""
-    standing = list(standing)
-    batches: dict[str, Batch] = {}
-    problems: list[Problem] = []
-    inputs: list[Event] = []
-    for event in standing:
-        if not event.batch:
-            continue
-        batch = batches.setdefault(event.batch, Batch(event.batch))
-        if event.type == "start":
-            problems += _started(batch, event)
-        elif event.type == "stop":
-            batch.last_stop_ms = event.t_ms
-        elif event.type == "quantity":
-            problems += _counted(batch, event)
-        elif event.type == "input" and event.of:
-            batches.setdefault(event.of, Batch(event.of))
-            inputs.append(event)
-    lots, contradicted = lots_of(standing)
-    problems += contradicted
-    problems += _buy(batches, lots, [e for e in standing if e.type == "input" and e.lot])
-    return batches, [*problems, *_draw(batches, inputs)]
+    """Every batch named in an event that stands."""
+    its = Batches(InForce(standing))
+    problems = [problem for own in its.problems.values() for problem in own]
+    return its.batches, sorted(problems, key=lambda problem: problem.order)
 
 
-def lots_of(standing: Iterable[Event]) -> tuple[dict[str, Lot], list[Problem]]:
+def lots_of(standing: Iterable[Event]) -> dict[str, Lot]:
     """Every lot a record that stands tells of; the first word counts."""
-    lots: dict[str, Lot] = {}
-    problems: list[Problem] = []
-    for event in standing:
-        if event.type != "lot":
-            continue
-        lot = Lot(
-            event.lot,
-            event.unit,
-            event.factor,
-            event.document,
-            event.pcf,
-            event.supplier,
-            event.product,
-        )
-        if lots.setdefault(event.lot, lot) != lot:
-            text = f"{shown(event.lot)} was told before and said something else; void that first"
-            problems.append(Problem(event, "lot", text))
-    return lots, problems
+    return Batches(InForce(e for e in standing if e.type == "lot")).lots
 
 
 def _started(batch: Batch, event: Event) -> Iterable[Problem]:
@@ -119,46 +199,13 @@ def _counted(batch: Batch, event: Event) -> Iterable[Problem]:
     batch.scrap += event.scrap
 
 
-def _buy(batches: dict[str, Batch], lots: dict[str, Lot], inputs: list[Event]) -> Iterable[Problem]:
-    """Notes what was taken from lots; what no lot record tells of is noted and is a problem."""
-    for event in inputs:
-        lot = lots.get(event.lot)
-        if lot is not None and lot.unit != event.unit:
-            text = (
-                f"lot {shown(event.lot)} is counted in {shown(lot.unit)}, not {shown(event.unit)}"
-            )
-            yield Problem(event, "unit", text)
-            continue
-        if lot is None:
-            yield Problem(event, "lot", f"no record tells of the lot {shown(event.lot)}")
-        if event.quantity:
-            bought = batches[event.batch].bought
-            bought[event.lot] = bought.get(event.lot, Fraction(0)) + event.quantity
-
-
-def _draw(batches: dict[str, Batch], inputs: list[Event]) -> Iterable[Problem]:
-    """Notes what was drawn from good output; a batch that gave too much gives nothing."""
-    problems: list[Problem] = []
-    left = {name: batch.good for name, batch in batches.items()}
-    refused: set[str] = set()
-    for event in inputs:
-        if event.part == "scrap":
-            continue
-        given = batches[event.of]
-        left[event.of] -= event.quantity
-        if event.unit != given.unit and (given.unit is not None or event.quantity):
-            uncounted = given.unit is None
-            told = "was never counted" if uncounted else f"is counted in {shown(given.unit)}"
-            key = "of" if uncounted else "unit"
-            problems.append(Problem(event, key, f"batch {shown(given.id)} {told}"))
-            refused.add(event.of)
-        elif left[event.of] < 0:
-            text = f"draws more of {shown(given.id)} than its good {shortest(given.good)}"
-            problems.append(Problem(event, "quantity", text))
-            refused.add(event.of)
-    for event in inputs:
-        if event.part == "good" and event.of not in refused and event.quantity:
-            batch = batches[event.batch]
-            batch.drawn[event.of] = batch.drawn.get(event.of, Fraction(0)) + event.quantity
-            batch.drawn_by.setdefault(event.of, event)
-    return problems
+def _buy(batch: Batch, lot: Lot | None, event: Event) -> Iterable[Problem]:
+    """Notes what was taken from a lot; what no lot record tells of is noted and is a problem."""
+    if lot is not None and lot.unit != event.unit:
+        text = f"lot {shown(event.lot)} is counted in {shown(lot.unit)}, not {shown(event.unit)}"
+        yield Problem(event, "unit", text)
+        return
+    if lot is None:
+        yield Problem(event, "lot", f"no record tells of the lot {shown(event.lot)}")
+    if event.quantity:
+        batch.bought[event.lot] = batch.bought.get(event.lot, Fraction(0)) + event.quantity

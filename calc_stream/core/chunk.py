@@ -34,11 +34,16 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What chunks changed in what is posted: the spans posted anew, and what `moved` in accounts."""
+    """What chunks changed in what is posted: the spans posted anew, and what `moved` in accounts.
+
+    `pages`: those that are others now, or gone; `told`: the batches of which events say something else.
+    """
 
     spans: tuple[tuple[int, int], ...] = ()
     steps: tuple[Moved, ...] = ()
     frontier_ms: int | None = None
+    pages: frozenset[int] = frozenset()
+    told: frozenset[str] = frozenset()
 
     @property
     def accounts(self) -> Mapping[str, Mapping[str, int]]:
@@ -53,8 +58,13 @@ class Changes:
 
     def then(self, later: "Changes") -> "Changes":
         """Both, one after the other."""
-        steps = (*self.steps, *later.steps)
-        return Changes((*self.spans, *later.spans), steps, later.frontier_ms)
+        return Changes(
+            (*self.spans, *later.spans),
+            (*self.steps, *later.steps),
+            later.frontier_ms,
+            self.pages | later.pages,
+            self.told | later.told,
+        )
 
 
 def registers_of(readings: Readings) -> tuple[Registers, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from calc_stream.core.batches import batches_of
+from calc_stream.core.course import timelines
 from calc_stream.core.edges import edges_within, extra_cuts, incomplete_meters, span_of
 from calc_stream.core.events import Event, Problem, in_force, misplaced, swaps_told
 from calc_stream.core.ledger import Ledger, joined
@@ -16,7 +17,6 @@ from calc_stream.core.plant import SiteModel
 from calc_stream.core.postings import Postings, network_of, post
 from calc_stream.core.series import Readings, Span
 from calc_stream.core.stores import Stocks
-from calc_stream.core.timeline import timelines
 from calc_stream.core.versions import Versions
 from calc_stream.core.whole import Rows
 

@@ -35,22 +35,25 @@ def extra_cuts(
     part = reign.within(*span)
     if part is None:
         return np.empty(0, dtype=np.int64)
+    told = np.array([event.t_ms for event in events if event.cuts], dtype=np.int64)
     lasts = readings.reaches(reign.model.meters)[1]
-    cuts = np.concatenate([steady_cuts(reign, readings, events, periods, part), lasts])
-    return rising(cuts[(cuts >= part[0]) & (cuts <= part[1])])
+    return joined(part, steady_cuts(reign, readings, periods, part), told, lasts)
 
 
-def steady_cuts(
-    reign: Reign, readings: Readings, events: Iterable[Event], periods: Periods, part: Span
-) -> Rows:
-    """Of those in a part of the reign, and some outside, all but the meters' last readings: what stays
-    while meters just go on."""
+def steady_cuts(reign: Reign, readings: Readings, periods: Periods, part: Span) -> Rows:
+    """Of those in a part of the reign, and some outside, all but events and the meters' last readings:
+    what stays while meters just go on."""
     mine = {meter.id for meter in reign.model.meters} & readings.swaps.keys()
-    cuts = [event.t_ms for event in events if event.cuts]
-    cuts += (swap.t_ms for meter in mine for swap in readings.swaps[meter])
+    swaps = [swap.t_ms for meter in mine for swap in readings.swaps[meter]]
     firsts = readings.reaches(reign.model.meters)[0]
-    told = np.array(cuts, dtype=np.int64)
+    told = np.array(swaps, dtype=np.int64)
     return np.concatenate([told, firsts[firsts < LIMIT], periods.cuts(reign, part)])
+
+
+def joined(span: Span, *cuts: Rows) -> Rows:
+    """Those of the cuts that lie in the span, sorted, each once."""
+    every = rising(np.concatenate(cuts))
+    return every[every.searchsorted(span[0]) : every.searchsorted(span[1], "right")]
 
 
 def edges_within(span: Span, slot_ms: int, extra: Rows) -> Rows:
@@ -62,8 +65,9 @@ def edges_within(span: Span, slot_ms: int, extra: Rows) -> Rows:
 
 
 def rising(times: Rows) -> Rows:
-    """Sorted, each once. (For few numbers `np.unique` costs more than the work.)"""
-    times = np.sort(times)
+    """Sorted, each once: columns that each rise are soon merged. (For few numbers `np.unique` costs more
+    than the work.)"""
+    times = np.sort(times, kind="stable")
     fresh = np.ones(times.size, dtype=np.bool_)
     fresh[1:] = times[1:] != times[:-1]
     return times[fresh]

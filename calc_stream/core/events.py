@@ -1,6 +1,6 @@
 """Production events: what the plant was doing, exactly as it said so."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -69,21 +69,21 @@ class Problem:
 def in_force(events: Iterable[Event]) -> tuple[list[Event], list[Problem]]:
     """The events that are not voided, in order, and voids that void nothing."""
     known = {event.id: event for event in events}
-    voided: set[str] = set()
-    problems: list[Problem] = []
-    for event in known.values():
-        if event.type != "void":
-            continue
+    voids = [event for event in known.values() if event.type == "void"]
+    voided = {event.of for event in voids}
+    standing = [e for e in known.values() if e.id not in voided and e.type != "void"]
+    return sorted(standing, key=lambda event: event.order), list(void_nothing(voids, known))
+
+
+def void_nothing(voids: Iterable[Event], known: Mapping[str, Event]) -> Iterator[Problem]:
+    """Those of the voids that void none of the events known by id."""
+    for event in voids:
         target = known.get(event.of)
         if target is None:
-            problems.append(Problem(event, "of", f"voids the unknown event {event.of!a}"))
+            yield Problem(event, "of", f"voids the unknown event {event.of!a}")
         elif target.type == "void":
             what = "itself" if target is event else f"{event.of!a}, which is a void"
-            problems.append(Problem(event, "of", f"voids {what}"))
-        else:
-            voided.add(target.id)
-    standing = [e for e in known.values() if e.id not in voided and e.type != "void"]
-    return sorted(standing, key=lambda event: event.order), problems
+            yield Problem(event, "of", f"voids {what}")
 
 
 def swaps_told(standing: Iterable[Event]) -> dict[str, list[Swap]]:

@@ -1,5 +1,6 @@
 """Pages: a version's time in runs of PAGE_SLOTS slots, each posted as one. Told by their start."""
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Mapping
 
 from calc_stream.core.ledger import joined
@@ -28,10 +29,12 @@ def pages_within(versions: Versions, first_ms: int, last_ms: int) -> Iterator[in
 
 class Pages(Mapping[int, Postings]):
     """What is posted, by page. Live a page grows interval by interval, and its last one is posted again
-    and again; so it is kept in parts, which are joined when somebody looks at it."""
+    and again; so it is kept in parts, which are joined when somebody looks at it. `order`: all pages."""
 
     def __init__(self) -> None:
+        self.order: list[int] = []
         self._parts: dict[int, list[tuple[int, Postings]]] = {}  # with their begins
+        self._turned: set[int] = set()
         self._joined: dict[int, Postings] = {}
 
     def __getitem__(self, page: int) -> Postings:
@@ -52,8 +55,9 @@ class Pages(Mapping[int, Postings]):
     def cut(self, page: int, t_ms: int, intervals: int) -> list[Postings]:
         """Takes out what begins at an edge or later, so many intervals being before it."""
         gone = []
+        at = bisect_left(self.order, page)
         kept = self._parts.pop(page, [])
-        self._joined.pop(page, None)
+        self._turn(page)
         while kept and kept[-1][0] >= t_ms:
             gone.append(kept.pop()[1])
         inside = intervals - sum(part.intervals for _, part in kept)
@@ -64,12 +68,31 @@ class Pages(Mapping[int, Postings]):
             gone.append(after)
         if kept:
             self._parts[page] = kept
+        elif page in self.order[at : at + 1]:
+            del self.order[at]
         return gone
 
     def put(self, page: int, t_ms: int, part: Postings) -> None:
         """Behind what the page has."""
+        if page not in self._parts:
+            insort(self.order, page)
         self._parts.setdefault(page, []).append((t_ms, part))
-        self._joined.pop(page, None)
+        self._turn(page)
+
+    def turned(self) -> frozenset[int]:
+        """The pages that are others or gone since this was asked last."""
+        turned, self._turned = self._turned, set()
+        return frozenset(turned)
+
+    def before(self, page: int) -> int | None:
+        """The last page that begins earlier."""
+        at = bisect_left(self.order, page)
+        return self.order[at - 1] if at else None
+
+    def after(self, page: int) -> int | None:
+        """The first page that begins later."""
+        at = bisect_right(self.order, page)
+        return self.order[at] if at < len(self.order) else None
 
     def ended(self, page: int) -> Stocks:
         """What is in the stores where it ends."""
@@ -82,3 +105,7 @@ class Pages(Mapping[int, Postings]):
     def untraced(self, page: int) -> bool:
         """Whether it has flows nothing explains."""
         return any(part.untraced for _, part in self._parts.get(page, ()))
+
+    def _turn(self, page: int) -> None:
+        self._joined.pop(page, None)
+        self._turned.add(page)

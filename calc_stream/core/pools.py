@@ -15,11 +15,11 @@ from math import floor
 from calc_stream.core.accounts import Cells, Sums
 from calc_stream.core.batches import Batch, batches_of
 from calc_stream.core.campaigns import Campaign
+from calc_stream.core.course import timelines
 from calc_stream.core.events import Event, in_force
 from calc_stream.core.ledger import Ledger
 from calc_stream.core.periods import Periods
 from calc_stream.core.receivers import Nodes
-from calc_stream.core.timeline import timelines
 from calc_stream.core.versions import Span
 
 Drivers = dict[str, Fraction]  # by batch

@@ -35,7 +35,7 @@ def compute_result(
     is spread.
     """
     versions, events = Versions.of(site), list(events)
-    spreading, lots = spreading_of(ledger, events), lots_of(in_force(events)[0])[0]
+    spreading, lots = spreading_of(ledger, events), lots_of(in_force(events)[0])
     batches, sums, transfers = spreading.batches, spreading.sums, spreading.transfers()
     borne, _ = burdens(batches, sums, transfers)
     policies = [reign.model.policy for reign in versions.reigns]

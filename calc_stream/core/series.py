@@ -137,11 +137,12 @@ class Readings:
         return other
 
     def tell(self, told: Mapping[str, Sequence[Swap]]) -> list[Span]:
-        """All that people say of swaps, in place of what they said before; the spans it changes."""
+        """What people say of swaps of these meters, in place of what they said before; the spans it
+        changes."""
         spans = []
-        for meter in sorted(self.told.keys() | told.keys()):
+        for meter in sorted(told):
             stood = self.standing(meter).swaps
-            self.told[meter] = tuple(told.get(meter, ()))
+            self.told[meter] = tuple(told[meter])
             self._forget(meter)
             spans.append(self._changed(meter, stood))
         self.told = {meter: words for meter, words in self.told.items() if words}

@@ -8,20 +8,22 @@ told so far, whatever the order.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Literal
 
-import numpy as np
-
 from calc_stream.core.accounts import Sums
-from calc_stream.core.batches import Batch, Lot, batches_of, lots_of
+from calc_stream.core.batches import Batch, Batches, Lot
 from calc_stream.core.chunk import Block, Changes, Chunk
+from calc_stream.core.course import Courses
+from calc_stream.core.cuts import Cuts, others
 from calc_stream.core.definition import blocks, ledger_of
-from calc_stream.core.edges import edges_within, rising, span_of, steady_cuts
+from calc_stream.core.edges import edges_within, span_of
 from calc_stream.core.event_records import merge_events
-from calc_stream.core.events import Event, Problem, in_force, misplaced, swaps_told
+from calc_stream.core.events import Event, Problem, misplaced, swaps_told
 from calc_stream.core.frontier import Waiting, frontier_of
+from calc_stream.core.in_force import InForce, Named
 from calc_stream.core.ledger import Ledger
 from calc_stream.core.model import SiteModel, parse_model
 from calc_stream.core.pages import Pages, page_at, pages_within
@@ -31,15 +33,14 @@ from calc_stream.core.postings import network_of, post
 from calc_stream.core.series import Readings, Span, united
 from calc_stream.core.state_bytes import Stored, pack, unpack
 from calc_stream.core.stores import Stocks
-from calc_stream.core.timeline import NodeTimeline, Stretch, changed_span, timelines
+from calc_stream.core.timeline import NodeTimeline, Stretch, changed_span
 from calc_stream.core.totals import Totals
 from calc_stream.core.tracing import Network
 from calc_stream.core.versions import Versions
 from calc_stream.core.whole import LIMIT, Rows
 
 _EVERYTHING: Span = (-LIMIT, LIMIT)
-_NO_CUTS: Rows = np.empty(0, dtype=np.int64)
-_AHEAD_MS = 86_400_000  # so far ahead of the readings cuts are looked for
+_NO_NODES: Mapping[str, NodeTimeline] = {}
 
 
 class SiteState:
@@ -52,23 +53,37 @@ class SiteState:
         self.silent: frozenset[str] = frozenset()
         self.held_ms = LIMIT
         self.accepted: Accepted = {}
-        self.events: dict[str, Event] = {}
         self.readings = Readings()
         self.pages = Pages()
-        self.batches: dict[str, Batch] = {}
-        self.lots: dict[str, Lot] = {}
-        self.nodes: dict[str, NodeTimeline] = {}
         self.frontier_ms: int | None = None
         self._span: Span | None = None
         self._cuts: dict[int, Rows] = {}  # by start of the reign, up to the frontier
-        self._steady: dict[int, Rows] = {}
-        self._cuts_of: tuple[int, int] | None = None  # what they stand on
-        self._cuts_upto_ms = -LIMIT
+        self._every: Cuts  # once there is a model
         self._networks: dict[int, Network] = {}
-        self._standing: list[Event] = []
-        self._words: list[Event] = []
-        self._problems: list[Problem] = []
+        self._in_force = InForce()
+        self._batches = Batches(self._in_force)
+        self._courses: Courses | None = None
         self._totals = Totals()
+
+    @property
+    def events(self) -> Mapping[str, Event]:
+        """All that were told, by id."""
+        return self._in_force.events
+
+    @property
+    def batches(self) -> Mapping[str, Batch]:
+        """What the events in force say of batches."""
+        return self._batches.batches
+
+    @property
+    def lots(self) -> Mapping[str, Lot]:
+        """What they say of lots."""
+        return self._batches.lots
+
+    @property
+    def nodes(self) -> Mapping[str, NodeTimeline]:
+        """What they say of nodes: another mapping once anything of it is otherwise."""
+        return self._courses.nodes if self._courses else _NO_NODES
 
     @property
     def versions(self) -> Versions | None:
@@ -91,11 +106,13 @@ class SiteState:
         if chunk.model is not None:
             model = _parsed(chunk.model, accepted)
             versions = versions.with_(model) if versions else Versions.of(model)
-        fresh = merge_events(self.events, chunk.events)
+        fresh = merge_events(self._in_force.events, chunk.events)
         for block in [chunk.readings] if isinstance(chunk.readings, Block) else chunk.readings:
             block.check()
         touched = self._read(chunk)
-        self.events |= {event.id: event for event in fresh}
+        named = self._in_force.take(fresh)
+        batches = self._batches.follow(named)
+        touched += self._tell(named)
         if chunk.silent is not None:
             self.silent = chunk.silent
         if chunk.held_ms is not None:
@@ -110,19 +127,23 @@ class SiteState:
         self.marks = marks
         if self.periods is None:
             return Changes()
-        if fresh or adopts:
-            touched += self._follow(self.periods)
+        if adopts:
+            touched += self._run(self.periods)
+        elif self._courses:
+            touched += self._courses.follow(named, batches)
         touched += self._reach(self.periods)
-        return self._post(self.periods, united(touched), adopts)
+        changes = self._post(self.periods, united(touched), adopts)
+        ran = (event.batch for events in named["node"].values() for event in events if event.batch)
+        return replace(changes, told=frozenset({*batches, *ran}))
 
     def ledger(self, upto: Literal["frontier", "end"] = "end") -> Ledger:
         """What is posted, or with `end` also the preview beyond the frontier."""
         periods = self._known()
-        parts = [self.pages[page] for page in sorted(self.pages)]
+        parts = [self.pages[page] for page in self.pages.order]
         posted = self.posted
         if upto == "end" and self._span is not None:
             start = self._span[0] if self.frontier_ms is None else self.frontier_ms
-            cuts = self._all_cuts()
+            cuts = self._every.upto()
             for reign, part in periods.versions.within((start, self._span[1])):
                 for edges in blocks(part, reign.model, cuts[reign.from_ms]):
                     stocks = parts[-1].ended if parts else {}
@@ -133,9 +154,11 @@ class SiteState:
         return ledger_of(periods, self.readings, parts, problems, self._span, posted)
 
     def problems(self) -> list[Problem]:
-        """What the events say that cannot be."""
-        meters = self._known().versions.meters
-        return [*self._problems, *misplaced(self._words, meters, self.readings.standing)]
+        """What the events say that cannot be, the first line first."""
+        meters, words = self._known().versions.meters, self._in_force.all("meter")
+        found = [*self._in_force.problems(), *misplaced(words, meters, self.readings.standing)]
+        found += self._courses.problems() if self._courses else ()
+        return sorted(found, key=lambda problem: problem.order)
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Posted quanta by account and source; zeros left out."""
@@ -160,11 +183,19 @@ class SiteState:
 
     def stocks(self) -> Stocks:
         """What is in the stores where the postings end."""
-        return self.pages.ended(max(self.pages)) if self.pages else {}
+        return self.pages.ended(self.pages.order[-1]) if self.pages else {}
 
     def nodes_at(self, t_ms: int) -> dict[str, Stretch]:
         """State and active batches of every node just after `t_ms`."""
         return {name: timeline.at(t_ms) for name, timeline in self.nodes.items()}
+
+    def where(self, batch: str) -> tuple[str, ...]:
+        """The nodes on which a batch was active, by name."""
+        return self._courses.where(batch) if self._courses else ()
+
+    def heirs(self, batch: str) -> Iterator[str]:
+        """The batches that were made of one."""
+        return self._batches.heirs(batch)
 
     def unknown_meters(self) -> list[str]:
         """Meters that were read but sit nowhere in any version of the model."""
@@ -175,7 +206,7 @@ class SiteState:
         """The state as one versioned value; equal content, equal bytes."""
         reigns = self.versions.reigns if self.versions else ()
         models = tuple(reign.model.text for reign in reigns)
-        told = (self.offset, self.silent, self.marks, self.events, self.readings)
+        told = (self.offset, self.silent, self.marks, self._in_force.events, self.readings)
         return pack(Stored(models, *told, dict(self.pages), self.held_ms, self.accepted))
 
     @classmethod
@@ -186,13 +217,16 @@ class SiteState:
             return site
         stored = unpack(data)
         site.offset, site.silent, site.marks = stored.offset, stored.silent, stored.marks
-        site.events, site.readings = stored.events, stored.readings
+        site.readings = stored.readings
+        named = site._in_force.take(stored.events.values())
+        site._batches.follow(named)
+        site._tell(named)
         site.held_ms, site.accepted = stored.held_ms, stored.accepted
         if stored.models:
             versions = _versions_of(stored.models, stored.accepted)
             site._adopt(versions, stored.marks)
             periods = site._known()
-            site._follow(periods)
+            site._run(periods)
             site._reach(periods)
             for page, postings in stored.pages.items():
                 site.pages.put(page, page, postings)
@@ -228,18 +262,17 @@ class SiteState:
         for part in self.pages.values():
             self._totals.take(part, self.periods, 1)
 
-    def _follow(self, periods: Periods) -> list[Span]:
-        """Events changed: new timelines; the spans in which a node gives to other accounts."""
-        self._cuts_of = None
-        self._standing, problems = in_force(self.events.values())
-        self.batches, _ = batches_of(self._standing)
-        self.lots, _ = lots_of(self._standing)
-        nodes, more = timelines(periods.versions, self._standing, self.batches)
-        self._problems = [*problems, *more]
-        old, self.nodes = self.nodes, nodes
-        spans = [changed_span(old[name], nodes[name]) for name in nodes if name in old]
-        self._words = [event for event in self._standing if event.type == "swap"]
-        spans += self.readings.tell(swaps_told(self._words))
+    def _tell(self, named: Named) -> list[Span]:
+        """What people say of registers now; the spans it changes."""
+        own = self._in_force.named["meter"]
+        words = swaps_told(word for meter in named["meter"] for word in own.get(meter, ()))
+        return self.readings.tell({meter: words.get(meter, ()) for meter in named["meter"]})
+
+    def _run(self, periods: Periods) -> list[Span]:
+        """Other versions: all timelines anew; the spans in which a node gives to other accounts."""
+        old, self._every = self.nodes, Cuts(periods, self.readings)
+        self._courses = Courses(periods.versions, self._in_force, self._batches.batches)
+        spans = [changed_span(old[name], new) for name, new in self.nodes.items() if name in old]
         return [span for span in spans if span is not None]
 
     def _reach(self, periods: Periods) -> list[Span]:
@@ -247,43 +280,17 @@ class SiteState:
         old_posted, old_cuts = self.posted, self._cuts
         versions = periods.versions
         self._span = span_of(versions, self.readings)
-        self._look_at_cuts(periods)
+        self._every.look(self._in_force.cuts, self._span or (0, 0))
         waiting = Waiting(self.silent, self.held_ms)
-        held = {} if self.held_ms == LIMIT else self._all_cuts()
+        held = {} if self.held_ms == LIMIT else self._every.upto()
         self.frontier_ms = frontier_of(versions, self.readings, waiting, self._span, held)
         posted = self.posted
-        self._cuts = {} if posted is None else self._all_cuts(posted[1])
+        self._cuts = {} if posted is None else self._every.upto(posted[1])
         if old_posted is None or posted is None:
             return [_EVERYTHING] if old_posted != posted else []
         upto_ms = min(old_posted[1], posted[1])  # between these two all is touched
         touched = [_ordered(*ends) for ends in zip(old_posted, posted) if ends[0] != ends[1]]
-        for start in old_cuts.keys() | self._cuts.keys():
-            cuts = (own.get(start, _NO_CUTS) for own in (old_cuts, self._cuts))
-            old, new = (set(own[: own.searchsorted(upto_ms, "right")].tolist()) for own in cuts)
-            touched += [(cut, cut) for cut in old ^ new]
-        return touched
-
-    def _look_at_cuts(self, periods: Periods) -> None:
-        """Those that stay while meters just go on; again when something else happened."""
-        span = self._span or (0, 0)
-        ends = self.readings.turns, span[0]
-        if ends == self._cuts_of and span[1] <= self._cuts_upto_ms:
-            return
-        self._cuts_of, self._cuts_upto_ms = ends, span[1] + _AHEAD_MS
-        self._steady = {}
-        for reign, part in periods.versions.within((span[0], self._cuts_upto_ms)):
-            cuts = steady_cuts(reign, self.readings, self._standing, periods, part)
-            self._steady[reign.from_ms] = rising(cuts[(cuts >= part[0]) & (cuts <= part[1])])
-
-    def _all_cuts(self, upto_ms: int = LIMIT) -> dict[int, Rows]:
-        """With those where meters' readings end, up to an instant."""
-        found = {}
-        for reign in self._known().versions.reigns:
-            steady = self._steady.get(reign.from_ms, _NO_CUTS)
-            lasts = self.readings.reaches(reign.model.meters)[1]
-            lasts = lasts[(lasts >= reign.from_ms) & (lasts <= min(reign.to_ms, upto_ms))]
-            found[reign.from_ms] = rising(np.concatenate([steady, lasts])) if lasts.size else steady
-        return found
+        return touched + [(cut, cut) for cut in others(old_cuts, self._cuts, upto_ms)]
 
     @property
     def posted(self) -> Span | None:
@@ -300,18 +307,7 @@ class SiteState:
         wanted = self._pages_in(versions, touched)
         if missing and (posted := self.posted):
             wanted |= {page for page in pages_within(versions, *posted) if page not in self.pages}
-        stocks: Stocks = {}
-        if versions.stores and wanted:  # all pages behind may depend on these
-            first = min(wanted)
-            earlier = max((page for page in self.pages if page < first), default=None)
-            stocks = {} if earlier is None else self.pages.ended(earlier)
-            ahead = sorted(wanted | {page for page in self.pages if page > first})
-        else:
-            ahead = sorted(wanted)
-        for page in ahead:
-            if page not in wanted and self.pages.settled(page, stocks):
-                stocks = self.pages.ended(page)
-                continue
+        for page in self._in_turn(versions, sorted(wanted)):
             edges = self._page_edges(versions, page)
             at = 0 if edges is None else self._settled(page, edges, touched)
             begin_ms = -LIMIT if edges is None or not at else int(edges[at])
@@ -320,12 +316,29 @@ class SiteState:
             if edges is None:
                 continue
             network = self._networks[versions.reign_at(page).from_ms]
-            new = post(network, self.nodes, self.readings, edges[at:], stocks)
+            new = post(network, self.nodes, self.readings, edges[at:], self._begun(page))
             self._totals.take(new, periods, 1)
             self.pages.put(page, int(edges[at]), new)
-            stocks = new.ended
             spans.append((int(edges[at]), int(edges[-1])))
-        return Changes(tuple(spans), (self._totals.moved(),), self.frontier_ms)
+        moved, pages = (self._totals.moved(),), self.pages.turned()
+        return Changes(tuple(spans), moved, self.frontier_ms, pages)
+
+    def _in_turn(self, versions: Versions, wanted: Sequence[int]) -> Iterator[int]:
+        """The pages to post, in order; each is posted before the next one is asked for. With stores all
+        pages behind may depend on it."""
+        for page, after in pairwise((*wanted, LIMIT)):
+            yield page
+            behind = self.pages.after(page) if versions.stores else None
+            while behind is not None and behind < after:
+                if self.pages.settled(behind, self._begun(behind)):
+                    break
+                yield behind
+                behind = self.pages.after(behind)
+
+    def _begun(self, page: int) -> Stocks:
+        """What is in the stores where a page begins."""
+        earlier = self.pages.before(page) if self._known().versions.stores else None
+        return {} if earlier is None else self.pages.ended(earlier)
 
     def _settled(self, page: int, edges: Rows, touched: list[Span]) -> int:
         """The number of the edge of a page up to which no change reaches; behind a store, or with flows
@@ -338,7 +351,7 @@ class SiteState:
     def _pages_in(self, versions: Versions, touched: Iterable[Span]) -> set[int]:
         """Pages that exist or may exist in the touched spans."""
         pages: set[int] = set()
-        posted, known = self.posted, sorted(self.pages)
+        posted, known = self.posted, self.pages.order
         for first, last in touched:
             if posted is not None:
                 inside = max(first, posted[0]), min(last, posted[1])

@@ -1,7 +1,8 @@
 """Who gets what arrives at a node: its states and active batches over time."""
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -10,18 +11,14 @@ from math import gcd, lcm
 import numpy as np
 
 from calc_stream.core.accounts import Account
-from calc_stream.core.batches import Batch
-from calc_stream.core.campaigns import Campaign, campaigns_of
-from calc_stream.core.decimals import shown
-from calc_stream.core.events import Event, Problem
-from calc_stream.core.plant import Policy
-from calc_stream.core.versions import Versions
+from calc_stream.core.campaigns import Campaign
+from calc_stream.core.columns import Span
 from calc_stream.core.whole import LIMIT, Rows, Whole
 
 Weights = tuple[tuple[str, Fraction], ...]
 
-_TO_BATCHES = frozenset({"producing", "idle_in_order", "fault", "setup", "cleaning"})
-_BEFORE_A_START = frozenset({"setup", "cleaning"})
+TO_BATCHES = frozenset({"producing", "idle_in_order", "fault", "setup", "cleaning"})
+BEFORE_A_START = frozenset({"setup", "cleaning"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +39,12 @@ class Stretch:
     @property
     def bears(self) -> bool:
         """Whether its active batches bear what arrives."""
-        return bool(self.active) and self.state in _TO_BATCHES
+        return bool(self.active) and self.state in TO_BATCHES
 
     @property
     def waits(self) -> bool:
         """Whether a start told later may claim it."""
-        return not self.active and not self.gets and self.state in _BEFORE_A_START
+        return not self.active and not self.gets and self.state in BEFORE_A_START
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +87,32 @@ class NodeTimeline:
         self._starts = [stretch.from_ms for stretch in self.stretches]
         self.starts = np.array(self._starts, dtype=np.int64)
 
+    def mended(
+        self, span: Span, stretches: tuple[Stretch, ...], campaigns: tuple[Campaign, ...]
+    ) -> "NodeTimeline":
+        """With these in the place of the stretches that begin in the span, and these campaigns."""
+        lo, hi = (bisect_left(self._starts, end) for end in span)
+        new, starts = copy(self), [stretch.from_ms for stretch in stretches]
+        new.stretches = (*self.stretches[:lo], *stretches, *self.stretches[hi:])
+        new.campaigns = campaigns
+        new.starts = np.concatenate(
+            [self.starts[:lo], np.array(starts, dtype=np.int64), self.starts[hi:]]
+        )
+        new._starts = [*self._starts[:lo], *starts, *self._starts[hi:]]
+        return new
+
+    def starts_within(self, span: Span) -> Rows:
+        """When stretches begin in it."""
+        return self.starts[bisect_left(self._starts, span[0]) : bisect_left(self._starts, span[1])]
+
     def at(self, t_ms: int) -> Stretch:
         """The stretch that holds just after `t_ms`."""
-        return self.stretches[int(np.searchsorted(self.starts, t_ms, "right")) - 1]
+        return self.stretches[bisect_right(self._starts, t_ms) - 1]
 
     def within(self, first_ms: int, last_ms: int) -> Iterator[tuple[Stretch, int]]:
         """The stretches of a time, each with how long it lasts there (ms)."""
-        lo = max(int(np.searchsorted(self.starts, first_ms, "right")) - 1, 0)
-        hi = int(np.searchsorted(self.starts, last_ms, "left"))
+        lo = max(bisect_right(self._starts, first_ms) - 1, 0)
+        hi = bisect_left(self._starts, last_ms)
         for stretch, after in pairwise((*self.stretches[lo:hi], None)):
             until = last_ms if after is None else after.from_ms
             if stretch is not None:
@@ -143,71 +158,14 @@ class NodeTimeline:
         return [Share(account, weights[account], wholes) for account in sorted(weights)]
 
 
-def build_timeline(
-    node: str, events: Iterable[Event], versions: Versions, batches: Mapping[str, Batch]
-) -> tuple[NodeTimeline, list[Problem]]:
-    """The timeline of a node from its own events in order; what cannot be is left out and told."""
-    problems: list[Problem] = []
-    points: list[tuple[int, str, dict[str, Fraction]]] = [(-LIMIT, "idle", {})]
-    starts: list[tuple[int, dict[str, Fraction]]] = []
-    state, active = "idle", dict[str, Fraction]()
-    for event in events:
-        if event.type == "start":
-            if event.batch in active:
-                problems.append(
-                    Problem(event, "batch", f"{shown(event.batch)} is active on {node}")
-                )
-                continue
-            state, active = "producing", {**active, event.batch: event.weight}
-            if not starts or starts[-1][0] != event.t_ms:
-                starts.append((event.t_ms, {}))
-            starts[-1][1][event.batch] = event.weight
-        elif event.type == "stop":
-            if event.batch not in active:
-                continue
-            active = {batch: w for batch, w in active.items() if batch != event.batch}
-            state = state if active else "idle"
-        else:
-            state = event.state
-        if points[-1][0] == event.t_ms:
-            points.pop()
-        points.append((event.t_ms, state, active))
-    campaigns = campaigns_of(node, starts, versions, batches)
-    resolved = _resolve(_at_versions(points, versions), starts, versions, batches, campaigns)
-    return NodeTimeline(node, tuple(resolved), campaigns), problems
-
-
-def timelines(
-    versions: Versions, events: Iterable[Event], batches: Mapping[str, Batch]
-) -> tuple[dict[str, NodeTimeline], list[Problem]]:
-    """The timeline of every node of any version. `events` are in force and in order."""
-    by_node: dict[str, list[Event]] = {
-        name: [] for reign in versions.reigns for name in sorted(reign.model.nodes)
-    }
-    problems: list[Problem] = []
-    for event in events:
-        if not event.cuts:
-            continue
-        node = versions.at(event.t_ms).nodes.get(event.node)
-        if event.node not in by_node:
-            problems.append(Problem(event, "node", f"{shown(event.node)} is no node of the model"))
-        elif node is not None and node.overhead:
-            text = f"{event.node} is of kind overhead: no batch or state there"
-            problems.append(Problem(event, "node", text))
-        else:
-            by_node[event.node].append(event)
-    result: dict[str, NodeTimeline] = {}
-    for name, own in by_node.items():
-        result[name], found = NodeTimeline(name, (Stretch(-LIMIT),)), list[Problem]()
-        if own:
-            result[name], found = build_timeline(name, own, versions, batches)
-        problems += found
-    return result, problems
-
-
-def changed_span(old: NodeTimeline, new: NodeTimeline) -> tuple[int, int] | None:
-    """From where to where two timelines of a node give to different accounts."""
-    points = np.unique(np.concatenate([old.starts, new.starts])).tolist()
+def changed_span(
+    old: NodeTimeline, new: NodeTimeline, within: Span = (-LIMIT, LIMIT)
+) -> Span | None:
+    """From where to where two timelines of a node give to different accounts; outside of `within` they
+    do not, and both have a stretch that begins where it ends."""
+    points = np.unique(
+        np.concatenate([old.starts_within(within), new.starts_within(within)])
+    ).tolist()
     differ = [
         index
         for index, t_ms in enumerate(points)
@@ -216,71 +174,11 @@ def changed_span(old: NodeTimeline, new: NodeTimeline) -> tuple[int, int] | None
     if not differ:
         return None
     after = differ[-1] + 1
-    return points[differ[0]], points[after] if after < len(points) else LIMIT
+    return points[differ[0]], points[after] if after < len(points) else within[1]
 
 
 def _receives(stretch: Stretch) -> tuple[str, Weights, int | None]:
     return stretch.state, stretch.gets, stretch.ready_ms
-
-
-def _at_versions(
-    points: list[tuple[int, str, dict[str, Fraction]]], versions: Versions
-) -> Iterator[tuple[int, str, dict[str, Fraction]]]:
-    """The points, and one where another version comes into force: its policy may be another."""
-    ends = [*(t_ms for t_ms, _, _ in points[1:]), LIMIT]
-    for (t_ms, state, active), end_ms in zip(points, ends, strict=True):
-        yield t_ms, state, active
-        for reign in versions.reigns:
-            if t_ms < reign.from_ms < end_ms:
-                yield reign.from_ms, state, active
-
-
-def _resolve(
-    points: Iterable[tuple[int, str, dict[str, Fraction]]],
-    starts: list[tuple[int, dict[str, Fraction]]],
-    versions: Versions,
-    batches: Mapping[str, Batch],
-    campaigns: tuple[Campaign, ...],
-) -> Iterator[Stretch]:
-    """Set-up with nothing active belongs to the batches of the next start, or their campaigns."""
-    ahead = iter((*starts, None))
-    coming = next(ahead)
-    for t_ms, state, told in points:
-        while coming is not None and coming[0] <= t_ms:
-            coming = next(ahead)
-        policy = versions.at(t_ms).policy
-        active = _weighed(told, policy, batches)
-        gets, ready_ms = (active if state in _TO_BATCHES else ()), None
-        waits = not told and state in _BEFORE_A_START and policy.setup != "pool"
-        if waits and coming is not None:
-            gets, ready_ms = _weighed(coming[1], policy, batches), coming[0] - policy.look_ahead_ms
-            if policy.setup == "campaign":
-                yield Stretch(t_ms, state, active, _of_campaigns(gets, campaigns), ready_ms)
-                continue
-        to = tuple((f"batch:{batch}", weight) for batch, weight in gets)
-        yield Stretch(t_ms, state, active, to, ready_ms)
-
-
-def _of_campaigns(gets: Weights, campaigns: tuple[Campaign, ...]) -> Weights:
-    """The accounts of the campaigns that batches belong to, with their weights together."""
-    found: dict[str, Fraction] = {}
-    for batch, weight in gets:
-        account = next(c.account for c in campaigns if batch in c.batches)
-        found[account] = found.get(account, Fraction(0)) + weight
-    return tuple(sorted(found.items()))
-
-
-def _weighed(told: Mapping[str, Fraction], policy: Policy, batches: Mapping[str, Batch]) -> Weights:
-    """What batches that share a node weigh, by the model's policy."""
-    weights = dict(told)
-    if policy.weights in ("mass", "pieces"):
-        counted = {name: batches[name].counted(policy.weights) for name in told}
-        # While one of them is not counted so, all weigh the same.
-        full = all(counted.values())
-        weights = {name: counted[name] or Fraction(1) for name in told} if full else {}
-    if policy.weights == "equal" or not weights:
-        weights = dict.fromkeys(told, Fraction(1))
-    return tuple(sorted(weights.items()))
 
 
 def _integers(weights: list[Fraction]) -> list[int]:
@@ -312,7 +210,5 @@ __all__ = [
     "NodeTimeline",
     "Share",
     "Stretch",
-    "build_timeline",
     "changed_span",
-    "timelines",
 ]

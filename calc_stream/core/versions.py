@@ -100,6 +100,16 @@ class Versions:
         models = [reign.model for reign in self.reigns]
         return {s.name: m.carriers[s.carrier] for m in models for s in m.stores.values()}
 
+    @cached_property
+    def campaigns(self) -> bool:
+        """Whether campaigns bear set-up in any version."""
+        return any(reign.model.policy.setup == "campaign" for reign in self.reigns)
+
+    @cached_property
+    def all_meters(self) -> tuple[Meter, ...]:
+        """The meters of any version, as `meters` has them."""
+        return tuple(self.meters.values())
+
     def carrier_of(self, source: str) -> Carrier:
         """The carrier of a source, the same in all versions that have it."""
         model = next(r.model for r in self.reigns if source in r.model.sources)

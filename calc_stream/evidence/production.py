@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from calc_stream.core import Batch, Event, Lot, Periods, Versions
 from calc_stream.core.batches import batches_of, lots_of
+from calc_stream.core.course import timelines
 from calc_stream.core.events import in_force
 from calc_stream.core.receivers import Nodes
 from calc_stream.core.series import Span, united
-from calc_stream.core.timeline import timelines
 from calc_stream.core.whole import LIMIT
 
 _BY_OUTPUT = frozenset({"mass", "pieces"})
@@ -60,7 +60,7 @@ def production(versions: Versions, events: Iterable[Event]) -> Production:
     standing, _ = in_force(events)
     batches, _ = batches_of(standing)
     nodes, _ = timelines(versions, standing, batches)
-    return Production(standing, batches, lots_of(standing)[0], nodes)
+    return Production(standing, batches, lots_of(standing), nodes)
 
 
 def spans_of(periods: Periods, made: Production, batch: str) -> list[Span]:

@@ -7,12 +7,12 @@ import msgspec
 import numpy as np
 
 from calc_stream.core.batches import batches_of
+from calc_stream.core.course import timelines
 from calc_stream.core.decimals import fixed, significant
 from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.events import in_force, swaps_told
 from calc_stream.core.plant import Carrier, Meter, SiteModel
 from calc_stream.core.registers import quanta_at
-from calc_stream.core.timeline import timelines
 from calc_stream.evidence.budget import Grounds, alone, grounds_over
 from calc_stream.evidence.shares import Shares, shares_of
 from calc_stream.evidence.told import Told

@@ -153,7 +153,7 @@ class Book:
     def _told(
         self, state: SiteState, batch: Batch, borne: tuple[dict[str, Burden], dict[str, Burden]]
     ) -> Told:
-        running = batch.id in self._touched.seen.active
+        running = batch.id in self._touched.active
         ended_ms = None if running else batch.last_stop_ms
         until_ms = ended_ms or max(state.frontier_ms or 0, batch.first_start_ms or 0)
         spread = self._is_spread(state, batch.id)
@@ -162,7 +162,7 @@ class Book:
             borne[spread].get(batch.id, Burden()),
             state.lots,
             self._touched.gaps.of(f"batch:{batch.id}"),
-            self._touched.seen.where.get(batch.id, ()),
+            state.where(batch.id),
             until_ms,
             running,
             _incomplete(state, batch.first_start_ms, ended_ms),
@@ -205,7 +205,7 @@ class Book:
     def _reached(self, state: SiteState, batch: Batch) -> bool:
         """Nothing runs, and all meters and senders have told what came after the last stop plus
         lateness."""
-        if batch.id in self._touched.seen.active:
+        if batch.id in self._touched.active:
             return False
         if batch.first_start_ms is None:  # its start was voided: nothing to wait for
             return True
@@ -267,7 +267,7 @@ class Book:
             cells = [cell for own in state.sums_of(f"batch:{of}").values() for cell in own]
             batch = _batch(state, of)
             if self._closing.spreads and (
-                of in self._touched.seen.active
+                of in self._touched.active
                 or not self._closing.is_over(batch, [t for t, _ in cells])
             ):
                 return False
@@ -336,10 +336,10 @@ def _incomplete(state: SiteState, from_ms: int | None, to_ms: int | None) -> boo
     """Whether a meter of the site was not read over the whole time it was in force."""
     first, last = -LIMIT if from_ms is None else from_ms, LIMIT if to_ms is None else to_ms
     for reign, (since, until) in state.versions.within((first, last)) if state.versions else ():
-        for meter in reign.model.meters:
-            reach = state.readings.reach(meter.id)
-            if reach is None or (since > -LIMIT and reach[0] > since):
-                return True
-            if meter.id in state.silent and reach[1] < until:
-                return True
+        meters, readings = reign.model.meters, state.readings
+        firsts, lasts = readings.reaches(meters)
+        if (firsts == LIMIT).any() or (since > -LIMIT and (firsts > since).any()):
+            return True
+        if (lasts[readings.among(meters, state.silent)] < until).any():
+            return True
     return state.versions is None

@@ -40,10 +40,10 @@ class Step:
         """The batches that were active and bore something in a window."""
         return self._without_sums.active(window)
 
-    def campaigns(self) -> Iterator[Campaign]:
-        """Of the versions that have any."""
+    def campaigns(self, nodes: Iterable[str]) -> Iterator[Campaign]:
+        """Of these nodes, in the versions that have any."""
         at = self.periods.versions.at
-        for campaign in self._without_sums.campaigns():
+        for campaign in (own for name in nodes for own in self.state.nodes[name].campaigns):
             if at(campaign.first_ms).policy.setup == "campaign":
                 yield campaign
 
@@ -80,7 +80,7 @@ class Closing:
         self._in_window: dict[str, set[Span]] = {}  # the same by batch
         self._campaigns: dict[str, Campaign] = {}
         self._open: set[str] = set()  # campaigns that are not over
-        self._in_campaign: dict[str, list[str]] = {}
+        self._in_campaign: dict[str, set[str]] = {}
         self._nodes: Nodes = {}
         self._posted, self._upto_ms = (0, 0), -LIMIT
         self._stirred: set[str] = set()
@@ -216,18 +216,28 @@ class Closing:
                 self._stirred |= {*campaign.batches}
 
     def _list_campaigns(self, step: Step) -> set[str]:
-        """Those that are otherwise now."""
-        before, self._campaigns = self._campaigns, {c.account: c for c in step.campaigns()}
-        for gone in before.keys() - self._campaigns.keys():
-            self._give(gone, None)
-            self._open.discard(gone)
-            self._stirred |= {*before[gone].batches}
-        self._in_campaign = {}
-        for account, campaign in self._campaigns.items():
-            for batch in campaign.batches:
-                self._in_campaign.setdefault(batch, []).append(account)
-        changed = {a for a, own in self._campaigns.items() if before.get(a) != own}
-        self._stirred |= {b for a in changed if a in before for b in before[a].batches}
+        """Those that are otherwise now, on the nodes that have others."""
+        nodes = step.state.nodes
+        had = {name: own.campaigns for name, own in self._nodes.items()}
+        turned = [name for name in nodes if step.anew or nodes[name].campaigns is not had.get(name)]
+        old = (campaign for name in turned for campaign in had.get(name, ()))
+        before = {c.account: c for c in (self._campaigns.values() if step.anew else old)}
+        before = {account: before[account] for account in before.keys() & self._campaigns.keys()}
+        now = {campaign.account: campaign for campaign in step.campaigns(turned)}
+        changed = {account for account, own in now.items() if before.get(account) != own}
+        gone = before.keys() - now.keys()
+        for account in (changed | gone) & before.keys():
+            self._stirred |= {*before[account].batches}
+            for batch in before[account].batches:
+                self._in_campaign[batch].discard(account)
+        for account in gone:
+            self._give(account, None)
+            self._open.discard(account)
+            del self._campaigns[account]
+        for account in changed:
+            self._campaigns[account] = now[account]
+            for batch in now[account].batches:
+                self._in_campaign.setdefault(batch, set()).add(account)
         return changed
 
     def _give(self, key: Span | str, gave: tuple[Transfer, ...] | None) -> None:

@@ -1,6 +1,6 @@
 """How much of each account lies in long reading gaps: measured at both ends, not in between."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -11,26 +11,23 @@ class Gaps:
     """Gapped quanta by account over the posted pages; only pages posted anew are counted anew."""
 
     def __init__(self) -> None:
-        self._pages: dict[int, tuple[Postings, dict[str, int]]] = {}
+        self._pages: dict[int, dict[str, int]] = {}
         self._sums: dict[str, int] = {}
 
-    def follow(self, pages: Mapping[int, Postings]) -> set[str]:
-        """Bring the sums up to these pages; the accounts whose sum may have changed.
-
-        A page that was posted anew is another object, so the rest is known by identity.
-        """
+    def follow(self, pages: Mapping[int, Postings], turned: Iterable[int]) -> set[str]:
+        """Bring the sums up to these pages, of which some `turned`: they are others now, or gone. The
+        accounts whose sum may have changed."""
         changed: set[str] = set()
-        for page in {*self._pages, *pages}:
-            known, postings = self._pages.get(page), pages.get(page)
-            if known is not None and known[0] is postings:
-                continue
-            if known is not None:
-                changed |= self._add(self._pages.pop(page)[1], -1)
-            if postings is not None:
-                found = _gapped(postings)
-                self._pages[page] = postings, found
+        for page in turned:
+            changed |= self._add(self._pages.pop(page, {}), -1)
+            if page in pages and (found := _gapped(pages[page])):
+                self._pages[page] = found
                 changed |= self._add(found, 1)
         return changed
+
+    def pages(self) -> list[int]:
+        """Those that have any."""
+        return [*self._pages]
 
     def of(self, account: str) -> int:
         """Quanta, all sources together."""

@@ -6,8 +6,9 @@ import msgspec
 
 from calc_stream.core import Batch, Event, Problem, parse_event
 from calc_stream.core.batches import batches_of
+from calc_stream.core.course import timelines
 from calc_stream.core.events import in_force
-from calc_stream.core.timeline import NodeTimeline, timelines
+from calc_stream.core.timeline import NodeTimeline
 from calc_stream.site import Site
 from calc_stream.web.sheets import Line
 from wire.errors import BadData

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 SELECTION = [
     "tests/golden/test_compute.py::test_compute_prints_what_was_expected",
     "tests/unit/calc_stream/test_timeline.py",
+    "tests/unit/calc_stream/test_course.py",
     "tests/unit/calc_stream/test_campaigns.py",
     "tests/unit/calc_stream/test_versions.py",
     "tests/unit/calc_stream/test_windows.py",

@@ -18,10 +18,10 @@ from calc_stream.core import (
     recompute,
 )
 from calc_stream.core.batches import batches_of
+from calc_stream.core.course import timelines
 from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.events import Event, in_force
 from calc_stream.core.sensitivity import Sensitivity
-from calc_stream.core.timeline import timelines
 from calc_stream.core.uncertainty import Tally, Uncertainty, bias_of
 
 T0 = 1_767_225_600_000  # 2026-01-01T00:00:00Z

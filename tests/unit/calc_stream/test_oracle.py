@@ -14,8 +14,8 @@ from calc_stream.core import (
     recompute,
 )
 from calc_stream.core.batches import batches_of
+from calc_stream.core.course import timelines
 from calc_stream.core.events import in_force
-from calc_stream.core.timeline import timelines
 
 from . import oracle
 from .oracle.calendar import Marks

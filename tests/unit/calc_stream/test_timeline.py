@@ -7,8 +7,8 @@ import pytest
 
 from calc_stream.core import Versions, parse_event, parse_model
 from calc_stream.core.batches import batches_of
+from calc_stream.core.course import Course
 from calc_stream.core.decimals import instant
-from calc_stream.core.timeline import build_timeline
 
 
 def told(*events: tuple[int, str, str]) -> list:
@@ -27,12 +27,18 @@ def policy(**told: object) -> Versions:
     return Versions.of(parse_model(f'format = 1\nsite = "s"\npolicy = {{ {pairs} }}\n', "m"))
 
 
+def course(events: list, versions: Versions) -> Course:
+    its = Course("n", versions)
+    its.follow(events, events, (), batches_of(events)[0])
+    return its
+
+
 def who(events: list, cuts: list[int], versions: Versions) -> list[str]:
     """Who gets it between neighbouring cuts (seconds), one text an interval."""
     edges = np.array(cuts) * 1000
-    timeline, problems = build_timeline("n", events, versions, batches_of(events)[0])
-    assert problems == []
-    shares = timeline.shares(edges[:-1], edges[1:])
+    its = course(events, versions)
+    assert its.problems == {}
+    shares = its.timeline.shares(edges[:-1], edges[1:])
     rows = []
     for row in range(edges.size - 1):
         mine = [s for s in shares if s.weights[row]]
@@ -93,6 +99,6 @@ def test_a_stop_of_a_batch_that_is_not_active_is_ignored() -> None:
 
 def test_a_start_of_an_active_batch_is_a_problem_and_changes_nothing() -> None:
     events = told((0, "start", "B"), (9, "start", "B"))
-    timeline, problems = build_timeline("n", events, policy(), batches_of(events)[0])
-    assert [problem.key for problem in problems] == ["batch"]
-    assert [s.state for s in timeline.stretches] == ["idle", "producing"]
+    its = course(events, policy())
+    assert [problem.key for problem in its.problems.values()] == ["batch"]
+    assert [s.state for s in its.timeline.stretches] == ["idle", "producing"]

@@ -1,10 +1,12 @@
 """What is settled costs nothing: only batches are looked at that a record touched or that waited for it."""
 
 import random
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from calc_stream.core.pages import PAGE_SLOTS
 from calc_stream.factors import FactorSet, load
 from calc_stream.ledger import book
 from calc_stream.ledger.book import Book
@@ -12,6 +14,7 @@ from calc_stream.ledger.figures import Basis, Told, figures
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.ledger.store import open_store
 from calc_stream.site import Site
+from tests.unit.calc_stream.steps import steps_of
 from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, rules
 from tests.unit.calc_stream_live.test_contracts import PPA
 from wire.messages import MeterEvent, Sample
@@ -23,6 +26,7 @@ POLICIES = [
     '[policy]\nspread = "machine_hours"\nsetup_max_s = 600\n' + SHIFTS,
     '[policy]\nspread = "mass"\nsetup = "campaign"\ncampaign_max_s = 900\n' + SHIFTS,
 ]
+CAMPAIGN = '[policy]\nsetup = "campaign"\ncampaign_max_s = 900\n'
 MINUTES = 90
 # Each of the policies with contracts for the hours, and without.
 FEW, MANY = range(3), range(3, 30)
@@ -168,6 +172,25 @@ def test_a_record_works_out_its_own_batch_however_many_are_settled(
     last = worked_out(plant, tmp_path / "calc", monkeypatch)[-8:]
     # Its start, its stop, its quantity, and the reading behind it, with which it settles.
     assert last == [[one]] * 4 + [[other]] * 4
+
+
+@pytest.mark.parametrize("policy", [*POLICIES[:2], CAMPAIGN])
+def test_an_event_takes_as_many_steps_however_many_are_settled(tmp_path: Path, policy: str) -> None:
+    steps = []
+    for settled in (9, 9 + PAGE_SLOTS):  # as many minutes into a page
+        folder = tmp_path / str(settled)
+        folder.mkdir()
+        plant = Plant(folder)
+        plant.model(MODEL + policy)
+        plant.factors()
+        plant.read((0, 1000))
+        a_batch_a_minute(plant, range(settled + 1))
+        site = Site(rules(), open_store(folder / "calc", create=True), lambda: iter(()))
+        *behind, start, stop, quantity, _ = plant.writer.walk(SITE)
+        for record in behind:
+            site.take(record)
+        steps.append([steps_of(partial(site.take, record)) for record in (start, stop, quantity)])
+    assert all(many < 1.25 * few for few, many in zip(*steps, strict=True)), steps
 
 
 def test_a_late_reading_works_out_the_batches_of_its_time_and_those_made_of_them(
