@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -96,6 +97,37 @@ def test_a_server_that_writes_its_chain_out_of_order_is_asked_without_it(
     with pytest.raises(subprocess.CalledProcessError):
         theirs.openssl(*its)
     assert b"OK" in theirs.openssl(*its, "-untrusted", "tsa.pem")
+
+
+_SHA_256, _SHA_512 = (bytes.fromhex(f"06096086480165030402{n}") for n in ("01", "03"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (b"", b"", "it is the answer to something else"),  # an answer of before
+        (sha256(b"data").digest(), sha256(b"other").digest(), "of something else than this"),
+        (_SHA_256, _SHA_512, r"not granted \(2\)"),  # a hash it does not do
+    ],
+)
+def test_a_server_that_answers_something_else_is_not_believed(
+    old: bytes, new: bytes, why: str, tmp_path: Path
+) -> None:
+    class Odd(Authority):
+        before = b""
+
+        def answer(self, query: bytes) -> bytes:
+            if not old:
+                self.before = self.before or super().answer(query)
+                return self.before
+            assert old in query
+            return super().answer(query.replace(old, new))
+
+    with serving(Odd(tmp_path / "tsa")) as (url, _):
+        if not old:
+            ask(Timestamps(url), b"data")
+        with pytest.raises(BadData, match=why):
+            ask(Timestamps(url), b"data")
 
 
 def test_an_answer_that_is_none_is_not_kept(
