@@ -48,6 +48,7 @@ def test_schemathesis_finds_nothing(api: Ingestor, tmp_path: Path, phases: str) 
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/openapi.json"),
         *("--header", "Authorization: Bearer secret", "--seed", "1", "--max-examples", "50"),
         *("--phases", phases, "--no-color", "--workers", "1"),
+        *("--request-timeout", "120"),
     ]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=880, check=False
