@@ -6,7 +6,7 @@ import { laidOut } from "../src/charts/network";
 import { seriesOption } from "../src/charts/series";
 import { ceilingOf, layersOf, niceStep, range, resample, sampleTimes } from "../src/charts/stack";
 import { bandOf, timelineOption } from "../src/charts/timeline";
-import { type Run, pointsOf } from "../src/live/footprints";
+import { type Run, pointsOf, standing } from "../src/live/footprints";
 import type { Machine } from "../src/live/types";
 
 const machine = (node: string, w: number): Machine => ({
@@ -106,6 +106,10 @@ test("what is counted otherwise is another line, with a mark before it", () => {
     { constant: { ...constant, unit: "kg" }, points: [point("2026-10", "0.6")] },
     { constant: { ...constant, models: ["1", "2"], gwp: "AR5" }, points: [point("2026-11", "6.5"), point("2026-12", "6.4")] },
   ];
+  const gone = { ...point("2026-13", "60"), withdrawn: { t_ms: 0, reason: "wired the wrong way" } };
+  const last = runs.at(-1)!;
+  const told = [...runs.slice(0, -1), { ...last, points: [gone, ...last.points] }, { ...last, points: [gone] }];
+  expect(standing(told)).toEqual(runs); // a break stays where it is
   const points = pointsOf(runs, "piece");
   expect(points.map(({ period, run, breaks }) => [period, run, breaks.join()])).toEqual([
     ["2026-09", 0, ""], ["2026-10", 0, ""], ["2026-11", 1, "gwp,models"], ["2026-12", 1, ""],

@@ -1,5 +1,10 @@
 // What the calculator published of its products, as its API says it.
 
+/** Not to be used any more, since when and why. */
+export interface Withdrawn {
+  t_ms: number;
+  reason: string;
+}
 export interface Published {
   id: string;
   unit: string;
@@ -15,6 +20,7 @@ export interface Published {
   boundary: "gate_to_gate" | "cradle_to_gate";
   draft: boolean;
   successor: string | null;
+  withdrawn: Withdrawn | null;
 }
 
 /** What all points of a run share. */
@@ -29,7 +35,7 @@ export interface Constant {
 }
 export interface Run {
   constant: Constant;
-  points: { period: string; id: string; kg_co2e: string; u95: string | null; running: boolean; change_percent: string | null; superseded: unknown[] }[];
+  points: { period: string; id: string; kg_co2e: string; u95: string | null; running: boolean; change_percent: string | null; superseded: unknown[]; withdrawn?: Withdrawn }[];
 }
 export type Point = Run["points"][number] & {
   /** Of which run it is, counted from 0. */
@@ -50,6 +56,12 @@ export function pointsOf(runs: Run[], unit: string): Point[] {
     return points.map((point, at) => ({ ...point, run, breaks: at ? [] : breaks }));
   });
 }
+
+/** Without what was withdrawn: it is no figure to draw a line by. */
+export const standing = (runs: Run[]): Run[] =>
+  runs
+    .map((run) => ({ ...run, points: run.points.filter(({ withdrawn }) => !withdrawn) }))
+    .filter(({ points }) => points.length);
 
 /** The name of a footprint's file, as the server has it; `ending`: the form's. */
 export const fileOf = (product: string, { period, id }: Published, ending: string): string =>
