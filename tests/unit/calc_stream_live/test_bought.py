@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from calc_stream.footprints.declaration import Company, Declaration, Input, Product
@@ -94,6 +95,41 @@ def test_lots_nobody_declared_count_on_top(plant: Days) -> None:
     found = published(plant, declared(INGOT))
     assert [(u.name, u.kg_co2e) for u in found.upstream] == [("Ingot", "28.6"), ("resin", "2")]
     assert found.upstream_kg_co2e == "30.6"
+
+
+def test_a_lot_without_a_supplier_s_footprint_is_no_input_without_one(plant: Days) -> None:
+    lot(plant, "L9", product="resin", factor="2")
+    plant.first_day()
+    took(plant, "A", "L9", "23")
+    took(plant, "B", "L9", "23")
+    found = published(plant, declared(PAINT))
+    assert [(u.name, u.kg_co2e) for u in found.upstream] == [("Paint", "0.3"), ("resin", "4")]
+
+
+def test_lots_counted_in_another_unit_than_the_declared_input_leave_it_to_the_declaration(
+    plant: Days,
+) -> None:
+    plant.told("lot", 0.1, lot="L1", unit="piece", pcf=PCF, factor="10")
+    plant.first_day()
+    for batch in "AB":
+        plant.told("input", 3.6, batch=batch, lot="L1", quantity="23", unit="piece")
+    found = published(plant, declared(INGOT))
+    assert [(u.amount, u.unit, u.kg_co2e) for u in found.upstream] == [("2", "kg", "28.6")]
+
+
+@pytest.mark.parametrize(
+    ("factor", "parts"), [("14.3", {"kg": "8"}), ("14", {}), ("", {"kg": "8"})]
+)
+def test_what_is_not_fossil_is_known_of_the_declared_factor_only(
+    plant: Days, factor: str, parts: dict[str, str]
+) -> None:
+    """4 kg of 1 kg of ingot, of which each batch took 2 kg for one."""
+    lot(plant, "L1", pcf=PCF, **({"factor": factor} if factor else {}))
+    plant.first_day()
+    took(plant, "A", "L1", "20")
+    took(plant, "B", "L1", "26")
+    found = published(plant, declared(msgspec.structs.replace(INGOT, not_fossil={"kg": "4"})))
+    assert [u.not_fossil for u in found.upstream] == [parts]
 
 
 def test_a_lot_without_a_factor_takes_that_of_the_declared_input(plant: Days) -> None:

@@ -70,6 +70,10 @@ def test_by_hand_a_grade_is_of_a_period_that_is_over_and_says_what_is_missing(
     assert "2 batches, factors" in running
     refused = told(*words, "--period", "2026-11", code=2)
     assert f"no footprint of '2026-11' stands; there are: {DAY_1}, {DAY_2}" in refused
+    office.plant.meters(33)
+    office.look()
+    newest = json.loads(told(*words, "--json"))
+    assert (newest["period"], newest["running"]) == (DAY_2, False)
     assert "incomplete    A: a meter was silent" in told("footprint", "show", first.id)
     assert "incomplete" not in told("footprint", "show", second.id)
 
