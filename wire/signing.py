@@ -44,6 +44,17 @@ class PublicKey:
         except (nacl.exceptions.BadSignatureError, nacl.exceptions.ValueError) as exc:
             raise BadData(f"signature does not match key {self.id}") from exc
 
+    def check(self, signature: str, message: bytes) -> None:
+        """The same of a signature in base64, which has one way to be written: else another text, which
+        nobody signed, would pass for it. Raises BadData."""
+        try:
+            raw = base64.b64decode(signature, validate=True)
+        except ValueError as exc:  # binascii.Error, or letters that are no ASCII
+            raise BadData("its signature is not base64") from exc
+        if base64.b64encode(raw).decode() != signature:
+            raise BadData("its signature is not written the one way base64 has")
+        self.verify(raw, message)
+
 
 class SigningKey:
     """A private key; its file holds 32 bytes in base64 and is readable by its owner only."""

@@ -6,7 +6,6 @@ history he was shown. What is signed is a C2SP tlog-cosignature of version 1.
 """
 
 import base64
-import binascii
 
 import msgspec
 
@@ -77,13 +76,9 @@ def check_cosignature(told: Cosignature, head: TreeHead) -> PublicKey:
     if (told.site, told.size, told.root) != (head.site, head.size, head.root):
         raise BadData(f"is of another head than that of {head.day}")
     public = PublicKey.parse(told.public_key)
-    try:
-        raw = base64.b64decode(told.sig, validate=True)
-    except binascii.Error as exc:
-        raise BadData("its signature is not base64") from exc
-    if base64.b64encode(raw).decode() != told.sig or str(public) != told.public_key:
-        raise BadData("its signature or key is not written the one way base64 has")
-    public.verify(raw, message(text_of(head), told.time_s))
+    if str(public) != told.public_key:
+        raise BadData("its key is not written the one way base64 has")
+    public.check(told.sig, message(text_of(head), told.time_s))
     return public
 
 

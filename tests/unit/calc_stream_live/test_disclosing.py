@@ -144,6 +144,7 @@ def changes(data: bytes) -> Iterator[tuple[str, bytes]]:
     yield put("one field less", shown=told.shown[1:])
     yield put("the order", shown=told.shown[::-1])
     yield put("a leaf less", leaves=told.leaves[:-1])
+    yield put("no base64", sig="é" * 88)
     yield put("capitals", leaves=(told.leaves[0].upper(), *told.leaves[1:]))
     forged = Shown(0, "good", "1", "0" * 32)
     if told.shown[0].leaf:
