@@ -58,8 +58,8 @@ def said(number: int, second: int, kind: str, **what: str) -> Event:
 def some_event(rng: random.Random, number: int) -> Event:
     """Any event, at few instants: many tie, contradict each other or void another."""
     batch, node = rng.choice("ABCDE"), rng.choice(["n1", "n1", "n2", "nowhere"])
-    kinds = ["start", "start", "start", "stop", "stop", "state", "state", "quantity", "input"]
-    kind = rng.choice([*kinds, "input", "buy", "lot", "void", "void"])
+    kinds = [*["start"] * 3, *["stop"] * 5, *["state"] * 3, "quantity", "input", "input"]
+    kind = rng.choice([*kinds, "buy", "lot", "void", "void"])
     product = {"product": rng.choice(["wheel", "rim"])} if rng.random() < 0.6 else {}
     unit, lot = rng.choice(["piece", "piece", "kg"]), rng.choice("XY")
     what: dict[str, dict[str, str]] = {
@@ -137,6 +137,26 @@ def assert_all(
         assert courses.where(name) == tuple(sorted(where))
         made = {heir for heir, batch in whole.items() if name in batch.drawn}
         assert {*batches.heirs(name)} == made
+
+
+def test_a_campaign_that_begins_earlier_bears_all_its_set_up() -> None:
+    def on_n1(number: int, second: int, batch: str) -> list[Event]:
+        its = {"node": "n1", "batch": batch}
+        return [
+            said(number, second - 4, "state", node="n1", state="setup"),
+            said(number + 1, second, "start", product="wheel", **its),
+            said(number + 2, second + 4, "stop", **its),
+        ]
+
+    events = InForce()
+    batches = Batches(events)
+    versions = Versions.of(parse_model(MODEL % ("", POLICIES[3], ""), "model"))
+    courses = Courses(versions, events, batches.batches)
+    for number, second, batch, bears in ((10, 20, "B", "B"), (20, 30, "C", "B"), (0, 10, "A", "A")):
+        moved = events.take(on_n1(number, second, batch))
+        courses.follow(moved, batches.follow(moved))
+        set_up = [s.gets for s in courses.nodes["n1"].stretches if s.state == "setup"]
+        assert {account for gets in set_up for account, _ in gets} == {f"campaign:n1:{bears}"}
 
 
 def in_order(problems: Any) -> list[Any]:
