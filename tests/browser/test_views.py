@@ -239,6 +239,23 @@ def test_an_alarm_is_acknowledged_by_keyboard(open_page, demo: System) -> None:
     assert "being exchanged" in told
 
 
+def test_an_address_that_is_none_shows_the_page_all_the_same(open_page) -> None:
+    page = open_page(view="#/%")
+    expect(page.locator("#now")).to_be_visible()
+
+
+@LANGUAGES
+def test_a_question_nobody_answers_is_said_in_words(watched, locale: str) -> None:
+    page, _ = watched(view="#/batches", locale=locale)  # the browser itself tells of the lost line
+    page.route(re.compile(r"/v1/batches\?.*product="), lambda route: route.abort())
+    choice = page.get_by_role("combobox").first
+    expect(choice.locator("option")).not_to_have_count(1, timeout=PATIENCE_MS)
+    page.get_by_role("searchbox").fill("no such batch")
+    choice.select_option(index=1)
+    said = {"en-GB": "the calculator does not answer", "zh-CN": "核算服务没有应答"}[locale]
+    expect(page.locator("#closed-empty")).to_have_text(said)
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_phone_needs_no_sideways_scrolling(open_page, pictures: Path, view: str) -> None:
     page = open_page(view=f"#/{view}", viewport={"width": 390, "height": 844})

@@ -4,6 +4,15 @@
 export const VIEWS = ["now", "batches", "products", "meters", "events", "model"] as const;
 export type View = (typeof VIEWS)[number];
 
+/** An address somebody typed may be no address: it is taken as it is. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 class Place {
   #hash = $state(location.hash);
   readonly wall = new URLSearchParams(location.search).has("wall");
@@ -17,7 +26,7 @@ class Place {
   }
 
   get #parts(): string[] {
-    return this.#hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+    return this.#hash.replace(/^#\/?/, "").split("/").map(decoded);
   }
   get view(): View {
     const [view] = this.#parts;

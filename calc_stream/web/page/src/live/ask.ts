@@ -1,5 +1,7 @@
 // Questions to the calculator's API, and words to it.
 
+import { t } from "../say/language.svelte";
+
 export interface Answer<T> {
   value: T | null;
   /** "" when it went well; else what the server said. */
@@ -35,8 +37,8 @@ export async function saved(path: string, file: string): Promise<string> {
     // Not at once: the download may not have begun to read it.
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     return "";
-  } catch (fault) {
-    return String(fault);
+  } catch {
+    return t("why.no_server");
   }
 }
 
@@ -55,7 +57,7 @@ export async function ask<T>(path: string, body?: unknown): Promise<Answer<T>> {
         },
       }),
     );
-  } catch (fault) {
-    return { value: null, problem: String(fault), status: 0 };
+  } catch {
+    return { value: null, problem: t("why.no_server"), status: 0 };
   }
 }
