@@ -47,16 +47,16 @@ def rates_of(case: Case, ledger: Ledger) -> Rates:
 
 
 def posted_within(case: Case, span: Span) -> Part:
-    """Computed from the first reading where what was before the time counts: what stores hold, and
-    how much of a contract is used up. Raises BadData for events that contradict each other."""
+    """Where there are contracts all that is known is computed: what one covers of the time depends on
+    all that its source gave before and after. Raises BadData for events that contradict each other."""
     first, last = span[0], case.until(span[1])
     marks = marks_of(case.versions, case.factors)
     at = {
         source: tuple({*marks.at.get(source, ()), first, last}) for source in case.versions.sources
     }
     marks = Marks(at, marks.hourly)
-    is_whole = bool(case.versions.stores or case.factors.instruments)
-    ledger = _posted(case, None if is_whole else first, last, marks)
+    posted_from, posted_to = (None, case.to_ms) if case.factors.instruments else (first, last)
+    ledger = _posted(case, posted_from, posted_to, marks)
     sums = _between(ledger.postings, first, last).sums(ledger.periods)
     return Part(sums, rates_of(case, ledger), marks)
 

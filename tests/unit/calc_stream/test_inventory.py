@@ -259,6 +259,10 @@ def test_a_source_without_a_factor_leaves_every_sum_open(
     found = json.loads(capsys.readouterr().out)
     assert found["total"]["scope_2_location"] is None
     assert found["unknown_sources"] == ["gas-in"]
+    assert main(["inventory", "--month", "2026-11", *files, "--csv"]) == 0
+    rows = {row["account"]: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+    assert rows["pool:boiler"]["scope_1"] == ""
+    assert rows["pool:n1"]["scope_2_location"] > "0"
 
 
 def test_a_method_for_products_is_refused(files: list[str], capsys) -> None:

@@ -1,4 +1,4 @@
-"""A site's inventory with contracts: how much of one is used up before the month counts, too."""
+"""A site's inventory with contracts: what one covers of a month depends on the others."""
 
 import json
 from datetime import datetime
@@ -14,14 +14,15 @@ from calc_stream.factors.instruments import Instrument
 
 from .test_inventory import HOURS, MODEL, PER_HOUR, named
 
-MONTH = "2026-10-31T16:00:00+00:00", "2026-11-30T16:00:00+00:00"  # as Shanghai has it
+# As Shanghai has them; what was read begins with the last day of the first.
+MONTHS = "2026-09-30T16:00:00+00:00", "2026-10-31T16:00:00+00:00", "2026-11-30T16:00:00+00:00"
 
 
 def ms(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-# 3600 kWh come from the grid while it holds, half of its last day in the month: a quarter is covered.
+# 3600 kWh come from the grid while it holds, a third of them in the second month: a quarter is covered.
 CONTRACT = Instrument(
     id="sichuan",
     type="certificates",
@@ -41,7 +42,8 @@ CONTRACT = Instrument(
 )
 
 
-def test_a_contract_covers_of_a_month_what_its_whole_time_leaves_for_it() -> None:
+def test_a_contract_covers_of_each_month_its_part_of_all_that_its_source_gave() -> None:
+    """600 kWh of the first, 300 of the second: no kWh of the 900 counts in both."""
     known = load()
     factors = FactorSet.of(known.rows, known.entries, (CONTRACT,))
     versions = Versions.of([parse_model(MODEL, "m")])
@@ -55,13 +57,13 @@ def test_a_contract_covers_of_a_month_what_its_whole_time_leaves_for_it() -> Non
         *(versions, [], parse_readings(text, "r", versions.meters)),
         *(factors, load_method("ghg_inventory")),
     )
-    found = inventory(case, "2026-11", (ms(MONTH[0]), ms(MONTH[1])))
     [cq], [sc] = named("cn-cq-grid-co2"), named("cn-sc-grid-co2")
-    covered = Fraction(12 * 100, 4)
-    by_contract = covered * Fraction(sc.value) + (2400 - covered) * Fraction(cq.value)
-    assert Fraction(found.total.scope_2_location or 0) == 2400 * Fraction(cq.value)
-    assert abs(Fraction(found.total.scope_2_market or 0) - by_contract) < Fraction(1, 10**6)
-    assert found.difference.scope_2_market == "0.000000"
-    # Half of the power is sold on, and with it half of what the contract covers.
-    out = Fraction(found.exported.scope_2_market or 0)
-    assert abs(out - by_contract / 2) < Fraction(1, 10**6)
+    for first, last, covered in ((*MONTHS[:2], 600), (*MONTHS[1:], 300)):
+        found = inventory(case, "a month", (ms(first), ms(last)))
+        by_contract = covered * Fraction(sc.value) + (2400 - covered) * Fraction(cq.value)
+        assert Fraction(found.total.scope_2_location or 0) == 2400 * Fraction(cq.value)
+        assert abs(Fraction(found.total.scope_2_market or 0) - by_contract) < Fraction(1, 10**6)
+        assert found.difference.scope_2_market == "0.000000"
+        # Half of the power is sold on, and with it half of what the contract covers.
+        out = Fraction(found.exported.scope_2_market or 0)
+        assert abs(out - by_contract / 2) < Fraction(1, 10**6)
