@@ -195,6 +195,14 @@ def tree_heads(data: bytes, key: SigningKey) -> Iterator[Change]:
         less = {other: its for other, its in bundle.heads.items() if other != size}
         place = "manifest.json: begins or ends at a tree head that is not in the bundle"
         yield Change(f"no head {size}", place, _resealed(replace(bundle, heads=less)))
+    end = bundle.heads[bundle.end]
+    peaks = (_sha(b"x"), *end.peaks[1:])
+    its: dict[str, object] = {"peaks": peaks, "root": root(list(map(bytes.fromhex, peaks))).hex()}
+    for what, said in (("chain", {"chain": _sha(b"x")}), ("tree", its)):
+        other = heads.sign_head(msgspec.structs.replace(end, **said), key)
+        forged = replace(bundle, heads={**bundle.heads, bundle.end: other})
+        place = "journal.jsonl: these records do not lead|heads/.*tsr: is a time stamp of something"
+        yield Change(f"another {what}, signed", place, _resealed(forged))
     more = heads.sign_head(msgspec.structs.replace(head, size=size + 1), key)
     forged = replace(bundle, heads={**bundle.heads, size + 1: more})
     place = "manifest.json: the heads are not those that its records stand on"

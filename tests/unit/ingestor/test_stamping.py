@@ -180,6 +180,25 @@ def test_an_auditors_signature_stands_beside_the_head_it_is_of(
 
 
 @pytest.mark.parametrize("kind", ["stamp", "cosignature"])
+def test_the_walk_through_the_journal_finds_one_in_anothers_place(
+    kind: str, cloud: Cloud, gateway: Gateway, authority: Authority
+) -> None:
+    two_days(cloud, gateway)
+    record = of_kind(cloud, "head")[0]
+    if kind == "stamp":
+        with serving(authority) as (url, _):
+            entry = Entry(kind, "2", ask(Timestamps(url), record.data))
+        why = "there is no tree head of 2 records before it"
+    else:
+        told = cosign(read_head(record), SigningKey.new(), 1)
+        entry = Entry(kind, f"{told.size}/another", msgspec.json.encode(told))
+        why = f"its key is {entry.key}"
+    last = cloud.journal.append("s1", [entry])[0].offset
+    found = verify.verify(cloud.journal, "s1")
+    assert (found.last, why in found.problem) == (last - 1, True)
+
+
+@pytest.mark.parametrize("kind", ["stamp", "cosignature"])
 def test_the_walk_through_the_journal_finds_one_of_no_head(
     kind: str, cloud: Cloud, gateway: Gateway, authority: Authority
 ) -> None:
