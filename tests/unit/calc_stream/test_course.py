@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calc_stream.core import Chunk, Event, Registers, SiteState, Versions, parse_event, parse_model
+from calc_stream.core import (
+    Chunk,
+    Event,
+    Registers,
+    SiteState,
+    Versions,
+    parse_event,
+    parse_model,
+    recompute,
+)
 from calc_stream.core.batches import Batches, batches_of, lots_of
 from calc_stream.core.course import Courses, timelines
 from calc_stream.core.decimals import instant
@@ -212,3 +221,24 @@ def test_an_event_costs_the_same_however_much_is_behind_it(policy: str) -> None:
             steps.setdefault(what, []).append(taken)
     dearer = {what: own for what, own in steps.items() if own[1] > 1.25 * own[0]}
     assert dearer == {}
+
+
+def test_an_event_that_changes_nobodys_part_cuts_all_the_same() -> None:
+    site = behind(6, "{}")
+    before = site.ledger("frontier").intervals
+    for number, event in enumerate(
+        (
+            said(-1, 185, "stop", node="n1", batch="nobody"),
+            said(-2, 95, "stop", node="nowhere", batch="nobody"),
+            said(-3, 185, "stop", node="n2", batch="nobody"),  # is an edge already
+            said(-4, 400, "void", of="e-1"),  # stays one
+            said(-5, 400, "void", of="e-3"),
+        )
+    ):
+        site.apply(Chunk(events=(event,)))
+        posted = site.ledger("frontier")
+        assert posted.intervals == before + [1, 2, 2, 2, 1][number]
+        assert site.ledger().intervals == posted.intervals
+        assert recompute(site.versions, site.events.values(), site.readings).intervals == (
+            posted.intervals
+        )
