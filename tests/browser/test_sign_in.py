@@ -88,7 +88,7 @@ def test_an_operator_tells_an_event_that_enters_the_journal(page: Page, keyed: D
     form.locator("[name=good]").fill("3")
     form.locator("[name=unit]").fill("piece")
     form.locator("button").click()
-    expect(page.locator("#said")).to_contain_text("hand/otto/")
+    expect(page.locator("#by-hand-said")).to_contain_text("hand/otto/")
     keyed.take()
     (event,) = keyed.client("otto-otto").get("/v1/events", params={"batch": batch}).json()["events"]
     assert (event["by"], event["good"]) == ("otto", "3")
