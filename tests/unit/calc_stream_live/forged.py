@@ -249,6 +249,10 @@ def conspired(data: bytes, key: SigningKey) -> Iterator[Change]:
         raw = bundle.data[at]
         if kind == "segment":
             header = read_header(raw)[0]
+            named = _with_outline(bundle, at, key=f"{header.gateway}/{header.stream}/999999")
+            told = _resealed(_signed_anew(named, at, raw, key))
+            place = f"records/{at}[.]segment: .*/999999: is segment .*/{header.seq}"
+            yield Change(f"name of segment {at}", place, told)
             place = Place(
                 *(header.site, header.gateway, header.stream, header.seq, header.prev),
                 *(header.boot, header.clock),

@@ -154,6 +154,17 @@ def test_a_segment_that_the_journal_never_had_is_missed(
         assert verify(made(plant, row), [plant.receipt_key.public]).row == row
 
 
+def test_before_the_first_record_of_a_journal_a_stream_has_nothing(tmp_path: Path) -> None:
+    """Where the journal is shown whole, no segment can have been in what is not shown."""
+    plant = Dropping(tmp_path, [1])
+    yesterday(plant)
+    today(plant)
+    row = stated(plant, tmp_path / "calc", "Q")
+    assert verify(made(plant, row)).row == row
+    with pytest.raises(ConfigError, match="segment gw-1/s1/2: follows 0, and nothing says"):
+        made(plant, row, whole=True)
+
+
 def test_a_segment_that_names_another_predecessor_is_refused_though_its_gateway_signed_it(
     tmp_path: Path,
 ) -> None:

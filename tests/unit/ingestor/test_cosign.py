@@ -16,7 +16,7 @@ from tests.unit.ingestor.conftest import Cloud
 from tests.unit.ingestor.gateway import Gateway
 from wire.errors import BadData
 from wire.journal import heads, open_reader
-from wire.journal.cosigned import Seen, check_cosignature, cosign, message, read_cosignature
+from wire.journal.cosigned import Seen, check_cosignature, cosign, go_on, message, read_cosignature
 from wire.journal.heads import TreeHead, read_head
 from wire.signing import PublicKey, SigningKey
 
@@ -126,6 +126,7 @@ def test_a_journal_forked_for_one_auditor_is_found_out(
     ("what", "why"),
     [
         ("nobody's key", "no key you trust: see --trust"),
+        ("another time", "signature does not match"),
         ("without proof", "wattprint journal consistency 2026-11-18 2026-11-19"),
         ("an older one", "records; 5 are signed already"),
         ("a proof of a record", "proves a record"),
@@ -147,6 +148,8 @@ def test_what_is_not_signed(
         record = cloud.journal.outline("s1", 1)
         assert record is not None
         told = heads.Inclusion(record, (), first)
+    elif what == "another time":
+        told, words = msgspec.structs.replace(first, time_ms=first.time_ms - 1), trust
     elif what == "no head":
         told = {"size": 1}
     code, out, err = say(told, *words)
@@ -168,6 +171,26 @@ def test_a_journal_that_was_taken_back_is_found_out(
         with pytest.raises(BadData, match=f"no head of {second.size} records is there"):
             list(_since(older, "s1", seen))
         assert len(list(_since(older, "s1", None))) == 1
+
+
+def test_every_head_since_the_last_is_signed(cloud: Cloud, gateway: Gateway) -> None:
+    """None of them alone: each goes on from the one before it."""
+    first, second, third = (day(cloud, gateway) for _ in range(3))
+    told = list(_since(cloud.journal, "s1", Seen(first, ())))
+    news = [each if isinstance(each, TreeHead) else each.new for each in told]
+    assert news == [first, second, third]
+    key = SigningKey.load_or_create(cloud.directory / "receipt.key").public
+    seen = Seen(first, (str(key),))
+    for each in told:
+        seen = go_on(seen, each, [])
+    assert seen.head == third
+
+
+def test_a_head_of_another_site_goes_on_from_nothing_here(cloud: Cloud, gateway: Gateway) -> None:
+    first, key = day(cloud, gateway), SigningKey(bytes(32))
+    other = heads.sign_head(msgspec.structs.replace(first, site="s2"), key)
+    with pytest.raises(BadData, match="a journal of s2 does not go on from one of s1"):
+        go_on(Seen(first, ()), other, [key.public])
 
 
 def test_a_lost_memory_is_not_made_up(say: Say, tmp_path: Path) -> None:
