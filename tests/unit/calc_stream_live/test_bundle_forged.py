@@ -12,7 +12,14 @@ import msgspec
 import pytest
 
 from calc_stream.verification import verify
-from tests.unit.calc_stream_live.forged import KINDS, Change, _read, _resealed, _signed_anew
+from tests.unit.calc_stream_live.forged import (
+    KINDS,
+    STRANGER,
+    Change,
+    _read,
+    _resealed,
+    _signed_anew,
+)
 from tests.unit.calc_stream_live.plant import SITE, T0
 from tests.unit.calc_stream_live.proven import (
     ProvenPlant,
@@ -95,11 +102,18 @@ class Dropping(ProvenPlant):
     def hash_of(self, seq: int) -> str:
         return hashlib.sha256(self.dropped[seq]).hexdigest()
 
-    def gap(self, first: int, last: int, stream: str = "s1", head: str | None = None) -> bytes:
+    def gap(
+        self,
+        first: int,
+        last: int,
+        stream: str = "s1",
+        head: str | None = None,
+        key: SigningKey | None = None,
+    ) -> bytes:
         """The gateway's own word that these are lost."""
         place = Place(SITE, "gw-1", stream, first, "0" * 64, "boot", "ntp")
         gap = Gap(last, head or self.hash_of(last), "the disk broke")
-        return seal_gap(place, gap, T0, self._key)
+        return seal_gap(place, gap, T0, key or self._key)
 
     def refusal(self, seq: int, hash_: str | None = None) -> bytes:
         """The ingestor's."""
@@ -122,6 +136,7 @@ class Dropping(ProvenPlant):
         ("12", None, "segment gw-1/s1/13: follows 11, and nothing says"),
         ("12", lambda p: ("gap", "gw-1/s1/12", p.gap(12, 12, "s0")), "12: is of gw-1/s0"),
         ("12", lambda p: ("gap", "gw-1/s1/12", p.gap(12, 12, head="0" * 64)), "13: does not go on"),
+        ("12", lambda p: ("gap", "gw-1/s1/12", p.gap(12, 12, key=STRANGER)), "is not known for"),
         ("12", lambda p: ("gap", "gw-1/s1/12", p.gap(12, 12)), ""),
         ("12 13", lambda p: ("gap", "gw-1/s1/12", p.gap(12, 13)), ""),
         ("12 13", lambda p: ("gap", "gw-1/s1/13", p.gap(12, 13)), "13: follows 11, and nothing"),
@@ -163,6 +178,26 @@ def test_before_the_first_record_of_a_journal_a_stream_has_nothing(tmp_path: Pat
     assert verify(made(plant, row)).row == row
     with pytest.raises(ConfigError, match="segment gw-1/s1/2: follows 0, and nothing says"):
         made(plant, row, whole=True)
+
+
+class _ToldLate(ProvenPlant):
+    """Its gateway's second key is told at the end of the day."""
+
+    def close_day(self) -> None:
+        told = KeyRecord(SITE, "gw-1", str(self._key.public))
+        if self._standing.segments > 3:
+            self._append("key", f"{self._key.public.id}", msgspec.json.encode(told))
+        super().close_day()
+
+
+def test_a_key_counts_from_where_the_journal_told_it(tmp_path: Path) -> None:
+    plant = _ToldLate(tmp_path)
+    yesterday(plant)
+    plant._key = SigningKey.new()
+    today(plant)
+    assert plant.writer.find(SITE, "key", plant._key.public.id) is not None
+    with pytest.raises(ConfigError, match=f"key {plant._key.public.id} is not known for site"):
+        made(plant, stated(plant, tmp_path / "calc", "Q"))
 
 
 def test_a_segment_that_names_another_predecessor_is_refused_though_its_gateway_signed_it(

@@ -1,8 +1,10 @@
 """Every UTC day with a record is closed by a signed tree head."""
 
+import base64
 from itertools import pairwise
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.unit.ingestor.conftest import Cloud
 from tests.unit.ingestor.gateway import Gateway
@@ -52,6 +54,23 @@ def test_the_first_record_of_a_day_comes_behind_the_head_of_the_day_before(
             assert head.root == root_of(before)
             assert record.key == head.day
     assert [head.day for head in signed(cloud)] == ["2026-11-18", "2026-11-19", "2026-11-20"]
+
+
+def test_what_is_signed_of_a_head_is_the_text_of_the_protocol(
+    cloud: Cloud, gateway: Gateway
+) -> None:
+    """Checked by another library, as `docs/protocol.md` has it."""
+    cloud.send(gateway, gateway.seal())
+    next_day(cloud)
+    cloud.intake.close_days()
+    (head,) = signed(cloud)
+    root = base64.b64encode(bytes.fromhex(head.root)).decode()
+    text = (
+        f"wattprint/s1\n{head.size}\n{root}\n"
+        f"day 2026-11-18\nchain {head.chain}\ntime {head.time_ms}\n"
+    )
+    raw = SigningKey.load_or_create(cloud.directory / "receipt.key").public.raw
+    Ed25519PublicKey.from_public_bytes(raw).verify(base64.b64decode(head.sig), text.encode())
 
 
 def test_a_site_that_has_fallen_silent_is_closed_once(cloud: Cloud, gateway: Gateway) -> None:
