@@ -100,6 +100,33 @@ def test_what_was_published_stands_there_the_newest_first(
 
 
 @LANGUAGES
+def test_what_was_withdrawn_says_so_and_why_and_is_in_no_line(
+    page: Page, tmp_path: Path, locale: str
+) -> None:
+    why = "meter m-7 was wired the wrong way round"
+    stands = sample(site=SITE, period="2026-11")
+    with door(tmp_path) as made:
+        made.plant.example_4()
+        made.take()
+        with closing(open_shelf(made.parts.plan.config.state)) as shelf:
+            shelf.add(LATER)
+            shelf.add(stands)
+            shelf.withdraw(LATER.id, why, "li.wei", 1_796_141_100_000)
+        opened(page, made)
+        withdrawn, in_force = {"en-GB": ("withdrawn", "in force"), "zh-CN": ("已撤回", "有效")}[
+            locale
+        ]
+        told = row(page, LATER)
+        assert (withdrawn in told, why in told, in_force in told) == (True, True, False)
+        assert (withdrawn in row(page, stands), in_force in row(page, stands)) == (False, True)
+        label = {"en-GB": "over 1 periods", "zh-CN": "近 1 个核算期"}[locale]
+        assert label in (page.locator("#series").get_attribute("aria-label") or "")
+        page.locator(".series summary").click()
+        expect(page.locator(".series tbody tr")).to_have_count(2)
+        expect(page.locator(".series tbody")).to_contain_text(withdrawn)
+
+
+@LANGUAGES
 def test_the_series_is_drawn_with_its_break(page: Page, shelved: Door, locale: str) -> None:
     chart = opened(page, shelved).locator("#series")
     chart.locator("canvas").wait_for(timeout=PATIENCE_MS)
