@@ -101,6 +101,26 @@ def test_pages_say_what_the_first_one_said_whatever_is_published_meanwhile(tmp_p
         ]
 
 
+def test_the_last_page_is_the_last_also_where_it_is_full(tmp_path: Path) -> None:
+    with asking(tmp_path, *months(4)) as cars:
+        first = cars.get("/3/footprints?limit=2")
+        last = cars.get(first.headers["link"].partition(";")[0].strip("<>"))
+        assert (len(last.json()["data"]), "link" in last.headers) == (2, False)
+        assert "link" not in cars.get("/3/footprints?limit=4").headers
+
+
+def test_a_page_has_a_hundred_at_most_whatever_is_asked_for(tmp_path: Path) -> None:
+    with asking(tmp_path, *(complete(period=str(1900 + year)) for year in range(101))) as cars:
+        answer = cars.get("/3/footprints?limit=1000")
+        assert (len(answer.json()["data"]), "link" in answer.headers) == (100, True)
+
+
+def test_a_list_is_of_no_moment_that_is_still_to_come(tmp_path: Path) -> None:
+    with asking(tmp_path, *months(2)) as cars:
+        answer = cars.get("/3/footprints?limit=1&x-wattprint-upto=999")
+        assert "x-wattprint-upto=2>" in answer.headers["link"]
+
+
 def test_a_document_stays_what_it_was_whatever_is_declared_later(tmp_path: Path) -> None:
     old = complete()
     new = complete(supersedes=(old.id,), cause="restated")
