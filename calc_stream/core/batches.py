@@ -143,10 +143,11 @@ class Batches:
 
     def _take(self, name: str) -> None:
         """What a batch took of others and of lots."""
-        if name not in self.batches:
-            return
         problems: list[Problem] = []
-        known = self.batches[name]
+        self._note("bought", name, problems)
+        known = self.batches.get(name)
+        if known is None:
+            return
         batch = self.batches[name] = replace(known, drawn={}, bought={}, drawn_by={})
         for event in self._named["batch"].get(name, ()):
             if event.type != "input":

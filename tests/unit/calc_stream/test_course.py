@@ -168,6 +168,16 @@ def test_a_campaign_that_begins_earlier_bears_all_its_set_up() -> None:
         assert {account for gets in set_up for account, _ in gets} == {f"campaign:n1:{bears}"}
 
 
+def test_an_event_that_is_voided_leaves_nothing_behind() -> None:
+    events = InForce()
+    batches = Batches(events)
+    bought = said(1, 0, "input", batch="B", lot="X", quantity="1", unit="kg")
+    batches.follow(events.take([bought]))
+    assert [*batches.batches] == ["B"] and len(batches.problems) == 1
+    batches.follow(events.take([said(2, 0, "void", of="e1")]))
+    assert (batches.batches, batches.problems) == ({}, {})
+
+
 def in_order(problems: Any) -> list[Any]:
     return sorted(problems, key=lambda problem: problem.order)
 
