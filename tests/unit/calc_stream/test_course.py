@@ -173,7 +173,7 @@ def test_an_event_that_is_voided_leaves_nothing_behind() -> None:
     batches = Batches(events)
     bought = said(1, 0, "input", batch="B", lot="X", quantity="1", unit="kg")
     batches.follow(events.take([bought]))
-    assert [*batches.batches] == ["B"] and len(batches.problems) == 1
+    assert ([*batches.batches], len(batches.problems)) == (["B"], 1)
     batches.follow(events.take([said(2, 0, "void", of="e1")]))
     assert (batches.batches, batches.problems) == ({}, {})
 
