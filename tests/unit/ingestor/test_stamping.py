@@ -109,6 +109,7 @@ _SHA_256, _SHA_512 = (bytes.fromhex(f"06096086480165030402{n}") for n in ("01", 
         (sha256(b"data").digest(), sha256(b"other").digest(), "of something else than this"),
         (_SHA_256, _SHA_512, r"not granted \(2\)"),  # a hash it does not do
     ],
+    ids=["answered before", "other data", "refused"],
 )
 def test_a_server_that_answers_something_else_is_not_believed(
     old: bytes, new: bytes, why: str, tmp_path: Path
