@@ -31,8 +31,8 @@ def test_what_came_after_the_ledgers_offset_is_not_in_it(
     plant.model(MODEL.replace("cn-grid-footprint", "cn-cq-grid"))
     plant.factors("factors-1", first)
     plant.factors("factors-2", known.encode())
-    misread(plant, "c1", 600)
-    plant.read((0, 1000), (600, 9000), (1800, 2000))
+    misread(plant, "c1", 0)
+    plant.read((0, 400), (60, 1000), (1800, 2000))
     plant.read((2400, 2500), meters=["m"])  # the other one is awaited
     run_to_end(plant, tmp_path / "calc").close()
 
@@ -48,5 +48,7 @@ def test_what_came_after_the_ledgers_offset_is_not_in_it(
     assert before.unknown_sources == ()
     plant.factors("factors-3", first)
     misread(plant, "c2", 1800)
+    plant.event("e1", 600, "start", node="press", batch="P")
+    plant.event("e2", 900, "stop", node="press", batch="P")
     plant.read((3600, 3600))
     assert found() == before
