@@ -23,7 +23,8 @@ FINAL: dict[str, Any] = {"settled": True, "revision": 1, "method": "gbt24067"}
 def test_it_stands_on_settled_revisions_by_its_own_method(
     changes: dict[str, Any], settled: bool
 ) -> None:
-    row = BatchRow(site=SITE, batch="A", product="wheel", ended_ms=T0, **{**FINAL, **changes})
+    said = {**FINAL, **changes}
+    row = BatchRow(site=SITE, batch="A", product="wheel", unit="piece", ended_ms=T0, **said)
     standing = Standing("UTC", "gbt24067", T0, [row], [row], {})
     (lines,) = lines_of(standing, "day")
     assert (lines.settled, lines.open) == (((row,), ()) if settled else ((), ("A",)))
