@@ -53,6 +53,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system with its simulated plant, running for the browser to look at."""
     with running(tmp_path_factory.mktemp("demo") / "state") as system:
         system.wait_up()
+        system.wait_until(lambda: system.api("/v1/snapshot")["batches"], "the first batch")
         yield system
 
 

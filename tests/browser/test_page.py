@@ -337,7 +337,7 @@ def test_a_batch_that_stopped_everywhere_is_not_said_to_run(open_page, demo: Sys
     stopped["ended_ms"] = stopped["started_ms"] + 61_000
     page = open_page(snapshot | {"batches": [live, stopped]})
     running, waiting = (page.locator(f'[data-batch="B-{word}"]') for word in ("live", "stopped"))
-    expect(running.locator(".note")).to_have_text("so far · emission factor of second hand")
+    expect(running.locator(".note")).to_have_text("so far · second-hand emission factor")
     expect(waiting.locator(".badge")).to_have_text("provisional")
     expect(waiting.locator(".note")).not_to_contain_text("so far")
     expect(waiting.locator(".note")).to_contain_text("stopped; waiting for late readings")

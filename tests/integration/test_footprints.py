@@ -111,6 +111,7 @@ def test_by_hand_beside_the_ledger(
     plant.batch("D", 9, 57_300, 12_345, "9")
     plant.meters(10)
     with calculator.running():
+        follow(calculator, plant)
         published(calculator, 1)
         follow(calculator, plant)
 
