@@ -65,7 +65,9 @@ def columns(meters: int, readings: int, every_s: int = 1) -> dict[str, Column]:
     rng = np.random.default_rng(1)
     found = {}
     for i in range(meters):
-        times = T0_MS + 1000 * every_s * np.arange(readings) + rng.integers(0, 400, readings)
+        late_ms = rng.integers(0, 400, readings)
+        late_ms[[0, -1]] = 0  # all begin and end together: the others know no cut where one does
+        times = T0_MS + 1000 * every_s * np.arange(readings) + late_ms
         rises = rng.integers(0, 20, readings) * (meters if i == 0 else 1)
         found[f"m{i:04}"] = (times.astype(np.int64), np.cumsum(rises).astype(np.int64))
     return found
