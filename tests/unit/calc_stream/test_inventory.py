@@ -129,6 +129,27 @@ def test_a_month_by_scope_and_where_it_went(files: list[str], capsys) -> None:
     assert found["incomplete"] == ["m-gas", "m-grid"]  # the month is longer than they were read
 
 
+def test_set_up_goes_where_the_method_has_it_go_and_not_over_a_campaign(
+    files: list[str], capsys
+) -> None:
+    model, events = Path(files[1]), Path(files[3])
+    model.write_text(MODEL + '[policy]\nsetup = "campaign"\n')
+    more = [
+        {"type": "state", "t": "2026-10-31T18:00:00Z", "node": "n1", "state": "setup"},
+        {"type": "start", "t": "2026-11-01T03:00:00Z", "node": "n1", "batch": "C",
+         "product": "wheel"},
+        {"type": "stop", "t": "2026-11-01T05:00:00Z", "node": "n1", "batch": "C"},
+    ]  # fmt: skip
+    text = "\n".join(json.dumps(event | {"id": f"m{at}"}) for at, event in enumerate(more))
+    events.write_text(f"{events.read_text()}\n{text}")
+    assert main(["inventory", "--month", "2026-11", *files, "--json"]) == 0
+    told = capsys.readouterr()
+    uses = {use["account"]: use["kwh"] for use in json.loads(told.out)["uses"]}
+    assert (uses["batch:B"], uses["batch:C"]) == ("320", "80")  # six hours and two of set-up; two
+    said = 'policy.setup: is "campaign"; method ghg_inventory demands "next" and gets it'
+    assert said in told.err
+
+
 def test_two_months_are_the_whole(files: list[str], capsys) -> None:
     sums = []
     for month in ("2026-10", "2026-11"):
