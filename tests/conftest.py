@@ -1,9 +1,10 @@
 """What every test shares: nothing of this machine leaks in, and real servers are really there."""
 
 import itertools
+import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ _PROGRAMS = {
     "systemd": "systemd-analyze",
     "node": "npm",
 }
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """A command run within a test logs to that test's standard error, which is closed after it."""
+    yield
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 def find_program(name: str) -> str | None:
