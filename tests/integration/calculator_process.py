@@ -63,11 +63,22 @@ class Calculator:
         return answer.raise_for_status().json()
 
     def reach(self, offset: int) -> None:
+        self._until("/v1/status", offset)
+
+    def shown(self, offset: int) -> dict[str, Any]:
+        """The page's snapshot, which comes a little after the ledger, once it has come so far."""
+        return self._until("/v1/snapshot", offset)
+
+    def _until(self, path: str, offset: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
         def reached() -> bool:
-            answer = plain_http.get(f"{self.base}/v1/status", timeout=PATIENCE_S)
-            return answer.status_code == 200 and answer.json()["offset"] >= offset
+            answer = plain_http.get(f"{self.base}{path}", timeout=PATIENCE_S)
+            found.update(answer.json() if answer.status_code == 200 else {})
+            return found.get("offset", -1) >= offset
 
         wait_until(reached, f"offset {offset}")
+        return found
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "calc_stream", *words]

@@ -150,8 +150,7 @@ def test_a_calculator_without_the_file_computes_the_same(cloud: Ingestor, tmp_pa
         late = {"id": "n", "t": "2026-11-21T08:03:02Z", "type": "quantity", "batch": "Q"}
         with cloud.client() as http:
             posted = http.post(f"/v1/{SITE}/events", json={**late, "good": "1", "unit": "piece"})
-        calculator.reach(posted.json()[0]["offset"])
-        batches = calculator.get("/v1/snapshot")["batches"]
+        batches = calculator.shown(posted.json()[0]["offset"])["batches"]
     found = {row["batch"]: (row["energy_kwh"], row["good"]) for row in batches}
     assert found == {"P": ("0.057500", "2"), "Q": ("0.022500", "5")}
     assert not (away / "journal.db").exists()
