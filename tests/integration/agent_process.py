@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.integration.servers import PATIENCE_S
 from wire.signing import SigningKey
 
 CLOUD_KEY = SigningKey(bytes(range(32)))
@@ -145,7 +146,7 @@ def _table(name: str, keys: Mapping[str, object]) -> str:
     return "\n".join([*([f"[{name}]"] if name else []), *lines, ""])
 
 
-async def until(condition: Callable[[], object], patience_s: float = 20) -> None:
+async def until(condition: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(patience_s):
         while not condition():
             await asyncio.sleep(0.05)

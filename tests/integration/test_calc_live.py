@@ -15,6 +15,7 @@ import pytest
 from calc_stream.ledger.store import open_store
 from tests import plain_http
 from tests.integration.calculator_process import Calculator, Follower
+from tests.integration.servers import wait_until
 from tests.unit.calc_stream_live.plant import SITE, Plant, run_to_end
 from tests.unit.ingestor.test_config import sample
 
@@ -79,7 +80,7 @@ def test_the_stream_speaks_without_news_and_after_reconnecting(
         calculator.reach(10)
         with plain_http.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
             page = Follower(stream.iter_lines())
-            first = page.next()["now_ms"]
+            first = page.until(10)["now_ms"]
             for _ in range(3):  # the first may tell of an alarm
                 second = page.next()["now_ms"]
             assert page.event == "change"
@@ -140,8 +141,7 @@ def test_a_slow_reader_loses_old_snapshots_and_holds_nobody_up(
             for second in range(200, 240):
                 plant.read((second, 1130))
             calculator.reach(50)
-            assert calculator.get("/v1/snapshot")["site"] == SITE
-            assert calculator.shown(50)["offset"] == 50
+            assert calculator.shown(50)["site"] == SITE
 
 
 def test_kill_and_resume_gives_the_same_bytes(plant: Plant, tmp_path: Path) -> None:
@@ -191,7 +191,9 @@ def test_the_api_answers_as_promised(plant: Plant, tmp_path: Path) -> None:
         assert rest["next"] is None
         assert calculator.get("/v1/batches?state=live")["batches"] == []
         assert calculator.get("/v1/batches/P")["revision"] == 2
-        time.sleep(1.2)  # the ledger on disk may be a second behind
+        wait_until(
+            lambda: calculator.get("/v1/status")["committed_offset"] == 11, "the ledger on disk"
+        )
         revisions = calculator.get("/v1/batches/P/revisions")["revisions"]
         assert [row["energy_kwh"] for row in revisions] == ["0.057500", "0.060000"]
         (factor,) = calculator.get("/v1/products/wheel/factors")["factors"]

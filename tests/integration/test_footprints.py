@@ -113,7 +113,6 @@ def test_by_hand_beside_the_ledger(
     with calculator.running():
         follow(calculator, plant)
         published(calculator, 1)
-        follow(calculator, plant)
 
     def told(*words: str, code: int = 0) -> str:
         assert main([*words, "--config", str(calculator.config)]) == code
