@@ -136,9 +136,11 @@ def test_machines_and_sources_show_their_power(open_page, demo: System) -> None:
     page = open_page()
     powers = page.locator("#machines li data[value]")
     expect(powers.nth(5)).to_be_visible(timeout=PATIENCE_MS)
-    watts = [Decimal(p.get_attribute("value") or "0") for p in powers.all()]
-    assert sum(w > 0 for w in watts) > 5
-    machines = {m["node"]: m["power_w"] for m in demo.api("/v1/snapshot")["machines"]}
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('#machines li data')].filter(e => e.value > 0).length > 5",
+        timeout=PATIENCE_MS,
+    )
+    machines = {m["node"]: m["power_w"] or 0 for m in demo.api("/v1/snapshot")["machines"]}
     strong = {machine for machine, watts in machines.items() if watts >= 6000}
     assert strong
     drawn: dict[str, int] = {}
@@ -156,10 +158,12 @@ def test_machines_and_sources_show_their_power(open_page, demo: System) -> None:
 
 def test_the_chart_can_be_read_as_a_table(open_page) -> None:
     page = open_page()
+    machines = page.locator("#machines li")
+    expect(machines).not_to_have_count(0)
     page.locator("#power-table summary").focus()
     page.keyboard.press("Enter")
     rows = page.locator("#power-rows tr")
-    expect(rows).to_have_count(page.locator("#machines li").count(), timeout=PATIENCE_MS)
+    expect(rows).to_have_count(machines.count(), timeout=PATIENCE_MS)
     assert all(len(row.locator("td").all()) == 4 for row in rows.all())
 
 
@@ -289,11 +293,17 @@ def test_a_site_without_batches_says_what_will_come(open_page, demo: System) -> 
 
 
 def test_a_missing_factor_says_why(open_page, demo: System) -> None:
-    page = open_page()
-    a_running_batch(page)
     snapshot = demo.api("/v1/snapshot")
-    fresh = next(batch for batch in snapshot["batches"] if batch["state"] == "live")
-    fresh |= {"good": "0", "kg_co2e_per_unit": None, "kwh_per_unit": None}
+    fresh = snapshot["batches"][0] | {
+        "state": "live",
+        "ended_ms": None,
+        "incomplete": False,
+        "good": "0",
+        "kg_co2e": "0.026850",
+        "kg_co2e_per_unit": None,
+        "kwh_per_unit": None,
+        "factor_status": "verified",
+    }
     page = open_page(snapshot | {"batches": [fresh]})
     factor = page.locator("article.batch dl div", has_text="Footprint per unit").locator("data")
     expect(factor).to_contain_text("–")
