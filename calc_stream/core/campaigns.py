@@ -1,7 +1,7 @@
 """Campaigns: batches of one product that follow each other on a node and share its set-up."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from calc_stream.core.batches import Batch
@@ -57,11 +57,10 @@ class Campaigns:
         self._firsts: list[First] = []
 
     def follow(
-        self, gone: Iterable[First], come: Iterable[First], batches: Mapping[str, Batch]
+        self, gone: Collection[First], come: Collection[First], batches: Mapping[str, Batch]
     ) -> set[str]:
         """Firsts that are others now, or others' than they were; the batches that are in another
         campaign."""
-        gone, come = [*gone], [*come]
         if not gone and not come:
             return set()
         for first in gone:

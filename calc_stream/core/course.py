@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from calc_stream.core.batches import Batch
-from calc_stream.core.campaigns import Campaigns
+from calc_stream.core.campaigns import Campaigns, First
 from calc_stream.core.columns import Span
 from calc_stream.core.decimals import shown
 from calc_stream.core.events import Event, Problem
@@ -54,18 +54,13 @@ class Course:
         """Takes in its events in order, of which these `moved`: came or went. `otherwise`: batches of
         which something else is told now. The time in which it may be another."""
         named = {event.batch for event in moved if event.batch} | {*otherwise}
-        before = {name: self._times[name][0] for name in named if name in self._times}
+        before = self._firsts(named)
         spans = [self._walk(events, moved)] if moved else []
         restated = {*otherwise}
         if self._versions.campaigns:
-            now = {name: self._times[name][0] for name in named if name in self._times}
-            gone = [
-                (t, name) for name, t in before.items() if name in restated or now.get(name) != t
-            ]
-            come = [
-                (t, name) for name, t in now.items() if name in restated or before.get(name) != t
-            ]
-            restated |= self._campaigns.follow(gone, come, batches)
+            now = self._firsts(named)
+            same = {(t_ms, name) for t_ms, name in before & now if name not in restated}
+            restated |= self._campaigns.follow(before - same, now - same, batches)
         spans += (span for name in restated for span in self._around(name))
         span = min(first for first, _ in spans), max(last for _, last in spans)
         self._resolve(span, batches)
@@ -74,6 +69,10 @@ class Course:
     def has(self, batch: str) -> bool:
         """Whether the batch was ever active here."""
         return batch in self._times
+
+    def _firsts(self, batches: Iterable[str]) -> set[First]:
+        """When those of the batches that start here first do."""
+        return {(self._times[name][0], name) for name in batches if name in self._times}
 
     def _walk(self, events: Sequence[Event], moved: Collection[Event]) -> Span:
         """Points and starts anew, from the first event that moved until all is as it was."""

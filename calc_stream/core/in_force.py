@@ -55,11 +55,6 @@ class InForce:
                 moved[role].setdefault(name, []).append(event)
         return moved
 
-    def all(self, role: str) -> Iterator[Event]:
-        """Every event that stands and names anything in this role."""
-        for own in self.named[role].values():
-            yield from own
-
     def problems(self) -> Iterator[Problem]:
         """Voids that void nothing."""
         for voids in self._voids.values():

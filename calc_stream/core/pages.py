@@ -29,10 +29,10 @@ def pages_within(versions: Versions, first_ms: int, last_ms: int) -> Iterator[in
 
 class Pages(Mapping[int, Postings]):
     """What is posted, by page. Live a page grows interval by interval, and its last one is posted again
-    and again; so it is kept in parts, which are joined when somebody looks at it. `order`: all pages."""
+    and again; so it is kept in parts, which are joined when somebody looks at it."""
 
     def __init__(self) -> None:
-        self.order: list[int] = []
+        self._order: list[int] = []
         self._parts: dict[int, list[tuple[int, Postings]]] = {}  # with their begins
         self._turned: set[int] = set()
         self._joined: dict[int, Postings] = {}
@@ -47,7 +47,7 @@ class Pages(Mapping[int, Postings]):
         return page in self._parts
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._parts)
+        return iter(self._order)
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -55,7 +55,7 @@ class Pages(Mapping[int, Postings]):
     def cut(self, page: int, t_ms: int, intervals: int) -> list[Postings]:
         """Takes out what begins at an edge or later, so many intervals being before it."""
         gone = []
-        at = bisect_left(self.order, page)
+        at = bisect_left(self._order, page)
         kept = self._parts.pop(page, [])
         self._turn(page)
         while kept and kept[-1][0] >= t_ms:
@@ -68,14 +68,14 @@ class Pages(Mapping[int, Postings]):
             gone.append(after)
         if kept:
             self._parts[page] = kept
-        elif page in self.order[at : at + 1]:
-            del self.order[at]
+        elif page in self._order[at : at + 1]:
+            del self._order[at]
         return gone
 
     def put(self, page: int, t_ms: int, part: Postings) -> None:
         """Behind what the page has."""
         if page not in self._parts:
-            insort(self.order, page)
+            insort(self._order, page)
         self._parts.setdefault(page, []).append((t_ms, part))
         self._turn(page)
 
@@ -84,23 +84,24 @@ class Pages(Mapping[int, Postings]):
         turned, self._turned = self._turned, set()
         return frozenset(turned)
 
-    def before(self, page: int) -> int | None:
-        """The last page that begins earlier."""
-        at = bisect_left(self.order, page)
-        return self.order[at - 1] if at else None
+    def within(self, first_ms: int, last_ms: int) -> list[int]:
+        """From the one that holds the first instant, or is the last before it, to the last one's."""
+        lo = max(bisect_right(self._order, first_ms) - 1, 0)
+        return self._order[lo : bisect_right(self._order, last_ms)]
 
     def after(self, page: int) -> int | None:
         """The first page that begins later."""
-        at = bisect_right(self.order, page)
-        return self.order[at] if at < len(self.order) else None
+        at = bisect_right(self._order, page)
+        return self._order[at] if at < len(self._order) else None
 
-    def ended(self, page: int) -> Stocks:
-        """What is in the stores where it ends."""
-        return self._parts[page][-1][1].ended
+    def begun(self, page: int) -> Stocks:
+        """What is in the stores where a page begins: what the page before ended with."""
+        at = bisect_left(self._order, page)
+        return self._parts[self._order[at - 1]][-1][1].ended if at else {}
 
-    def settled(self, page: int, begun: Stocks) -> bool:
-        """Whether it is there and its stores began so."""
-        return page in self._parts and self._parts[page][0][1].begun == begun
+    def settled(self, page: int) -> bool:
+        """Whether it is there, and its stores began as they do now."""
+        return page in self._parts and self._parts[page][0][1].begun == self.begun(page)
 
     def untraced(self, page: int) -> bool:
         """Whether it has flows nothing explains."""

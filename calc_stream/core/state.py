@@ -7,10 +7,9 @@ long as what is in the stores at their beginning differs. The ledger equals `rec
 told so far, whatever the order.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Literal
 
 from calc_stream.core.accounts import Sums
@@ -32,7 +31,6 @@ from calc_stream.core.plant import Accepted
 from calc_stream.core.postings import network_of, post
 from calc_stream.core.series import Readings, Span, united
 from calc_stream.core.state_bytes import Stored, pack, unpack
-from calc_stream.core.stores import Stocks
 from calc_stream.core.timeline import NodeTimeline, Stretch, changed_span
 from calc_stream.core.totals import Totals
 from calc_stream.core.tracing import Network
@@ -139,7 +137,7 @@ class SiteState:
     def ledger(self, upto: Literal["frontier", "end"] = "end") -> Ledger:
         """What is posted, or with `end` also the preview beyond the frontier."""
         periods = self._known()
-        parts = [self.pages[page] for page in self.pages.order]
+        parts = [*self.pages.values()]
         posted = self.posted
         if upto == "end" and self._span is not None:
             start = self._span[0] if self.frontier_ms is None else self.frontier_ms
@@ -155,8 +153,9 @@ class SiteState:
 
     def problems(self) -> list[Problem]:
         """What the events say that cannot be, the first line first."""
-        meters, words = self._known().versions.meters, self._in_force.all("meter")
-        found = [*self._in_force.problems(), *misplaced(words, meters, self.readings.standing)]
+        meters, words = self._known().versions.meters, self._in_force.named["meter"].values()
+        found = [*self._in_force.problems()]
+        found += misplaced(chain(*words), meters, self.readings.standing)
         found += self._courses.problems() if self._courses else ()
         return sorted(found, key=lambda problem: problem.order)
 
@@ -180,10 +179,6 @@ class SiteState:
         """What entered, or was in stores, minus the sum over accounts, by source; zero, always."""
         rest = self._totals.closure()
         return {source: rest.get(source, 0) for source in self._known().versions.sources}
-
-    def stocks(self) -> Stocks:
-        """What is in the stores where the postings end."""
-        return self.pages.ended(self.pages.order[-1]) if self.pages else {}
 
     def nodes_at(self, t_ms: int) -> dict[str, Stretch]:
         """State and active batches of every node just after `t_ms`."""
@@ -307,7 +302,7 @@ class SiteState:
         wanted = self._pages_in(versions, touched)
         if missing and (posted := self.posted):
             wanted |= {page for page in pages_within(versions, *posted) if page not in self.pages}
-        for page in self._in_turn(versions, sorted(wanted)):
+        for page in self._in_turn(sorted(wanted)):
             edges = self._page_edges(versions, page)
             at = 0 if edges is None else self._settled(page, edges, touched)
             begin_ms = -LIMIT if edges is None or not at else int(edges[at])
@@ -316,34 +311,31 @@ class SiteState:
             if edges is None:
                 continue
             network = self._networks[versions.reign_at(page).from_ms]
-            new = post(network, self.nodes, self.readings, edges[at:], self._begun(page))
+            new = post(network, self.nodes, self.readings, edges[at:], self.pages.begun(page))
             self._totals.take(new, periods, 1)
             self.pages.put(page, int(edges[at]), new)
             spans.append((int(edges[at]), int(edges[-1])))
         moved, pages = (self._totals.moved(),), self.pages.turned()
         return Changes(tuple(spans), moved, self.frontier_ms, pages)
 
-    def _in_turn(self, versions: Versions, wanted: Sequence[int]) -> Iterator[int]:
-        """The pages to post, in order; each is posted before the next one is asked for. With stores all
-        pages behind may depend on it."""
+    def _in_turn(self, wanted: Sequence[int]) -> Iterator[int]:
+        """The pages to post, in order; each is posted before the next one is asked for. By what is in
+        the stores all pages behind may depend on it."""
         for page, after in pairwise((*wanted, LIMIT)):
             yield page
-            behind = self.pages.after(page) if versions.stores else None
+            behind = self.pages.after(page)
             while behind is not None and behind < after:
-                if self.pages.settled(behind, self._begun(behind)):
+                if self.pages.settled(behind):
                     break
                 yield behind
                 behind = self.pages.after(behind)
 
-    def _begun(self, page: int) -> Stocks:
-        """What is in the stores where a page begins."""
-        earlier = self.pages.before(page) if self._known().versions.stores else None
-        return {} if earlier is None else self.pages.ended(earlier)
-
     def _settled(self, page: int, edges: Rows, touched: list[Span]) -> int:
         """The number of the edge of a page up to which no change reaches; behind a store, or with flows
         nothing explains, all is new."""
-        if page not in self.pages or self._known().versions.stores or self.pages.untraced(page):
+        if self._known().versions.stores or not self.pages.settled(page):
+            return 0
+        if self.pages.untraced(page):
             return 0
         reaching = [first for first, last in touched if last >= edges[0] and first <= edges[-1]]
         return max(int(edges.searchsorted(min(reaching, default=edges[-1]), "left")) - 1, 0)
@@ -351,13 +343,12 @@ class SiteState:
     def _pages_in(self, versions: Versions, touched: Iterable[Span]) -> set[int]:
         """Pages that exist or may exist in the touched spans."""
         pages: set[int] = set()
-        posted, known = self.posted, self.pages.order
+        posted = self.posted
         for first, last in touched:
             if posted is not None:
                 inside = max(first, posted[0]), min(last, posted[1])
                 pages.update(pages_within(versions, *inside))
-            lo = max(bisect_right(known, first) - 1, 0)
-            pages.update(known[lo : bisect_right(known, last)])
+            pages.update(self.pages.within(first, last))
         return pages
 
     def _page_edges(self, versions: Versions, page: int) -> Rows | None:
