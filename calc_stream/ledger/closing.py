@@ -220,9 +220,9 @@ class Closing:
         nodes = step.state.nodes
         had = {name: own.campaigns for name, own in self._nodes.items()}
         turned = [name for name in nodes if step.anew or nodes[name].campaigns is not had.get(name)]
-        old = (campaign for name in turned for campaign in had.get(name, ()))
-        before = {c.account: c for c in (self._campaigns.values() if step.anew else old)}
-        before = {account: before[account] for account in before.keys() & self._campaigns.keys()}
+        known, old = self._campaigns, {c.account for name in turned for c in had.get(name, ())}
+        its = known.keys() if step.anew else known.keys() & old
+        before = {account: known[account] for account in its}
         now = {campaign.account: campaign for campaign in step.campaigns(turned)}
         changed = {account for account, own in now.items() if before.get(account) != own}
         gone = before.keys() - now.keys()
