@@ -1,6 +1,6 @@
 """What one production event costs a running calculator that has many batches behind it.
 
-`python -m bench.events [--batches 10 100 1000]`
+`python -m bench.events [--batches 10 1000]`
 
 Ten machines make batches in turn, each told by four events and read once a minute; then more comes:
 what happens now, and what is told late of the middle of all that. Milliseconds of processor by what
@@ -26,6 +26,7 @@ from calc_stream.site import Site
 from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, rules
 
 _MACHINES = 10
+_METERS = ["m", "m-press", *(f"m{n}" for n in range(_MACHINES))]
 _EACH_S = 600
 _ROUNDS = 9
 _MOST_RATIO = 2.0  # of an event's time, with the most batches to the fewest
@@ -44,11 +45,10 @@ def history(batches: int) -> Chunk:
     """So many batches, with the readings of their time."""
     end_s = _end_s(batches)
     times = T0 + np.arange(0, end_s + 1, 60) * 1000
-    meters = ["m", "m-press", *(f"m{n}" for n in range(_MACHINES))]
     rates = [20 * _MACHINES, 0, *([10] * _MACHINES)]
     readings = tuple(
         Registers(meter, times, np.arange(times.size) * rate, -3)
-        for meter, rate in zip(meters, rates, strict=True)
+        for meter, rate in zip(_METERS, rates, strict=True)
     )
     return Chunk(events=tuple(_events(batches)), readings=readings)
 
@@ -73,7 +73,7 @@ def told(plant: Plant, batches: int, number: int) -> Iterator[str]:
     yield "late quantity"
     plant.event(f"w{number}", then, "void", of=f"y{number}")
     yield "late void"
-    plant.read((now + 60, 10**7 + number), meters=["m", "m-press", *(f"m{n}" for n in range(10))])
+    plant.read((now + 60, 10**7 + number), meters=_METERS)
     yield "reading"
 
 
