@@ -15,7 +15,8 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
-_START_SERVERS = ("architecture", "browser", "integration", "mutants")
+# Folders whose files start servers, install or build, and so take longest.
+_LONG = ("architecture", "browser", "integration", "mutants")
 # marker -> program or file it needs; scripts/test installs Debian's packages of them.
 _PROGRAMS = {
     "mosquitto": "mosquitto",
@@ -66,13 +67,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _turn(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[float, Path]]:
     """Which file is whose turn, where several run at once: what waits beside what computes.
 
-    The files of each folder are spread over the run, and those that start servers begin in its first
-    two thirds: the longest must not be left for the end.
+    The files of each folder are spread over the run, the long ones over its first two thirds: they
+    must not be left for the end.
     """
     turns: dict[Path, float] = {}
     for folder, files in itertools.groupby(dict.fromkeys(i.path for i in items), _folder):
         known = list(files)
-        share = 2 / 3 if folder in _START_SERVERS else 1
+        share = 2 / 3 if folder in _LONG else 1
         turns |= {path: share * at / len(known) for at, path in enumerate(known)}
     return lambda item: (turns[item.path], item.path)
 

@@ -13,6 +13,7 @@ from calc_stream.__main__ import main
 from calc_stream.ledger.store import open_store
 from tests import plain_http
 from tests.integration.calculator_process import Calculator, Follower
+from tests.integration.servers import PATIENCE_S
 from tests.unit.calc_stream_live.plant import SITE, Plant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +96,7 @@ def test_sigterm_ends_it_cleanly_while_somebody_looks(plant: Plant, tmp_path: Pa
     with plain_http.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
         Follower(stream.iter_lines()).next()
         os.kill(process.pid, signal.SIGTERM)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert b"Traceback" not in errors
     # The file alone, without a -wal beside it, holds everything.

@@ -198,13 +198,13 @@ async def test_a_dead_meter_costs_one_timeout_and_is_asked_once() -> None:
 
     async with (
         TcpMeter(only_unit_1).running() as meter,
-        connect(meter.settings(), Random(1), now_ms) as bus,
+        connect(meter.settings(1_000), Random(1), now_ms) as bus,
     ):
         began = time.monotonic()
-        with pytest.raises(NoAnswer, match=r"unit 2 at .*, registers 0 to 0: no answer in 150 ms"):
+        with pytest.raises(NoAnswer, match=r"unit 2 at .*, registers 0 to 0: no answer in 1000 ms"):
             await bus.read(2, 3, 0, 1)
         assert await bus.read(1, 3, 0, 1) == (7,)
-        assert time.monotonic() - began < 0.3
+        assert time.monotonic() - began < 2
     assert [request[6] for request in meter.asked] == [2, 1]
 
 
