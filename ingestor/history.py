@@ -12,6 +12,7 @@ database = "energy"
 [ingestor]
 url = "http://127.0.0.1:8421"
 key_file = "history.key"                 # role operator
+# ca_file = "ca.pem"                     # whom its HTTPS is trusted by; default: the system's
 
 [[series]]
 measurement = "power"
@@ -61,7 +62,7 @@ class Influx(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ingestor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where it goes. `ca_file`: whom its HTTPS is trusted by."""
+    """Where it goes."""
 
     url: str
     key_file: Path

@@ -3,8 +3,6 @@
 import argparse
 import secrets
 import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import msgspec
 from ingestor import certificates, mosquitto
 from ingestor.authority import CA, Authority, Kind
 from ingestor.mosquitto import FOLDER, SERVER, SERVICES, Installation
+from ingestor.state import now_ms
 from wire import topics
 from wire.enrolment import Code
 from wire.errors import ConfigError
@@ -67,12 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action("list", "print every name, what it is and until when")
 
 
-def run(arguments: argparse.Namespace, now_ms: Callable[[], int] | None = None) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Do what was typed. Raises ConfigError."""
-    clock = now_ms or (lambda: time.time_ns() // 1_000_000)
     if arguments.action == "init":
-        return _init(arguments, clock)
-    authority = Authority(arguments.folder, clock)
+        return _init(arguments)
+    authority = Authority(arguments.folder, now_ms)
     match arguments.action:
         case "list":
             _list(authority)
@@ -82,7 +80,7 @@ def run(arguments: argparse.Namespace, now_ms: Callable[[], int] | None = None) 
         case "invite":
             name = _name(arguments.site, arguments.gateway)
             authority.add(name, "gateway")
-            _invite(authority, name, clock() + int(arguments.hours * 3_600_000))
+            _invite(authority, name, now_ms() + int(arguments.hours * 3_600_000))
         case "revoke":
             count = authority.revoke(_name(arguments.site, arguments.name))
             _say(f"{count} certificates count no more; its keys: `wattprint keys revoke`")
@@ -99,11 +97,11 @@ def run(arguments: argparse.Namespace, now_ms: Callable[[], int] | None = None) 
     return 0
 
 
-def _init(arguments: argparse.Namespace, clock: Callable[[], int]) -> int:
+def _init(arguments: argparse.Namespace) -> int:
     settings = Installation(
         arguments.hosts, arguments.port, arguments.services_host, arguments.services_port
     )
-    authority = Authority.create(arguments.folder.absolute(), clock)
+    authority = Authority.create(arguments.folder.absolute(), now_ms)
     _keep(authority.folder / _SETTINGS, msgspec.json.format(msgspec.json.encode(settings)), 0o644)
     _server(authority, settings)
     for name in ("ingestor", "calculator"):
