@@ -9,6 +9,7 @@ import logging
 import urllib3
 
 from calc_stream.config import Plan
+from wire import tls
 from wire.config import read_secret
 from wire.errors import ConfigError, TransientError
 
@@ -19,13 +20,13 @@ _TIMEOUT_S = 10.0
 
 
 async def hand_over(plan: Plan) -> None:
-    """Until the ingestor has both. Raises ConfigError when it refuses one."""
+    """Until the ingestor has both. Raises ConfigError when it refuses one, or a file is none."""
     ingestor = plan.config.ingestor
     base = f"{ingestor.url.rstrip('/')}/v1/{plan.config.site}"
     documents = {"model": plan.model.text.encode(), "factors": plan.factors.encode()}
     wait_s = _BACKOFF_S[0]
-    trusted = str(ingestor.ca_file) if ingestor.ca_file else None
-    with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ca_certs=trusted) as http:
+    trusts = tls.trusting(ingestor.ca_file)
+    with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ssl_context=trusts) as http:
         while documents:
             what = next(iter(documents))
             try:

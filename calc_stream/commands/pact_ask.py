@@ -62,8 +62,7 @@ def ask(pact: Pact, partner: Partner, asked: events.Asked, outbox: Outbox) -> st
     id_, now_ms = str(uuid.uuid4()), time.time_ns() // 1_000_000
     body = events.made(asked, id_, f"{pact.base}/3/events", now_ms)
     secret = read_secret(partner.secret_file) if partner.secret_file else ""
-    ca_file = str(partner.ca_file) if partner.ca_file else None
-    host = Host(partner.url, partner.client_id, secret, ca_file, time.sleep)
+    host = Host(partner.url, partner.client_id, secret, partner.ca_file, time.sleep)
     outbox.asked(partner.name, id_, now_ms)
     try:
         host.send(body)

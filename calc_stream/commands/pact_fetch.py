@@ -59,8 +59,8 @@ def add_arguments(word: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 when all are good, 1 when one is not or there is none. Raises ConfigError, BadData,
     TransientError."""
-    ca_file = str(args.ca_file) if args.ca_file else None
-    host = Host(args.url, args.client_id, read_secret(args.secret_file), ca_file, time.sleep)
+    secret = read_secret(args.secret_file)
+    host = Host(args.url, args.client_id, secret, args.ca_file, time.sleep)
     folder, many, is_good = documents.Folder(args.into), 0, True
     try:
         for wanted, document in _asked(host, args):  # told as it comes: what is kept is known

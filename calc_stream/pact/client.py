@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -17,6 +18,7 @@ import urllib3
 
 from calc_stream.pact import validator
 from calc_stream.pact.events import MEDIA_TYPE
+from wire import tls
 from wire.errors import BadData, ConfigError, TransientError
 
 _TIMEOUT_S = 30.0  # without a byte
@@ -48,7 +50,7 @@ class Host:
         url: str,
         client_id: str,
         secret: str,
-        ca_file: str | None = None,
+        ca_file: Path | None = None,
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         """`sleep`: how to wait between tries; None: one try only."""
@@ -59,12 +61,8 @@ class Host:
         self._client = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
         self._sleep = sleep
         self._token = ""
-        try:
-            self._http = urllib3.PoolManager(
-                retries=False, timeout=_TIMEOUT_S, cert_reqs="CERT_REQUIRED", ca_certs=ca_file
-            )
-        except (OSError, ValueError) as exc:
-            raise ConfigError(f"{ca_file}: is no certificate: {exc}") from exc
+        trusts = tls.trusting(ca_file)
+        self._http = urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ssl_context=trusts)
 
     def list(self, criteria: Sequence[tuple[str, str]] = ()) -> Iterator[dict[str, Any]]:
         """Every footprint that fits, page after page."""

@@ -77,8 +77,7 @@ def _try(partner: Partner, outbox: Outbox, waiting: Waiting, now_ms: Callable[[]
     number, made_ms, tries, body = waiting
     try:
         secret = read_secret(partner.secret_file) if partner.secret_file else ""
-        ca_file = str(partner.ca_file) if partner.ca_file else None
-        host = Host(partner.url, partner.client_id, secret, ca_file)
+        host = Host(partner.url, partner.client_id, secret, partner.ca_file)
         try:
             host.send(body)
         finally:

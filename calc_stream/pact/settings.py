@@ -32,7 +32,7 @@ import msgspec
 from wire.callers import CallersFile
 from wire.config import Port, read_secret, refuse
 from wire.errors import ConfigError
-from wire.tls import load_pair
+from wire.tls import load_pair, trusting
 
 T = TypeVar("T")
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -124,10 +124,7 @@ def _check_partner(path: Path, here: str, partner: Partner) -> None:
     _told(path, f"{here}.secret_file", lambda: read_secret(secret))
     if partner.ca_file is not None:
         ca = partner.ca_file
-        try:
-            ssl.create_default_context(cafile=str(ca))
-        except (OSError, ValueError) as exc:
-            raise refuse(path, f"{here}.ca_file", f"{ca}: is no certificate: {exc}") from exc
+        _told(path, f"{here}.ca_file", lambda: trusting(ca))
 
 
 def _check_url(path: Path, key: str, url: str) -> None:

@@ -8,6 +8,7 @@ import urllib3
 
 from calc_stream.config import Ingestor
 from calc_stream.web.problems import Problem, bad_data, not_now
+from wire import tls
 from wire.config import read_secret
 from wire.errors import ConfigError
 from wire.messages import ProductionEvent
@@ -47,12 +48,12 @@ class Forward:
         raise Problem(502, f"the ingestor answered {answer.status}: {told.detail}; {cure}")
 
     def _post(self, url: str, events: list[ProductionEvent]) -> Any:
-        trusted = str(self.ingestor.ca_file) if self.ingestor.ca_file else None
         try:
             token = read_secret(self.ingestor.token_file)
+            trusts = tls.trusting(self.ingestor.ca_file)
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
             body = msgspec.json.encode(events)
-            with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ca_certs=trusted) as http:
+            with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S, ssl_context=trusts) as http:
                 return http.request("POST", url, body=body, headers=headers)
         except ConfigError as exc:
             raise not_now(str(exc), 5) from exc

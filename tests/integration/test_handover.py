@@ -64,3 +64,11 @@ async def test_a_refused_model_is_for_a_person_to_change(tmp_path: Path) -> None
         plan = load_plan(Calculator(tmp_path, port).config)
         with pytest.raises(ConfigError, match="422"):
             await asyncio.wait_for(hand_over(plan), 10)
+
+
+async def test_an_authority_s_file_that_is_none_is_for_a_person_to_change(tmp_path: Path) -> None:
+    config = Calculator(tmp_path).config
+    named = config.read_text().replace("[web]", 'ca_file = "none.pem"\n[web]')
+    config.write_text(named)
+    with pytest.raises(ConfigError, match=r"none\.pem: cannot be read"):
+        await asyncio.wait_for(hand_over(load_plan(config)), 10)

@@ -139,6 +139,7 @@ def test_a_port_that_is_taken_ends_the_calculator_with_the_key_to_change(
         ("pact.keys", "none.keys", "pact.keys_file: "),
         ('name = "cars"', 'name = "bikes"', "pact.partners[0].name: 'bikes' has no key"),
         ("client_id", "# client_id", "pact.partners[0].client_id: with url go"),
+        ('ca_file = "', 'ca_file = "none', "pact.partners[0].ca_file: none"),
         ("[pact]", "[pact]\nbehind_proxy = true", "pact.behind_proxy: the proxy speaks TLS"),
         ("declaration =", "# declaration =", "footprints.declaration: is missing"),
     ],
@@ -174,7 +175,7 @@ def test_a_supplier_asked_by_event_answers_at_our_door(
             answer = Fulfilled(asked["id"], [good()])  # type: ignore[list-item]
             body = made(answer, "e1", f"{partner.url}/3/events", now_ms())
             secret = (tmp_path / "wheels.secret").read_text()
-            host = Host(f"https://127.0.0.1:{port}", "cars", secret, str(tmp_path / "ca.pem"))
+            host = Host(f"https://127.0.0.1:{port}", "cars", secret, tmp_path / "ca.pem")
             host.send(body)
             host.close()
         (kept,) = (tmp_path / "calc" / "received").glob("*.json")

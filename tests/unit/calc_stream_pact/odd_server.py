@@ -28,7 +28,7 @@ class Odd:
 
     def host(self, tries: bool = True) -> Host:
         wait = self.waits.append if tries else None
-        return Host(self.url, "wheels", "a secret", str(self.ca), wait)
+        return Host(self.url, "wheels", "a secret", self.ca, wait)
 
     def says(self, status: int, body: Any = b"", **headers: str) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -55,7 +55,7 @@ def raw(odd: Odd, answer: Callable[[ssl.SSLSocket], None]) -> Iterator[Host]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        host = Host(f"https://127.0.0.1:{listening.getsockname()[1]}", "wheels", "s", str(odd.ca))
+        host = Host(f"https://127.0.0.1:{listening.getsockname()[1]}", "wheels", "s", odd.ca)
         host._token = "t"
         try:
             yield host

@@ -119,7 +119,7 @@ def test_what_an_answer_changes_under_a_known_id_is_refused(both: Both) -> None:
         "data": {"requestEventId": "again", "pfs": [document]},
     }
     secret = (both.partner.secret_file or Path()).with_name("castings").read_text().strip()
-    host = Host(both.buyer.url, "castings", secret, str(both.buyer.ca))
+    host = Host(both.buyer.url, "castings", secret, both.buyer.ca)
     with pytest.raises(BadData, match="says something else than"):
         host.send(msgspec.json.encode(body))
     host.close()

@@ -153,7 +153,7 @@ def test_a_server_nobody_vouches_for_is_not_asked(odd: Odd) -> None:
 def test_a_server_that_is_away_may_come_back(odd: Odd, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    host = Host(f"https://127.0.0.1:{port}", "wheels", "a secret", str(odd.ca))
+    host = Host(f"https://127.0.0.1:{port}", "wheels", "a secret", odd.ca)
     with pytest.raises(TransientError, match=f"127.0.0.1:{port}"):
         host.send(b"{}")
 
