@@ -15,7 +15,7 @@ import msgspec
 
 from calc_stream.datasets.line import FootprintLine, line
 from calc_stream.footprints.declaration import Declaration
-from calc_stream.footprints.footprint import Footprint, Withdrawn
+from calc_stream.footprints.footprint import Footprint, Withdrawn, successors
 from calc_stream.footprints.shelf import Shelf
 from calc_stream.ledger.products import product_rows
 from calc_stream.ledger.rows import BatchRow, ProductRow
@@ -123,7 +123,7 @@ def published(
     rows = shelf.all(site) if product is None else shelf.of(site, product)
     offset = max((row.evidence.offset for row in rows), default=0)
     withdrawn = {id_: each.withdrawn for id_, each in shelf.withdrawn(site).items()}
-    superseded = frozenset(shelf.superseded(site))
+    superseded = frozenset(successors(rows))
     return Export("footprints", site, offset, rows, declaration, superseded, withdrawn)
 
 

@@ -99,11 +99,6 @@ class Shelf:
     def find(self, id_: str) -> Footprint | None:
         return next(iter(self._decoded("SELECT data FROM footprint WHERE id = ?", id_)), None)
 
-    def superseded(self, site: str) -> set[str]:
-        """The ids of those another has taken the place of."""
-        query = "SELECT id FROM superseded WHERE site = ?"
-        return {id_ for (id_,) in self._asked(query, site)}
-
     def withdrawn(self, site: str) -> dict[str, Withdrawal]:
         """By id, in the order in which they were."""
         query = "SELECT data FROM withdrawn WHERE site = ? ORDER BY place"
@@ -159,8 +154,8 @@ class Shelf:
         row = (footprint.id, *_place(footprint), msgspec.json.encode(footprint))
         columns = "id, site, product, unit, method, period, data"
         self._db.execute(f"INSERT INTO footprint ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        successors = [(id_, footprint.site, footprint.id) for id_ in footprint.supersedes]
-        self._db.executemany("INSERT INTO superseded VALUES (?, ?, ?)", successors)
+        before = [(id_, footprint.site, footprint.id) for id_ in footprint.supersedes]
+        self._db.executemany("INSERT INTO superseded VALUES (?, ?, ?)", before)
         return True
 
     def _withdraw(self, id_: str, said: Withdrawn, by: str) -> Withdrawal:

@@ -1,6 +1,6 @@
 """A published footprint as a file, in the form whoever asks for it reads."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -40,15 +40,16 @@ def routes(behind: Behind) -> APIRouter:
         told of its product; `pact`: the document as it is offered to customers. 409 says what the form
         lacks, or what it does not know."""
         found = behind.footprint(footprint)
-        line = {each.id: each for each in behind.shelf.of(behind.site, found.product)}
-        export = _export(behind, found, line)
+        declaration = None if behind.declared is None else behind.declared.declaration
+        line = exporters.published(behind.shelf, behind.site, found.product, declaration)
+        export = replace(line, rows=[found], offset=found.evidence.offset)
         if form not in _OF_ANY and not export.in_force:
-            raise Problem(409, f"footprint {footprint}: {_not_in_force(export, line, form)}")
+            raise Problem(409, f"footprint {footprint}: {_not_in_force(found, line, form)}")
         try:
             # Laying out pages is work for a core: one at a time leaves one to the rest.
             with behind.walking:
                 if form == "pact":
-                    data, media_type = _offered(behind, export, line), "application/json"
+                    data, media_type = _offered(behind, found, line), "application/json"
                 else:
                     data, media_type = _written(export, form, lang)
         except (ConfigError, BadData) as exc:
@@ -65,26 +66,13 @@ def _name(footprint: Footprint, form: Form, ending: str) -> str:
     return f"{product}-{footprint.period}-{footprint.id[:8]}{tail}.{ending}"
 
 
-def _export(behind: Behind, footprint: Footprint, line: Mapping[str, Footprint]) -> Export:
-    withdrawn = behind.shelf.withdrawn(behind.site).get(footprint.id)
-    return Export(
-        what="footprints",
-        site=behind.site,
-        offset=footprint.evidence.offset,
-        rows=[footprint],
-        declaration=None if behind.declared is None else behind.declared.declaration,
-        superseded=frozenset(successors(line.values())),
-        withdrawn={footprint.id: withdrawn.withdrawn} if withdrawn else {},
-    )
-
-
-def _not_in_force(export: Export, line: Mapping[str, Footprint], form: Form) -> str:
-    (footprint,) = export.footprints
+def _not_in_force(footprint: Footprint, line: Export, form: Form) -> str:
+    """`line`: all of its product."""
     held = f"{form} holds footprints in force"
-    successor = successors(line.values()).get(footprint.id)
+    successor = successors(line.footprints).get(footprint.id)
     if successor is not None:
         return f"{held}: ask for {successor}, which took its place"
-    return f"{held}; this one was withdrawn: {export.withdrawn[footprint.id].reason}"
+    return f"{held}; this one was withdrawn: {line.withdrawn[footprint.id].reason}"
 
 
 def _written(export: Export, form: Form, lang: str) -> tuple[bytes, str]:
@@ -95,11 +83,11 @@ def _written(export: Export, form: Form, lang: str) -> tuple[bytes, str]:
     return data, exporter.MEDIA_TYPE
 
 
-def _offered(behind: Behind, export: Export, line: Mapping[str, Footprint]) -> bytes:
+def _offered(behind: Behind, footprint: Footprint, line: Export) -> bytes:
     """The document customers got under this id; where none did yet, the one they would get."""
     if behind.declared is None:
         raise ConfigError("footprints.declaration: is missing: PACT names company and product")
-    made = behind.declared.document(export.footprints[0], line)
-    if not export.in_force:
+    made = behind.declared.document(footprint, {each.id: each for each in line.footprints})
+    if footprint not in line.in_force:
         made = msgspec.structs.replace(made, status="Deprecated")
     return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"

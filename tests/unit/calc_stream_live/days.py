@@ -11,7 +11,7 @@ from pathlib import Path
 from calc_stream.factors import load_method
 from calc_stream.footprints.declaration import Declaration
 from calc_stream.footprints.due import Rules
-from calc_stream.footprints.footprint import Footprint
+from calc_stream.footprints.footprint import Footprint, successors
 from calc_stream.footprints.shelf import Shelf, open_shelf
 from calc_stream.ledger.store import Store, open_store
 from calc_stream.publishing import Publisher, Terms
@@ -139,8 +139,7 @@ class Office:
             return shelf.all(SITE)
 
     def superseded(self) -> set[str]:
-        with closing(self.shelf()) as shelf:
-            return shelf.superseded(SITE)
+        return set(successors(self.all()))
 
     def declaring(self, declaration: Declaration) -> "Office":
         return Office(self.plant, declaration, self.terms.rules)
