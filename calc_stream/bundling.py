@@ -102,6 +102,8 @@ class _Making:
         ask = asked(figure.rows, figure.footprint)
         self._upto = ask.offset
         self._heads = [heads.read_head(record) for record in reader.of_kind(site, heads.KIND)]
+        stamps = reader.of_kind(site, _STAMP)
+        self._stamps = {int(record.key): record.data for record in stamps}  # by the head's size
         end = next((head for head in self._heads if head.size >= self._upto), None)
         if end is None:
             raise NotYet(
@@ -146,7 +148,7 @@ class _Making:
             passports(basis.versions, events),
             used_by(figure.rows, basis.factors),
             shown,
-            dict(self._stamps(shown)),
+            {size: stamp for size, stamp in self._stamps.items() if size in shown},
             tuple(self._cosignatures(shown)),
             tuple(stretch),
             tuple(self._proofs(begin, earlier)),
@@ -174,10 +176,8 @@ class _Making:
         return next(proved, early[0] if early else None)
 
     def _is_stamped_by(self, head: TreeHead, t_ms: int) -> bool:
-        return any(
-            stamped(answer, head).timestamp() * 1000 <= t_ms
-            for _, answer in self._stamps([head.size])
-        )
+        stamp = self._stamps.get(head.size)
+        return stamp is not None and stamped(stamp, head).timestamp() * 1000 <= t_ms
 
     def _earlier(self, size: int, chosen: Iterable[int]) -> Iterator[Record]:
         """What the figure needs of the records up to `size`."""
@@ -212,12 +212,6 @@ class _Making:
             path = tree.inclusion(record.offset - 1, begin.size)
             place = (record.offset, record.kind, record.key, record.hash, record.prev, record.t_ms)
             yield Earlier(*place, tuple(each.hex() for each in path))
-
-    def _stamps(self, shown: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-        for size in shown:
-            record = self._reader.find(self._site, _STAMP, str(size))
-            if record is not None:
-                yield size, record.data
 
     def _cosignatures(self, shown: Iterable[int]) -> Iterator[cosigned.Cosignature]:
         sizes = set(shown)
