@@ -24,6 +24,15 @@ from calc_stream.footprints.footprint import (
 )
 from calc_stream.footprints.identity import identified
 
+# Limits that each figure meets.
+GRADES = """
+source = "an example"
+unit = "piece"
+method = "gbt24067"
+[[class]]
+name = "A"
+"""
+
 
 def _ms(text: str) -> int:
     moment = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Asia/Shanghai"))

@@ -63,10 +63,10 @@ def cut(data: bytes, _key: SigningKey) -> Iterator[Change]:
 
 def records(data: bytes, _key: SigningKey) -> Iterator[Change]:
     """A record's data; its hash, too; and all chain values after it."""
-    bundle = _read(data)
+    bundle = opened(data)
     for at in bundle.data:
         raw = bundle.data[at]
-        told = _resealed(replace(bundle, data={**bundle.data, at: _other(raw)}))
+        told = resealed(replace(bundle, data={**bundle.data, at: _other(raw)}))
         yield Change(f"data of {at}", f"records/{at}[.]", told)
         if at <= bundle.begin:
             earlier = tuple(
@@ -76,25 +76,25 @@ def records(data: bytes, _key: SigningKey) -> Iterator[Change]:
             fitted = replace(bundle, earlier=earlier, data={**bundle.data, at: _other(raw)})
             # A key that is another one no longer signs what it signed.
             yield Change(
-                f"data and hash of {at}", "earlier.jsonl|records/.*no key|heads/", _resealed(fitted)
+                f"data and hash of {at}", "earlier.jsonl|records/.*no key|heads/", resealed(fitted)
             )
             continue
-        fitted = _with_outline(bundle, at, hash=_sha(_other(raw)))
+        fitted = with_outline(bundle, at, hash=_sha(_other(raw)))
         fitted = replace(fitted, data={**bundle.data, at: _other(raw)})
         yield Change(
-            f"data and hash of {at}", "journal.jsonl|records/.*no key|heads/", _resealed(fitted)
+            f"data and hash of {at}", "journal.jsonl|records/.*no key|heads/", resealed(fitted)
         )
 
 
 def places(data: bytes, _key: SigningKey) -> Iterator[Change]:
     """What the stretch says of a record; their order; one more or less."""
-    bundle = _read(data)
+    bundle = opened(data)
     size = len(bundle.stretch)
     for at in range(bundle.begin + 1, bundle.end + 1):
         its = bundle.stretch[at - bundle.begin - 1]
         for key, value in (("key", f"{its.key}x"), ("t_ms", its.t_ms + 1), ("hash", _sha(b"x"))):
             where = "records/" if key == "hash" and at in bundle.data else "journal.jsonl"
-            told = _resealed(_with_outline(bundle, at, **{key: value}))
+            told = resealed(with_outline(bundle, at, **{key: value}))
             yield Change(f"{key} of {at}", where, told)
     for at in range(size - 1):
         swapped = list(bundle.stretch)
@@ -109,7 +109,7 @@ def places(data: bytes, _key: SigningKey) -> Iterator[Change]:
 
 def earlier(data: bytes, _key: SigningKey) -> Iterator[Change]:
     """What is said of a record before the stretch, its proof, and it left out."""
-    bundle = _read(data)
+    bundle = opened(data)
     for at, its in enumerate(bundle.earlier):
         changes: list[dict[str, object]] = [
             {"key": f"{its.key}x"},
@@ -124,17 +124,17 @@ def earlier(data: bytes, _key: SigningKey) -> Iterator[Change]:
             other = list(bundle.earlier)
             other[at] = msgspec.structs.replace(its, **told)
             name = next(iter(told))
-            forged = _resealed(replace(bundle, earlier=tuple(other)))
+            forged = resealed(replace(bundle, earlier=tuple(other)))
             yield Change(f"{name} of {its.offset}", f"earlier.jsonl: record {its.offset}", forged)
     twice = (*bundle.earlier[:1], *bundle.earlier)
     for what, listed in (("twice", twice), ("backwards", bundle.earlier[::-1])):
-        forged = _resealed(replace(bundle, earlier=listed))
+        forged = resealed(replace(bundle, earlier=listed))
         yield Change(what, "earlier.jsonl: record .*: is not in its place", forged)
 
 
 def hidden(data: bytes, _key: SigningKey) -> Iterator[Change]:
     """Something of the stretch that the figure needs, left out; a header that tells another time."""
-    bundle = _read(data)
+    bundle = opened(data)
     for at in [at for at in bundle.data if at > bundle.begin]:
         its = bundle.stretch[at - bundle.begin - 1]
         rest = {n: raw for n, raw in bundle.data.items() if n != at}
@@ -142,13 +142,13 @@ def hidden(data: bytes, _key: SigningKey) -> Iterator[Change]:
         if its.kind == "segment":
             line, _, after = bundle.data[at].partition(b"\n")
             signature = after.partition(b"\n")[0].decode()
-            forged = _with_outline(forged, at, header=line.decode(), signature=signature)
+            forged = with_outline(forged, at, header=line.decode(), signature=signature)
         # Nothing is signed by a key that is not shown.
         place = "heads/|records/" if its.kind == "key" else f"records/{at}[.]{its.kind}: .*left out"
-        yield Change(f"{its.kind} {at}", place, _resealed(forged))
+        yield Change(f"{its.kind} {at}", place, resealed(forged))
     for at, its in enumerate(bundle.stretch, bundle.begin + 1):
         if its.kind == "segment" and at in bundle.data:
-            beside = _resealed(_with_outline(bundle, at, header="{}", signature="x"))
+            beside = resealed(with_outline(bundle, at, header="{}", signature="x"))
             place = f"journal.jsonl: record {at}: has a header beside its data"
             yield Change(f"header beside {at}", place, beside)
         if not its.header:
@@ -157,15 +157,15 @@ def hidden(data: bytes, _key: SigningKey) -> Iterator[Change]:
         for key in ("t_first_ms", "t_last_ms", "seq", "prev", "key", "gateway"):
             value = header[key] - 86_400_000 if isinstance(header[key], int) else _sha(b"x")[:16]
             line = msgspec.json.encode({**header, key: value}).decode()
-            told = _resealed(_with_outline(bundle, at, header=line))
+            told = resealed(with_outline(bundle, at, header=line))
             yield Change(f"header of {at}: {key}", f"records/{at}[.]segment", told)
-        bare = _resealed(_with_outline(bundle, at, header="", signature=""))
+        bare = resealed(with_outline(bundle, at, header="", signature=""))
         yield Change(f"header of {at} gone", f"journal.jsonl: record {at}: has no header", bare)
 
 
 def tree_heads(data: bytes, key: SigningKey) -> Iterator[Change]:
     """What a head says, who signed it, and that there are two of them."""
-    bundle = _read(data)
+    bundle = opened(data)
     for size, head in bundle.heads.items():
         told: dict[str, object] = {
             "day": "2026-11-01",
@@ -183,18 +183,18 @@ def tree_heads(data: bytes, key: SigningKey) -> Iterator[Change]:
         for name, value in (*told.items(), *same.items(), *none.items()):
             other = msgspec.structs.replace(head, **{name: value})
             forged = replace(bundle, heads={**bundle.heads, size: other})
-            yield Change(f"head {size}: {name}", f"heads/{size}.json", _resealed(forged))
+            yield Change(f"head {size}: {name}", f"heads/{size}.json", resealed(forged))
         signed = heads.sign_head(head, STRANGER)
         forged = replace(bundle, heads={**bundle.heads, size: signed})
-        yield Change(f"head {size}: a stranger's", f"heads/{size}.json", _resealed(forged))
+        yield Change(f"head {size}: a stranger's", f"heads/{size}.json", resealed(forged))
         for name, value in (("site", "elsewhere"), ("size", size + 1)):
             other = heads.sign_head(msgspec.structs.replace(head, **{name: value}), key)
             forged = replace(bundle, heads={**bundle.heads, size: other})
             place = f"heads/{size}.json: stands for"
-            yield Change(f"head {size}: {name}, signed", place, _resealed(forged))
+            yield Change(f"head {size}: {name}, signed", place, resealed(forged))
         less = {other: its for other, its in bundle.heads.items() if other != size}
         place = "manifest.json: begins or ends at a tree head that is not in the bundle"
-        yield Change(f"no head {size}", place, _resealed(replace(bundle, heads=less)))
+        yield Change(f"no head {size}", place, resealed(replace(bundle, heads=less)))
     end = bundle.heads[bundle.end]
     peaks = (_sha(b"x"), *end.peaks[1:])
     its: dict[str, object] = {"peaks": peaks, "root": root(list(map(bytes.fromhex, peaks))).hex()}
@@ -202,30 +202,30 @@ def tree_heads(data: bytes, key: SigningKey) -> Iterator[Change]:
         other = heads.sign_head(msgspec.structs.replace(end, **said), key)
         forged = replace(bundle, heads={**bundle.heads, bundle.end: other})
         place = "journal.jsonl: these records do not lead|heads/.*tsr: is a time stamp of something"
-        yield Change(f"another {what}, signed", place, _resealed(forged))
+        yield Change(f"another {what}, signed", place, resealed(forged))
     more = heads.sign_head(msgspec.structs.replace(head, size=size + 1), key)
     forged = replace(bundle, heads={**bundle.heads, size + 1: more})
     place = "manifest.json: the heads are not those that its records stand on"
-    yield Change("a head more", place, _resealed(forged))
+    yield Change("a head more", place, resealed(forged))
 
 
 def figures(data: bytes, _key: SigningKey) -> Iterator[Change]:
     """Every field that a row states, and what it stands on."""
-    bundle = _read(data)
+    bundle = opened(data)
     row = msgspec.json.decode(bundle.rows[0], type=BatchRow)
     for name in (*STATED, "model", "factor_set", "settled", "spread", "revision"):
         value = _otherwise(getattr(row, name))
         changed = kept(msgspec.structs.replace(row, **{name: value}))
         place = "result.json"
-        yield Change(f"row: {name}", place, _resealed(replace(bundle, rows=(changed,))))
+        yield Change(f"row: {name}", place, resealed(replace(bundle, rows=(changed,))))
     for offset in (bundle.begin - 1, bundle.begin + 2, bundle.end + 1):
         changed = kept(msgspec.structs.replace(row, offset=offset))
-        yield Change(f"row: offset {offset}", ".*", _resealed(replace(bundle, rows=(changed,))))
+        yield Change(f"row: offset {offset}", ".*", resealed(replace(bundle, rows=(changed,))))
 
 
 def tables(data: bytes, _key: SigningKey) -> Iterator[Change]:
     """Method, GWP set, passports and factors as they are shown to people; the manifest."""
-    bundle = _read(data)
+    bundle = opened(data)
     files = unpack(data)
     for name in ("method.json", "meters.json", "factors.json", "manifest.json"):
         for path, changed in _leaves(msgspec.json.decode(files[name])):
@@ -243,14 +243,14 @@ def tables(data: bytes, _key: SigningKey) -> Iterator[Change]:
 
 def conspired(data: bytes, key: SigningKey) -> Iterator[Change]:
     """The ingestor itself signs for records that are others; it has no gateway's key."""
-    bundle = _read(data)
+    bundle = opened(data)
     for at in [at for at in bundle.data if at > bundle.begin]:
         kind = bundle.stretch[at - bundle.begin - 1].kind
         raw = bundle.data[at]
         if kind == "segment":
             header = read_header(raw)[0]
-            named = _with_outline(bundle, at, key=f"{header.gateway}/{header.stream}/999999")
-            told = _resealed(_signed_anew(named, at, raw, key))
+            named = with_outline(bundle, at, key=f"{header.gateway}/{header.stream}/999999")
+            told = resealed(signed_anew(named, at, raw, key))
             place = f"records/{at}[.]segment: .*/999999: is segment .*/{header.seq}"
             yield Change(f"name of segment {at}", place, told)
             place = Place(
@@ -269,7 +269,7 @@ def conspired(data: bytes, key: SigningKey) -> Iterator[Change]:
             raw, where = msgspec.json.encode(told), "result|footprint.json|records/.*left out"
         else:
             continue
-        yield Change(f"{kind} {at}", where, _resealed(_signed_anew(bundle, at, raw, key)))
+        yield Change(f"{kind} {at}", where, resealed(signed_anew(bundle, at, raw, key)))
 
 
 KINDS: dict[str, Kind] = {
@@ -280,11 +280,11 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def _read(data: bytes) -> Bundle:
+def opened(data: bytes) -> Bundle:
     return read_bundle(unpack(data))
 
 
-def _resealed(bundle: Bundle) -> bytes:
+def resealed(bundle: Bundle) -> bytes:
     return pack(bundle.files())
 
 
@@ -297,7 +297,7 @@ def _other(raw: bytes) -> bytes:
     return raw[:-2] + bytes([raw[-2] ^ 1]) + raw[-1:]
 
 
-def _with_outline(bundle: Bundle, at: int, **told: object) -> Bundle:
+def with_outline(bundle: Bundle, at: int, **told: object) -> Bundle:
     stretch = list(bundle.stretch)
     place = at - bundle.begin - 1
     stretch[place] = msgspec.structs.replace(stretch[place], **told)
@@ -305,12 +305,12 @@ def _with_outline(bundle: Bundle, at: int, **told: object) -> Bundle:
 
 
 def _restretched(bundle: Bundle, stretch: list[object]) -> bytes:
-    return _resealed(replace(bundle, stretch=tuple(stretch)))  # type: ignore[arg-type]
+    return resealed(replace(bundle, stretch=tuple(stretch)))  # type: ignore[arg-type]
 
 
-def _signed_anew(bundle: Bundle, at: int, raw: bytes, key: SigningKey) -> Bundle:
+def signed_anew(bundle: Bundle, at: int, raw: bytes, key: SigningKey) -> Bundle:
     """Another record in this place, with all chain values after it and a head that fits."""
-    forged = replace(_with_outline(bundle, at, hash=_sha(raw)), data={**bundle.data, at: raw})
+    forged = replace(with_outline(bundle, at, hash=_sha(raw)), data={**bundle.data, at: raw})
     begin = bundle.heads.get(bundle.begin)
     chain = begin.chain if begin else GENESIS
     peaks = tuple(bytes.fromhex(peak) for peak in begin.peaks) if begin else ()

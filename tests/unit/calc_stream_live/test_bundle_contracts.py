@@ -14,7 +14,7 @@ from calc_stream.factors import FactorSet, load
 from calc_stream.factors.instruments import Instrument
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.verification import verify
-from tests.unit.calc_stream_live.forged import _resealed, _signed_anew, _with_outline
+from tests.unit.calc_stream_live.forged import resealed, signed_anew, with_outline
 from tests.unit.calc_stream_live.proven import ProvenPlant, made, stated, today, yesterday
 from tests.unit.calc_stream_live.test_contracts import CERTIFICATES, PPA, kg
 from wire.errors import BadData
@@ -60,14 +60,14 @@ def test_a_contract_that_was_another_one_gives_another_figure(tmp_path: Path) ->
     bundle = read_bundle(unpack(made(plant, row)))
     (at,) = (n for n, data in bundle.data.items() if b"contract-7" in data)
     more = msgspec.structs.replace(PPA, volumes=("1.8",))
-    told = _signed_anew(bundle, at, set_of(more), plant.receipt_key)
+    told = signed_anew(bundle, at, set_of(more), plant.receipt_key)
     with pytest.raises(BadData, match=r"factors\.json: is not what the factor set in force says"):
-        verify(_resealed(told))
+        verify(resealed(told))
     used = msgspec.structs.replace(bundle.factors, instruments=(more,))
     its = msgspec.structs.replace(row, factor_set=hashlib.sha256(set_of(more)).hexdigest())
     told = replace(told, factors=used, rows=(kept(its),))
     with pytest.raises(BadData, match=r"result\.json: kg_co2e is stated as"):
-        verify(_resealed(told))
+        verify(resealed(told))
 
 
 def test_what_came_in_the_contracts_hour_may_not_be_left_out(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_what_came_in_the_contracts_hour_may_not_be_left_out(tmp_path: Path) -> 
     header, signature = bundle.data[at].split(b"\n")[:2]
     assert msgspec.json.decode(header)["t_first_ms"] > (row.ended_ms or 0) + 900_000
     shown = {n: data for n, data in bundle.data.items() if n != at}
-    told = _with_outline(
+    told = with_outline(
         replace(bundle, data=shown), at, header=header.decode(), signature=signature.decode()
     )
     with pytest.raises(BadData, match=f"records/{at}.segment: .* is left out, and holds readings"):
-        verify(_resealed(told))
+        verify(resealed(told))

@@ -16,9 +16,9 @@ from tests.unit.calc_stream_live.forged import (
     KINDS,
     STRANGER,
     Change,
-    _read,
-    _resealed,
-    _signed_anew,
+    opened,
+    resealed,
+    signed_anew,
 )
 from tests.unit.calc_stream_live.plant import SITE, T0
 from tests.unit.calc_stream_live.proven import (
@@ -205,7 +205,7 @@ def test_a_segment_that_names_another_predecessor_is_refused_though_its_gateway_
 ) -> None:
     """A gateway that keeps two streams of one name, and an ingestor that shows the one or the other."""
     plant = proven(tmp_path)
-    bundle = _read(made(plant, stated(plant, tmp_path / "calc", "Q")))
+    bundle = opened(made(plant, stated(plant, tmp_path / "calc", "Q")))
     segments = [
         at for at, its in enumerate(bundle.stretch, bundle.begin + 1) if its.kind == "segment"
     ]
@@ -215,7 +215,7 @@ def test_a_segment_that_names_another_predecessor_is_refused_though_its_gateway_
 
     def told(prev: str) -> bytes:
         raw = enclose(msgspec.structs.replace(header, prev=prev), bytes(body), plant._key)
-        return _resealed(_signed_anew(bundle, at, raw, plant.receipt_key))
+        return resealed(signed_anew(bundle, at, raw, plant.receipt_key))
 
     assert verify(told(header.prev), [plant.receipt_key.public])
     with pytest.raises(BadData, match=f"records/{at}.segment: .*does not go on from the segment"):
@@ -230,8 +230,8 @@ def test_where_no_key_is_given_only_one_of_the_sites_own_ingestor_may_sign(tmp_p
     plant._append("key", elsewhere.public.id, msgspec.json.encode(told))
     yesterday(plant)
     today(plant)
-    bundle = _read(made(plant, stated(plant, tmp_path / "calc", "Q")))
+    bundle = opened(made(plant, stated(plant, tmp_path / "calc", "Q")))
     for key in (plant._key, elsewhere):
         signed = {size: heads.sign_head(head, key) for size, head in bundle.heads.items()}
         with pytest.raises(BadData, match="no ingestor's key that is shown"):
-            verify(_resealed(replace(bundle, heads=signed)))
+            verify(resealed(replace(bundle, heads=signed)))

@@ -16,15 +16,7 @@ from calc_stream.footprints.identity import content_id
 from calc_stream.footprints.period import named_period
 from calc_stream.pact import extension
 from tests.unit.calc_stream_live.days import DAY_1, DAY_2, Days, Office
-from tests.unit.calc_stream_live.footprints_sample import complete, declaration, sample
-
-GRADES = """
-source = "an example"
-unit = "piece"
-method = "gbt24067"
-[[class]]
-name = "A"
-"""
+from tests.unit.calc_stream_live.footprints_sample import GRADES, complete, declaration, sample
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from calc_stream.footprints.series import SignedSeries, check, series_of, sign
 from calc_stream.footprints.shelf import FILE, Shelf, open_shelf
 from tests.unit.calc_stream_live.days import DAY_1, NOW, Days, Office
 from tests.unit.calc_stream_live.door import Door, door
-from tests.unit.calc_stream_live.footprints_sample import complete, declaration, sample
+from tests.unit.calc_stream_live.footprints_sample import GRADES, complete, declaration, sample
 from tests.unit.calc_stream_live.plant import SITE, T0
 from tests.unit.calc_stream_live.test_kpi import month
 from wire.errors import BadData
@@ -210,8 +210,7 @@ def test_its_statement_says_so(lang: str, mark: str) -> None:
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Door]:
-    keys = (("vera", "viewer"), ("otto", "operator"))
-    with door(tmp_path, *keys) as found:  # type: ignore[arg-type]
+    with door(tmp_path, ("vera", "viewer"), ("otto", "operator")) as found:
         with closing(open_shelf(found.parts.plan.config.state)) as shelf:
             shelf.add(sample(site=SITE))
             shelf.add(sample(site=SITE, period="2026-11"))
@@ -262,15 +261,6 @@ def test_files_of_it_say_so_or_are_not_to_be_had(opened: Door) -> None:
     refused = otto.get(path, params={"form": "openlca"})
     assert refused.status_code == 409
     assert f"openlca holds footprints in force; this one was withdrawn: {WHY}" in refused.text
-
-
-GRADES = """
-source = "an example"
-unit = "piece"
-method = "gbt24067"
-[[class]]
-name = "A"
-"""
 
 
 def test_by_hand(office: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
