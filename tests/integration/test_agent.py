@@ -12,6 +12,7 @@ import pytest
 from pyModbusTCP.server import DataBank, ModbusServer
 
 from tests.integration import servers
+from tests.integration.agent_process import until
 from wire.messages import GatewayState, Receipt
 from wire.mqtt import Broker, Client
 from wire.segment import open_segment
@@ -55,7 +56,7 @@ def configured(folder: Path, broker_port: int, meter_port: int) -> Path:
 
 
 async def heard(client, ending):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(servers.PATIENCE_S):
         async for message in client.messages():
             message.ack()
             if message.topic.endswith(ending) and message.payload:
@@ -110,12 +111,6 @@ async def test_it_stops_at_once_with_a_broker_that_answers_nothing(tmp_path, met
         finally:
             broker.thaw()
     assert pending(tmp_path) + sealed(tmp_path) > 0, "what was read is on disk"
-
-
-async def until(condition):
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 def asked(folder: Path, question: str) -> int:

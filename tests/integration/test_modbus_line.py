@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import pty
-import socket
 import struct
 import threading
 import time
@@ -18,6 +17,7 @@ from edge_agent.drivers import LinkLost, NoAnswer
 from edge_agent.drivers.modbus import Settings, connect
 from edge_agent.line import Tally
 from edge_agent.protocols.modbus import crc16
+from tests.integration.servers import free_port
 
 
 def now_ms() -> int:
@@ -336,9 +336,7 @@ async def test_rtu_over_tcp_keeps_the_guards_of_rtu() -> None:
         await writer.wait_closed()
         gone.set()
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = await asyncio.start_server(gateway, "127.0.0.1", port)
     settings = Settings(
         transport="rtu_over_tcp", host="127.0.0.1", port=port, baud=19200, timeout_ms=100

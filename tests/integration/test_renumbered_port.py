@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -12,6 +11,7 @@ from edge_agent.config import Metered
 from edge_agent.device import Device, Memory, Polled, bounds
 from edge_agent.drivers import Wanted, modbus
 from edge_agent.rounds import Rounds
+from tests.integration.agent_process import until
 from tests.integration.meters_on_site import line
 
 
@@ -38,15 +38,6 @@ def plug_in(by_id: Path, port: Path) -> None:
     fresh.replace(by_id)
 
 
-async def until(what: str, true: Callable[[], bool]) -> None:
-    """Wait for it."""
-    for _ in range(400):
-        if true():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"never {what}")
-
-
 async def test_an_adapter_that_comes_back_under_another_number_is_read_on(tmp_path: Path) -> None:
     by_id = tmp_path / "usb-FTDI_A"
     profile = profiles.load("eastron_sdm630")
@@ -59,9 +50,9 @@ async def test_an_adapter_that_comes_back_under_another_number_is_read_on(tmp_pa
     with line(tmp_path / "ttyUSB0", {2: "eastron_sdm630"}):
         first = (tmp_path / "ttyUSB0").readlink()
         plug_in(by_id, tmp_path / "ttyUSB0")
-        await until("read", lambda: heard.rounds >= 2)
+        await until(lambda: heard.rounds >= 2)
     by_id.unlink()
-    await until("told that it is gone", lambda: "there is no such line" in heard.health)
+    await until(lambda: "there is no such line" in heard.health)
     read = heard.rounds
     with (
         line(tmp_path / "ttyUSB1", {}),  # somebody else has taken the old number
@@ -69,7 +60,7 @@ async def test_an_adapter_that_comes_back_under_another_number_is_read_on(tmp_pa
     ):
         assert first != (tmp_path / "ttyUSB2").readlink()
         plug_in(by_id, tmp_path / "ttyUSB2")
-        await until("read again", lambda: heard.rounds >= read + 2)
+        await until(lambda: heard.rounds >= read + 2)
         assert heard.health == "ok"
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -18,6 +18,7 @@ from simulators import plant
 from simulators.mes import Mes
 from simulators.scenario import SOURCE, Scenario
 from tests.integration import servers
+from tests.integration.agent_process import until
 from wire import topics
 from wire.messages import EventReceipt
 from wire.mqtt import Broker, Client
@@ -53,11 +54,6 @@ class TestMes:
             async for message in site.messages():
                 got.append(json.loads(message.payload))
                 message.ack()
-
-        async def until(condition: Callable[[], bool]) -> None:
-            async with asyncio.timeout(60):
-                while not condition():
-                    await asyncio.sleep(0.02)
 
         async def sign(upto: int) -> None:
             receipt = EventReceipt(SOURCE, upto)
@@ -106,12 +102,9 @@ class TestProcess:
 
     @pytest.fixture
     def config(self, tmp_path: Path) -> Path:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            number = probe.getsockname()[1]
         path = tmp_path / "plant.toml"
         text = f'site = "demo"\nstate = "{tmp_path / "state"}"\n[broker]\nport = 1\n'
-        path.write_text(f"{text}[tcp]\nport = {number}\n")
+        path.write_text(f"{text}[tcp]\nport = {servers.free_port()}\n")
         return path
 
     async def start(self, config: Path) -> asyncio.subprocess.Process:

@@ -100,7 +100,7 @@ def receipt_for(segment, **others):
     return Receipt(**{**facts, **others})
 
 
-async def settle(store, expected, patience_s=3.0):
+async def settle(store, expected, patience_s=servers.PATIENCE_S):
     """The receipted number, once it is `expected` or patience is over."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(patience_s):
