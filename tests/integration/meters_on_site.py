@@ -67,7 +67,7 @@ def model(profile: str, name: str = "meter", load: Load = Load()) -> ModbusMeter
 def line(
     path: Path,
     meters: Mapping[int, str | ModbusMeter],
-    wire: Wire = Wire(19200),  # noqa: B008
+    wire: Wire = Wire(19200),  # noqa: B008  it cannot be changed
     faults: Faults | None = None,
 ) -> Iterator[list[Passage]]:
     """The line at `path` while the block runs, with what passes on it."""

@@ -14,7 +14,7 @@ from calc_stream.config import load_plan
 from calc_stream.pact.client import Host
 from calc_stream.pact.events import Fulfilled, made
 from tests.integration.calculator_process import Calculator
-from tests.integration.servers import free_port
+from tests.integration.servers import free_port, listens, wait_until
 from tests.unit.calc_stream_live.days import MODEL, Days
 from tests.unit.calc_stream_pact.documents import good
 from tests.unit.calc_stream_pact.exchange import Listener, certificates, listener, now_ms
@@ -172,6 +172,7 @@ def test_a_supplier_asked_by_event_answers_at_our_door(
             assert asked["source"] == f"https://127.0.0.1:{port}/3/events"
             told = {"productId": [wanted], "status": "Active", "comment": "for 2026"}
             assert asked["data"] == told
+            wait_until(lambda: listens(port), "our door")  # another one than the page's
             answer = Fulfilled(asked["id"], [good()])  # type: ignore[list-item]
             body = made(answer, "e1", f"{partner.url}/3/events", now_ms())
             secret = (tmp_path / "wheels.secret").read_text()
