@@ -242,6 +242,24 @@ def test_an_alarm_is_acknowledged_by_keyboard(open_page, demo: System) -> None:
     assert "being exchanged" in told
 
 
+def test_a_revision_that_is_not_on_disk_yet_is_asked_for_again(open_page, demo: System) -> None:
+    batch = quote(settled(demo)[0]["batch"])
+    page = open_page()
+    early: list[str] = []
+
+    def answer(route: Any) -> None:
+        if early:
+            route.continue_()
+            return
+        early.append(route.request.url)
+        route.fulfill(json={"batch": batch, "revisions": []})
+
+    page.route("**/revisions", answer)
+    page.evaluate(f"location.hash = '#/batches/{batch}'")
+    expect(page.locator('#revisions tr[data-revision="1"]')).to_be_visible(timeout=PATIENCE_MS)
+    assert early
+
+
 def test_an_address_that_is_none_shows_the_page_all_the_same(open_page) -> None:
     page = open_page(view="#/%")
     expect(page.locator("#now")).to_be_visible()
