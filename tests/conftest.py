@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# No test asserts a time: bench/ measures.
+# No test asserts a speed: bench/ measures.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
