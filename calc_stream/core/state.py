@@ -34,7 +34,7 @@ from calc_stream.core.state_bytes import Stored, pack, unpack
 from calc_stream.core.timeline import NodeTimeline, Stretch, changed_span
 from calc_stream.core.totals import Totals
 from calc_stream.core.tracing import Network
-from calc_stream.core.versions import Versions
+from calc_stream.core.versions import Reign, Versions
 from calc_stream.core.whole import LIMIT, Rows
 
 _EVERYTHING: Span = (-LIMIT, LIMIT)
@@ -179,6 +179,10 @@ class SiteState:
         """What entered, or was in stores, minus the sum over accounts, by source; zero, always."""
         rest = self._totals.closure()
         return {source: rest.get(source, 0) for source in self._known().versions.sources}
+
+    def edges(self, reign: Reign, part: Span) -> Rows:
+        """Where a version's time is cut, in a part of it that is posted; its ends included."""
+        return edges_within(part, reign.model.slot_ms, self._cuts[reign.from_ms])
 
     def nodes_at(self, t_ms: int) -> dict[str, Stretch]:
         """State and active batches of every node just after `t_ms`."""
@@ -359,7 +363,7 @@ class SiteState:
         first, last = max(start, posted[0]), min(end, posted[1])
         if first >= last or start != page:
             return None
-        return edges_within((first, last), reign.model.slot_ms, self._cuts[reign.from_ms])
+        return self.edges(reign, (first, last))
 
 
 def _parsed(text: str, accepted: Accepted) -> SiteModel:

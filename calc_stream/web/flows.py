@@ -9,8 +9,6 @@ from fastapi import APIRouter, Response
 
 from calc_stream.core import SiteModel, Versions
 from calc_stream.core.decimals import fixed
-from calc_stream.core.edges import edges_within, extra_cuts
-from calc_stream.core.events import in_force
 from calc_stream.core.plant import Link, Meter
 from calc_stream.core.series import Span
 from calc_stream.evidence.flows import EdgeFlow, edge_flows, received
@@ -109,15 +107,11 @@ def _flows(site: Site, from_ms: int | None, to_ms: int | None, now_ms: int, know
 def _made(site: Site, versions: Versions, span: Span) -> Flows:
     state = site.state
     reign, part = list(versions.within(span))[-1]
-    standing, _ = in_force(state.events.values())
-    edges: list[Flow] = []
-    if state.periods is not None:
-        cuts = extra_cuts(reign, state.readings, standing, state.periods, part)
-        times = edges_within(part, reign.model.slot_ms, cuts)
-        edges = [
-            _flow(reign.model, versions, flow)
-            for flow in edge_flows(reign.model, state.readings, times)
-        ]
+    times = state.edges(reign, part)
+    edges = [
+        _flow(reign.model, versions, flow)
+        for flow in edge_flows(reign.model, state.readings, times)
+    ]
     uses = [
         Use(account.node or account.name.partition(":")[2], account.name, texts(versions, sums))
         for account, sums in sorted(received(state.pages.values(), part).items())
