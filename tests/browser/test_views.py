@@ -295,6 +295,19 @@ def test_a_wall_shows_everything_without_scrolling(open_page, pictures: Path) ->
     page.screenshot(path=pictures / "wall.png")
 
 
+@pytest.mark.parametrize(("width", "says"), [(1920, True), (820, False)])
+def test_what_has_no_room_on_a_wall_is_counted(
+    open_page, demo: System, width: int, says: bool
+) -> None:
+    snapshot = demo.api("/v1/snapshot")
+    (one, *_), many = snapshot["batches"], range(10)
+    running = [one | {"batch": f"B-{n}", "state": "live", "ended_ms": None} for n in many]
+    viewport = {"width": width, "height": 1080}
+    page = open_page(snapshot | {"batches": running}, view="?wall", viewport=viewport)
+    expect(page.locator("#running > li").filter(visible=True)).to_have_count(8 if says else 10)
+    assert page.get_by_text("2 more batches run").is_visible() == says
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_views_can_be_reached_and_left_by_keyboard(open_page, view: str) -> None:
     page = open_page(view="#/model" if view == "now" else "")
