@@ -1,5 +1,6 @@
 """How energy ran from sources through the plant to accounts, for the page's Sankey diagram."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from fastapi import APIRouter, Response
 
-from calc_stream.core import SiteModel, Versions
+from calc_stream.core import Postings, SiteModel, Versions
 from calc_stream.core.decimals import fixed
 from calc_stream.core.plant import Link, Meter
 from calc_stream.core.series import Span
@@ -60,6 +61,7 @@ class _Known:
     """The newest answer: a page asks again every few seconds, and slots pass every minute."""
 
     key: tuple[object, ...] = ()
+    pages: Sequence[Postings] = ()  # those in the key: while they are kept, no others get their ids
     flows: Flows | None = None
 
 
@@ -98,9 +100,10 @@ def _flows(site: Site, from_ms: int | None, to_ms: int | None, now_ms: int, know
     if span[0] >= span[1]:
         return Flows(*span, site.offset)
     # Postings of a time may change long after it: by a late reading, a restatement.
-    key = (*span, tuple(sorted((t, id(page)) for t, page in state.pages.items() if t < span[1])))
+    pages = [page for t, page in state.pages.items() if t < span[1]]
+    key = (*span, *map(id, pages))
     if known.flows is None or known.key != key:
-        known.key, known.flows = key, _made(site, versions, span)
+        known.key, known.pages, known.flows = key, pages, _made(site, versions, span)
     return known.flows
 
 
