@@ -20,10 +20,10 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def reason_of(request: Request, cure: str) -> str:
-    """`cure`: what to say. Raises Problem where nothing is said."""
+    """On one line. `cure`: what to say. Raises Problem where nothing is said."""
     body = await body_of(request, _MOST_BYTES)
     try:
-        reason = msgspec.json.decode(body, type=Reason).reason.strip()
+        reason = " ".join(msgspec.json.decode(body, type=Reason).reason.split())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise bad_data(f"reason: {exc}") from exc
     if not reason:

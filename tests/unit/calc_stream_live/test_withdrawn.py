@@ -253,6 +253,12 @@ def test_what_cannot_be_withdrawn_is_a_problem(opened: Door) -> None:
     assert (again.status_code, "withdrawn already" in again.json()["detail"]) == (409, True)
 
 
+def test_a_reason_of_several_lines_or_wide_spaces_is_told_on_one(opened: Door) -> None:
+    reason = "m-7 was\nwired the\u3000wrong way"
+    answer = withdrawing(opened.client("otto-otto"), sample(site=SITE), reason)
+    assert answer.json()["withdrawn"]["reason"] == "m-7 was wired the wrong way"
+
+
 def test_files_of_it_say_so_or_are_not_to_be_had(opened: Door) -> None:
     otto, gone = opened.client("otto-otto"), sample(site=SITE)
     withdrawing(otto, gone)
