@@ -98,7 +98,9 @@ def figures_at(page: Page, demo: System) -> tuple[dict[str, str], dict[str, Any]
             timeout=PATIENCE_MS,
         )
         seen = page.evaluate(LOOK)
-        if seen["offset"] == before["offset"] and seen["energy"]:
+        # The page notes its offset a frame after its figures: they may be of the next one already.
+        stood = before["offset"] == seen["offset"] == demo.api("/v1/snapshot")["offset"]
+        if stood and seen["energy"]:
             return seen["energy"], before
     pytest.fail("page and API never stood at the same offset")
 
