@@ -91,9 +91,7 @@ async def test_a_line_of_2400_baud_with_even_parity() -> None:
     with MeterLine(find_request, Meters({5: [FRAMES["kamstrup_382_005"]]})) as line:
         async with connect(Settings(device=line.path), Random(1), Clock()) as bus:
             each = meter(bus, "kamstrup_382")
-            began = time.monotonic()
             assert told(await read(each)) == {"active_energy_import": 0, "active_power": 0}
-            assert time.monotonic() - began < 0.5
         assert each.tally.answered == 2
 
 
