@@ -183,14 +183,17 @@ class Store:
             return header.seq
 
     def numbered(self) -> tuple[int, int]:
-        """Segments with a number and without a receipt, and their bytes."""
+        """Segments of the current stream without a receipt, and their bytes.
+
+        Those of one that ended may never get one: after a fork they are kept, and hold nobody up.
+        """
         query = (
-            "SELECT count(*), coalesce(sum(length(data)), 0) FROM stream CROSS JOIN"
-            " segment ON segment.stream = stream.stream AND segment.seq > stream.receipted"
-            " WHERE receipted_ms IS NULL AND refused IS NULL"
+            "SELECT count(*), coalesce(sum(length(data)), 0) FROM segment"
+            " WHERE stream = ? AND seq > ? AND receipted_ms IS NULL AND refused IS NULL"
         )
+        state = self.current()
         with self._file.reading() as db:
-            count, size = db.execute(query).fetchone()
+            count, size = db.execute(query, (state.stream, state.receipted)).fetchone()
         return count, size
 
     def _placed(self, place: Place, state: StreamState) -> Place:
@@ -343,8 +346,12 @@ class Store:
 
     def standing(self) -> Waiting:
         """What waits, and since when."""
-        count, _ = self.numbered()
+        query = (
+            "SELECT count(*) FROM stream CROSS JOIN segment ON segment.stream = stream.stream"
+            " AND segment.seq > stream.receipted WHERE receipted_ms IS NULL AND refused IS NULL"
+        )
         with self._file.reading() as db:
+            (count,) = db.execute(query).fetchone()
             behind, oldest_ms = db.execute(
                 "SELECT count(*), min(t_first_ms) FROM bundle"
             ).fetchone()

@@ -96,6 +96,15 @@ def test_what_the_cloud_has_goes_first_and_oldest_first(store):
     assert readings(samples) == 3 * 60 * 4 * 3, "nothing of what nobody has taken"
 
 
+def test_what_the_cloud_has_goes_first_also_if_it_signed_by_a_clock_that_was_ahead(store):
+    filled(store, 40, live=True)
+    store.receipted(store.current().stream, 40, [], at(T0 + 10**10))
+    filled(store, 3, live=False, begin=40)
+    store.room.make(at(T0 + 10**9), store._file.used_bytes() * 100 // 90)
+    assert store.room.level == store.room.thinned == 0
+    assert store.segment(store.current().stream, 1) is None
+
+
 def test_then_momentary_values_are_thinned_and_registers_stay(store):
     now = at(T0 + 10**9)
     filled(store, 60, live=False)

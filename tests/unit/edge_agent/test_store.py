@@ -236,6 +236,19 @@ def test_what_is_sealed_while_many_wait_for_a_receipt_gets_its_number_later(stor
     assert store.standing().oldest_ms == T0, "of those with a number, too"
 
 
+def test_what_an_ended_stream_keeps_without_a_receipt_holds_up_no_new_one(store, monkeypatch):
+    """After a fork, or where its last segments rotted, no receipt fits it any more."""
+    monkeypatch.setattr("edge_agent.store.MOST_NUMBERED", 2)
+    monkeypatch.setattr("edge_agent.store.MOST_BEHIND", 2)
+    now = waiting(store, 6)
+    assert [store.seal(now, "assumed", 1) for _ in range(3)] == [1, 2, 0]
+    store.begin_stream(now)
+    assert store.number_next(now) == 1
+    assert [store.seal(now, "assumed", 1) for _ in range(3)] == [2, 0, 0]
+    assert store.numbered()[0] == 2
+    assert (store.standing().numbered, store.standing().behind) == (4, 2), "both are shown"
+
+
 def test_the_oldest_that_waits_may_have_no_number_yet(store):
     now = waiting(store, 2)
     assert [store.seal(now, "assumed", 1, live=live) for live in (False, True)] == [0, 1]
