@@ -246,8 +246,11 @@ def _facts(
 def _next(
     database: Database, series: Series, last: Last | None, points: int
 ) -> list[tuple[int, Any]]:
-    after = f"time > {last.t_ms}ms" if last else ""
-    return _rows(database, series, _id(series.field), after, f"ORDER BY time LIMIT {points}")
+    # A database keeps nanoseconds: the last point's own time may lie behind its whole ms.
+    after = f"time >= {last.t_ms + 1}ms" if last else ""
+    # One more than wanted: where a second value at the last one's time is cut off, it is seen.
+    rest = f"ORDER BY time LIMIT {points + 1}"
+    return _rows(database, series, _id(series.field), after, rest)[:points]
 
 
 def _rows(

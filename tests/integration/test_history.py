@@ -1,5 +1,6 @@
 """What a real InfluxDB has gathered, in the journal: exact, once, however often it was interrupted."""
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -132,6 +133,32 @@ def test_all_of_it_comes_exactly_and_only_once(cloud: Ingestor) -> None:
     assert (fell.event, fell.t_ms) == ("reset", T0_MS + 1_500_000)
     assert (fell.detail["closing"], fell.detail["opening"]) == ("149.9", "0")
     assert command(cloud, "import").stdout == "done: 0 points\n"
+
+
+@pytest.mark.influxdb
+def test_times_finer_than_a_millisecond_end_and_repeat_nothing(cloud: Ingestor) -> None:
+    plan = history.load(cloud.directory / "history.toml")
+    text = (cloud.directory / "history.toml").read_text().replace('"power"', '"fine"')
+    (cloud.directory / "history.toml").write_text(text)
+    lines = [
+        f"fine,device=pm\\ 1's kwh_total={n},watts={n} {(T0_MS + n * 1000) * 10**6 + 345_678}"
+        for n in range(10)
+    ]
+    asked = {"url": f"{plan.influxdb.url}/write", "params": {"db": "energy"}}
+    plain_http.post(**asked, content="\n".join(lines)).raise_for_status()
+    plan = history.load(cloud.directory / "history.toml")
+    with closing(Server(plan.influxdb.url, "energy", 30.0)) as server:
+        steps = list(itertools.islice(history.run(plan, server, _sender(plan), points=4), 9))
+        assert [step.points for step in steps] == [4, 4, 2] * 2
+        assert {name: len(found) for name, found in imported(cloud).items()} == {
+            "active_energy_import": 10,
+            "active_power": 10,
+        }
+        # Two values within the ms that a page ends with: none of them is left out without a word.
+        lines = [f"fine,device=pm\\ 1's kwh_total=9 {(T0_MS + 20_000) * 10**6 + n}" for n in (1, 2)]
+        plain_http.post(**asked, content="\n".join(lines)).raise_for_status()
+        with pytest.raises(BadData, match="two values at one time"):
+            list(history.run(plan, server, _sender(plan), points=1))
 
 
 class Crash(Exception):
