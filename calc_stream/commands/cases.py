@@ -90,13 +90,13 @@ def _of_files(
     method = method or load_method("gbt24067")
     factors = load(args.factors)
     versions = Versions.of(parse_model(read_text(path), str(path)) for path in args.model)
-
-    def case(versions: Versions) -> Case:
-        events = list(parse_events(read_text(args.events), str(args.events)))
-        readings = parse_readings(read_text(args.readings), str(args.readings), versions.meters)
-        return Case(versions, events, readings, factors, method)
-
-    return case(versions), case(rewired(versions))
+    other = rewired(versions)
+    events = list(parse_events(read_text(args.events), str(args.events)))
+    # A meter that only one of the two has is read for both, and counts for that one.
+    meters = versions.meters.keys() | other.meters.keys()
+    readings = parse_readings(read_text(args.readings), str(args.readings), meters)
+    before = Case(versions, events, readings, factors, method)
+    return before, replace(before, versions=other)
 
 
 def _of_journal(

@@ -66,6 +66,27 @@ def test_another_policy_moves_set_up_from_the_batch_to_the_pool(
     assert lines["sum"] == change("0.13", "0.13", "0", "0")
 
 
+def test_another_model_may_leave_a_meter_out_or_bring_one_that_was_read(
+    files, tmp_path: Path, capsys
+) -> None:
+    meter = '[[meters]]\nid = "{}"\nfrom = "grid"\nto = "press-1"\nunit = "Wh"\n'
+    text = (tmp_path / "model.toml").read_text()
+    one = text.partition("[[meters]]")[0] + meter.format("m-2")
+    (tmp_path / "two.toml").write_text(text + meter.format("m-2"))
+    (tmp_path / "one.toml").write_text(one)
+    own = {"meter": "m-2", "t": "2026-11-21T08:00:00Z", "register": "0"}
+    later = own | {"t": "2026-11-21T08:03:00Z", "register": "180"}
+    with (tmp_path / "readings.jsonl").open("a") as readings:
+        readings.write("".join(json.dumps(row) + "\n" for row in (own, later)))
+    less = answer(capsys, "P", "--as-model", str(tmp_path / "one.toml"), *files[2:],
+                  "--model", str(tmp_path / "two.toml"))  # fmt: skip
+    # A minute of 60 Wh through m-2, with and without the 57.5 through the other one.
+    assert less["lines"][0]["amount"] == change("0.1175", "0.06", "-0.0575", "-48.9362")
+    more = answer(capsys, "P", "--as-model", str(tmp_path / "two.toml"), *files[2:],
+                  "--model", str(tmp_path / "one.toml"))  # fmt: skip
+    assert more["lines"][0]["amount"] == change("0.06", "0.1175", "0.0575", "95.8333")
+
+
 def test_a_month_begins_at_the_sites_own_midnight(files, tmp_path: Path, capsys) -> None:
     assert 'timezone = "Asia/Shanghai"' in (tmp_path / "model.toml").read_text()
     for name in ("readings.jsonl", "events.jsonl"):
