@@ -28,10 +28,11 @@ from calc_stream.core import (
 )
 from calc_stream.core.accounts import Cell
 from calc_stream.core.batches import batches_of
-from calc_stream.core.decimals import significant
+from calc_stream.core.decimals import instant, significant
 from calc_stream.core.edges import span_of
 from calc_stream.core.events import in_force
 from calc_stream.core.result import Result, Weigh
+from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.balance import overdrawn
 from calc_stream.factors import (
     FactorSet,
@@ -202,7 +203,10 @@ def _weigh(ledger: Ledger, versions: Versions, factors: FactorSet, method: Metho
         for source in mass.unknown:
             model = next(r.model for r in versions.reigns if source in r.model.sources)
             named, kind = model.sources[source].factor, method.factor_kind
-            problem = f"no {kind} factor {named!a} for its unit holds over all readings"
+            times = (t_ms for t_ms, of in cells if of == source and rates.of(of, t_ms) is None)
+            since = min(times)
+            when = "over all readings" if since <= -LIMIT else f"at {instant(since)}"
+            problem = f"no {kind} factor {named!a} for its unit holds {when}"
             raise refuse(model.file, f"sources.{source}.factor", problem)
         columns = sorted(mass.columns.items())
         return {column: significant(kg) for column, kg in columns if kg}

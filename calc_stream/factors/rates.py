@@ -165,7 +165,7 @@ class Rates:
         return mass
 
     def _of(self, source: str, t_ms: int) -> tuple[Rate, ...] | None:
-        named = self._versions.at(t_ms).sources.get(source)
+        named = self._versions.source_at(source, t_ms)
         name = None if named is None else named.factor
         rows = self._rows(source, name, t_ms)
         parts = self._covered.get(source, {})
