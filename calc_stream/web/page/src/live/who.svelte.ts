@@ -14,7 +14,7 @@ class Who {
   /** The calculator wants a key first. */
   unknown = $state(false);
 
-  /** Events by hand and acknowledgements are an operator's. */
+  /** Events by hand, acknowledgements and withdrawals are an operator's. */
   get mayTell(): boolean {
     return this.me?.roles.some((role) => role === "operator" || role === "admin") ?? false;
   }
