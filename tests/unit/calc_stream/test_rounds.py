@@ -193,8 +193,8 @@ def test_segments_of_many_meters_give_what_recompute_gives(
                 assert_same(site.ledger(), told(world, separate(so_far)))
             if rng.random() < 0.2:
                 site = SiteState.from_bytes(site.to_bytes())
-    assert_same(site.ledger(), told(world, separate(so_far)))
-    assert site.totals() == site.ledger("frontier").totals()
+        assert_same(site.ledger(), told(world, separate(so_far)))
+        assert site.totals() == site.ledger("frontier").totals()
 
 
 def separate(chunks: list[Chunk]) -> list[Chunk]:
