@@ -28,11 +28,10 @@ from calc_stream.core import (
 )
 from calc_stream.core.accounts import Cell
 from calc_stream.core.batches import batches_of
-from calc_stream.core.decimals import instant, significant
+from calc_stream.core.decimals import significant
 from calc_stream.core.edges import span_of
 from calc_stream.core.events import in_force
 from calc_stream.core.result import Result, Weigh
-from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.balance import overdrawn
 from calc_stream.factors import (
     FactorSet,
@@ -196,18 +195,23 @@ def _weigh(ledger: Ledger, versions: Versions, factors: FactorSet, method: Metho
             if source.factor is None:
                 problem = "is missing; a method needs a factor for every source"
                 raise refuse(model.file, f"sources.{name}.factor", problem)
+    for one in factors.instruments:
+        if one.source not in versions.sources:
+            problem = f"no source is named {one.source!a} in the model: it covers nothing"
+            print(f"instruments.{one.id}.source: {problem}", file=sys.stderr)
     rates = Rates(versions, factors, method, given_of(ledger.sums()))
+    since_ms = ledger.span[0] if ledger.span else 0
 
     def weigh(cells: Mapping[Cell, Fraction]) -> dict[str, str]:
         mass = rates.mass(by_source(cells))
         for source in mass.unknown:
             model = next(r.model for r in versions.reigns if source in r.model.sources)
-            named, kind = model.sources[source].factor, method.factor_kind
-            times = (t_ms for t_ms, of in cells if of == source and rates.of(of, t_ms) is None)
-            since = min(times)
-            when = "over all readings" if since <= -LIMIT else f"at {instant(since)}"
-            problem = f"no {kind} factor {named!a} for its unit holds {when}"
-            raise refuse(model.file, f"sources.{source}.factor", problem)
+            its = [t_ms for (t_ms, of), quanta in cells.items() if of == source and quanta]
+            times = [t_ms for t_ms in its if rates.of(source, t_ms) is None]
+            key, problem = rates.lack(source, max(min(times), since_ms))
+            if key.startswith("sources."):
+                raise refuse(model.file, key, problem)
+            raise ConfigError(f"{key}: {problem}")
         columns = sorted(mass.columns.items())
         return {column: significant(kg) for column, kg in columns if kg}
 

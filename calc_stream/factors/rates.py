@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from calc_stream.core.accounts import OPENING, Cell, Sums
+from calc_stream.core.decimals import instant
 from calc_stream.core.plant import SiteModel
 from calc_stream.core.versions import Versions
 from calc_stream.factors.contracts import Contracts
@@ -140,6 +141,24 @@ class Rates:
         if (source, t_ms) not in self._known:
             self._known[source, t_ms] = self._of(source, t_ms)
         return self._known[source, t_ms]
+
+    def lack(self, source: str, t_ms: int) -> tuple[str, str]:
+        """(key of the model or of a contract, why what the source gave at an instant has no mass)."""
+        its = {f"instruments.{o.id}" for o in self._factors.instruments if o.source == source}
+        its.add(f"sources.{source}")
+        for key, problem in doubts(self._versions.at(t_ms), self._factors, self._method):
+            if key.rpartition(".")[0] in its:
+                return key, problem
+        named = self._versions.source_at(source, t_ms)
+        name = None if named is None else named.factor
+        problem = f"of {{}} no {self._method.factor_kind} factor holds at {instant(t_ms)}"
+        if self._rows(source, name, t_ms) is not None:
+            for one in self._factors.instruments:
+                holds = one.source == source and one.window(t_ms) is not None
+                if holds and not self._rows(source, one.factor, t_ms):
+                    problem = problem.format(one.factor)
+                    return f"instruments.{one.id}.factor", f"{problem}, for what it covers"
+        return f"sources.{source}.factor", problem.format(name)
 
     def counts(self, column: str) -> bool:
         """Whether the total counts this column."""

@@ -6,7 +6,6 @@ the method gbt24067.
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -53,23 +52,6 @@ def test_a_method_needs_a_factor_for_every_source(capfd) -> None:
     case = Path(__file__).parent / "compute" / "worked_4_one_meter"
     assert run(case, "--method", "gbt24067", "--json") == 2  # the model names no factor
     assert "model.toml: sources.grid.factor: is missing" in capfd.readouterr().err
-
-
-def test_a_gap_between_two_rows_of_a_factor_is_named_by_when_it_begins(
-    tmp_path: Path, capfd
-) -> None:
-    shutil.copytree(
-        Path(__file__).parent / "compute" / "factor_changes_inside_a_batch", tmp_path / "case"
-    )
-    (own,) = (tmp_path / "case" / "factors").iterdir()
-    text = own.read_text()
-    later = text.replace("valid_from = 2026-11-21T08:01:30Z", "valid_from = 2026-11-21T08:02:10Z")
-    assert later != text
-    own.write_text(later)
-    assert run(tmp_path / "case", "--json") == 2
-    err = capfd.readouterr().err
-    assert "model.toml: sources.grid.factor: no product_footprint factor 'our-grid'" in err
-    assert err.endswith(" holds at 2026-11-21T08:01:30.000Z\n")
 
 
 def test_energy_times_factor_is_rounded_once(tmp_path: Path, capfd) -> None:

@@ -155,6 +155,34 @@ def test_a_contract_without_a_row_of_the_methods_kind_covers_with_nothing_known(
     assert rates.mass({"grid": one("1")}).unknown == ["grid"]
 
 
+def test_why_something_has_no_mass_is_said_by_key(contracted: FactorSet) -> None:
+    given = {"grid": {NOV_2026: 100_000_000}}
+    rates = Rates(SITE, contracted, load_method("ghg_inventory"), given)
+    problem = "cn-wind-footprint is no inventory factor, as ghg_inventory wants"
+    assert rates.lack("grid", NOV_2026) == (
+        "instruments.wind.factor",
+        f"{problem}: what it covers stays unknown",
+    )
+    (wind,) = contracted.instruments
+    last = next(row for row in SHIPPED.rows if row.id == "cn-wind-footprint-2023")
+    ended = structs.replace(last, id="w", series="w-2023", valid_to_ms=NOV_2026)
+    early = FactorSet.of(
+        [*SHIPPED.rows, ended], SHIPPED.entries, [structs.replace(wind, factor="w-2023")]
+    )
+    rates = Rates(SITE, early, load_method("gbt24067"), given)
+    assert rates.mass({"grid": one("1")}).unknown == ["grid"]
+    assert rates.lack("grid", NOV_2026) == (
+        "instruments.wind.factor",
+        "of w-2023 no product_footprint factor holds at 2026-11-21T08:00:00.000Z, for what it covers",
+    )
+    rates = Rates(SITE, SHIPPED, load_method("gbt24067"))
+    begin = int(datetime(1990, 1, 1, tzinfo=UTC).timestamp() * 1000)
+    assert rates.lack("grid", begin) == (
+        "sources.grid.factor",
+        "of cn-cq-grid no product_footprint factor holds at 1990-01-01T00:00:00.000Z",
+    )
+
+
 @given(st.integers(0, 10**12), st.sampled_from(["gbt24067", "pact3", "ghg_inventory", "cbam"]))
 def test_without_contracts_place_and_contract_are_the_same(quanta: int, name: str) -> None:
     burden = {"grid": {NOV_2026: quanta}, "gas": {NOV_2026: quanta}}

@@ -141,5 +141,21 @@ def test_a_method_gets_the_policy_it_demands_and_says_so(
 
 def test_a_time_no_factor_covers_is_refused_and_not_guessed(tmp_path: Path) -> None:
     short = HOURLY.replace(', "0.8"', "")
-    with pytest.raises(ConfigError, match="sources.grid.factor: no product_footprint factor 'our-"):
+    problem = "of our-hours no product_footprint factor holds at 2025-10-22T17:00:00.000Z"
+    with pytest.raises(ConfigError, match=f"sources.grid.factor: {problem}"):
         computed(tmp_path, own=short, factor="our-hours")
+
+
+def test_a_contract_that_cannot_count_is_named_and_not_the_factor_of_the_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heavy = CONTRACT + 'unit = "kg"\n'
+    with pytest.raises(
+        ConfigError, match="^instruments.wind.unit: kg is no unit of what grid gives"
+    ):
+        computed(tmp_path, own=HOURLY + heavy)
+    elsewhere = CONTRACT.replace('source = "grid"', 'source = "grid-2"')
+    found = computed(tmp_path, own=HOURLY + elsewhere)
+    assert found["A"]["life_cycle_market"] == found["A"]["life_cycle"]
+    said = "instruments.wind.source: no source is named 'grid-2' in the model: it covers nothing\n"
+    assert capsys.readouterr().err == said
