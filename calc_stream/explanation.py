@@ -92,7 +92,7 @@ def explain(store: Store, reader: Reader, site: str, row: BatchRow) -> Explanati
     rates = _rates(told, row, method)
     sources = list(_sources(row, told, found, rates))
     doubt = doubt_of(row, told.versions, found.grounds, rates)
-    accounts = accounts_trail(found.grounds, row.batch) if found.grounds else []
+    accounts = accounts_trail(found.over, row.batch)
     return Explanation(row, sources, accounts, found.meters, found.events, doubt)
 
 

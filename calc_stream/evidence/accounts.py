@@ -1,12 +1,13 @@
 """The accounts a batch's energy is on, and every interval in which one of them received something."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 
 from calc_stream.core.decimals import fixed, significant
 from calc_stream.core.postings import Postings, network_of, post
+from calc_stream.core.stores import Stocks
 from calc_stream.evidence.budget import Grounds, accounts_of, window
 
 
@@ -30,26 +31,33 @@ class AccountTrail(msgspec.Struct, frozen=True):
     intervals: list[IntervalTrail]
 
 
-def accounts_trail(grounds: Grounds, batch: str) -> list[AccountTrail]:
-    """The batch's own account first, then those of what it was made of."""
-    counts = accounts_of(grounds.batches, batch)
+def accounts_trail(over: Sequence[Grounds], batch: str) -> list[AccountTrail]:
+    """The batch's own account first, then those of what it was made of. `over`: version by version."""
+    if not over:
+        return []
+    counts = accounts_of(over[0].batches, batch)
     own = f"batch:{batch}"
     names = [own, *(name for name in counts if name != own)]
-    return [_account(grounds, name, significant(counts[name], 6)) for name in names]
+    return [_account(over, name, significant(counts[name], 6)) for name in names]
 
 
-def _account(grounds: Grounds, account: str, counts: str) -> AccountTrail:
-    edges = window(grounds, {account})
+def _account(over: Sequence[Grounds], account: str, counts: str) -> AccountTrail:
     intervals: list[IntervalTrail] = []
     sums: dict[str, int] = {}
-    if edges.size > 1:
-        network = network_of(grounds.model)
-        postings = post(network, grounds.nodes, grounds.readings, edges, {})
+    stores = any(its.model.stores for its in over)
+    stocks: Stocks = {}
+    for its in over:
+        # What stores hold goes on into the next version.
+        edges = its.edges if stores and its is not over[-1] else window(its, {account})
+        if edges.size < 2:
+            continue
+        postings = post(network_of(its.model), its.nodes, its.readings, edges, stocks)
+        stocks = postings.ended
         for (from_ms, to_ms), quanta in _received(postings, account).items():
-            intervals.append(IntervalTrail(from_ms, to_ms, _texts(grounds, quanta)))
+            intervals.append(IntervalTrail(from_ms, to_ms, _texts(over, quanta)))
             for source, amount in quanta.items():
                 sums[source] = sums.get(source, 0) + amount
-    return AccountTrail(account, counts, _texts(grounds, sums), intervals)
+    return AccountTrail(account, counts, _texts(over, sums), intervals)
 
 
 def _received(postings: Postings, account: str) -> dict[tuple[int, int], dict[str, int]]:
@@ -63,9 +71,10 @@ def _received(postings: Postings, account: str) -> dict[tuple[int, int], dict[st
     return found
 
 
-def _texts(grounds: Grounds, quanta: Mapping[str, int]) -> dict[str, str]:
+def _texts(over: Sequence[Grounds], quanta: Mapping[str, int]) -> dict[str, str]:
     texts = {}
     for source, amount in sorted(quanta.items()):
-        carrier = grounds.model.carrier_of(source)
+        model = next(its.model for its in over if source in its.model.sources)
+        carrier = model.carrier_of(source)
         texts[source] = fixed(amount, carrier.quanta_per_unit, carrier.digits)
     return texts

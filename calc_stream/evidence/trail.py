@@ -1,5 +1,6 @@
 """From a batch back to meters, their registers at its edges, and the segments that hold them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -85,8 +86,8 @@ class MeterTrail(msgspec.Struct, frozen=True):
 class Trail:
     """`entered`: exact quanta by source that came to the batch through the source's meters.
 
-    `grounds`: what its uncertainty stands on; None when nothing is posted, and when versions of the
-    model follow each other.
+    `over`: the same time, version by version; `grounds`: what its uncertainty stands on; None when
+    nothing is posted, and when versions of the model follow each other.
     """
 
     events: list[EventTrail]
@@ -94,6 +95,7 @@ class Trail:
     entered: dict[str, Fraction]
     intervals: int
     grounds: Grounds | None = None
+    over: Sequence[Grounds] = ()
 
 
 def trail(told: Told, batch: str, until_ms: int) -> Trail:
@@ -122,8 +124,8 @@ def trail(told: Told, batch: str, until_ms: int) -> Trail:
                 through = shares.through(meter.id, meter.end)
                 before = found.entered.get(meter.start, Fraction(0))
                 found.entered[meter.start] = before + through
-    over = grounds_over(told.periods, standing, nodes, batches, told.readings, span)
-    found.grounds = alone(over)
+    found.over = grounds_over(told.periods, standing, nodes, batches, told.readings, span)
+    found.grounds = alone(found.over)
     return found
 
 

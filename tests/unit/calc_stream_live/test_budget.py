@@ -138,7 +138,7 @@ def test_a_battery_on_the_way_has_a_budget_and_every_interval_of_it(tmp_path: Pa
     )
     grounds = trail(gather(plant.writer.walk(SITE), models, None), "P", T0 + 180_000).grounds
     assert grounds is not None
-    assert accounts_trail(grounds, "P")[0].amounts == {"grid": "0.057000"}
+    assert accounts_trail([grounds], "P")[0].amounts == {"grid": "0.057000"}
 
 
 def test_a_batch_counts_what_it_drew_of_others_all_the_way_back(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_the_intervals_of_its_accounts_add_up_to_what_was_posted(tmp_path: Path)
     )
     its = trail(gather(plant.writer.walk(SITE), models, None), "Q", T0 + 180_000)
     assert its.grounds is not None
-    own, of_p = accounts_trail(its.grounds, "Q")
+    own, of_p = accounts_trail(its.over, "Q")
     assert (own.account, own.counts, own.amounts) == ("batch:Q", "1", {"grid": "0.023000"})
     assert (of_p.account, of_p.counts, of_p.amounts) == ("batch:P", "0.5", {"grid": "0.057000"})
     assert [(one.from_ms - T0, one.amounts["grid"]) for one in own.intervals] == [
