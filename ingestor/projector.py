@@ -8,8 +8,8 @@ import logging
 import random
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ingestor.opened import Opened
@@ -21,6 +21,7 @@ from wire.journal import Reader, Record
 log = logging.getLogger(__name__)
 
 _MOST_RECORDS = 256
+_CURE = "stop the ingestor and move it away with its -wal: all is projected once more"
 _LOOK_EVERY_S = 1.0
 _BACKOFF_S = (0.5, 30.0)
 
@@ -33,6 +34,7 @@ class Cursors:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -48,22 +50,21 @@ class Cursors:
             if "chain" not in columns:  # a file of an earlier version
                 self._db.execute("ALTER TABLE cursor ADD COLUMN chain TEXT NOT NULL DEFAULT ''")
         except (OSError, sqlite3.Error) as exc:
-            raise ConfigError(f"{path}: cursors cannot be opened: {exc}") from exc
+            cure = f"; {_CURE}" if path.exists() else ""
+            raise ConfigError(f"{path}: cursors cannot be opened: {exc}{cure}") from exc
 
     def get(self, sink: str, site: str) -> int:
         return self.place(sink, site)[0]
 
     def place(self, sink: str, site: str) -> tuple[int, str]:
-        """(offset, the chain value of its record)."""
+        """(offset, the chain value of its record). Raises TransientError, as all here do."""
         query = "SELECT offset, chain FROM cursor WHERE sink = ? AND site = ?"
-        offset, chain = self._db.execute(query, (sink, site)).fetchone() or (0, "")
+        with self._file():
+            offset, chain = self._db.execute(query, (sink, site)).fetchone() or (0, "")
         return int(offset), chain
 
     def advance(self, sink: str, site: str, old: int, new: int, chain: str) -> None:
-        """Move on from `old`; does nothing if a person has set the cursor meanwhile.
-
-        Raises TransientError, as `rewind` does, when the disk is full or fails.
-        """
+        """Move on from `old`; does nothing if a person has set the cursor meanwhile."""
         self._change("INSERT OR IGNORE INTO cursor (sink, site, offset) VALUES (?,?,0)", sink, site)
         self._change(
             "UPDATE cursor SET offset = ?, chain = ? WHERE sink = ? AND site = ? AND offset = ?",
@@ -78,10 +79,17 @@ class Cursors:
         )
 
     def _change(self, statement: str, *values: str | int) -> None:
-        try:
+        with self._file():
             self._db.execute(statement, values)
+
+    @contextmanager
+    def _file(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.OperationalError as exc:
-            raise TransientError(f"cursors cannot be written: {exc}") from exc
+            raise TransientError(f"cursors cannot be used: {exc}") from exc
+        except sqlite3.DatabaseError as exc:
+            raise TransientError(f"{self._path} is damaged: {exc}; {_CURE}") from exc
 
     def close(self) -> None:
         self._db.close()

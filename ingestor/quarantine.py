@@ -9,7 +9,8 @@ import hashlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from wire.segment import MAX_SEGMENT
 log = logging.getLogger(__name__)
 
 _SHOWN_BYTES = 64 * 1024
+_CURE = "stop the ingestor and move it away with its -wal"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS item (
     id INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL UNIQUE, t_ms INTEGER NOT NULL,
@@ -59,6 +61,7 @@ class Quarantine:
         most: int = 10_000,
         most_bytes: int = 256 * 1024 * 1024,
     ) -> None:
+        self._path = path
         self._now_ms = now_ms
         self._most, self._most_bytes = most, most_bytes
         self._lock = threading.Lock()  # the journal's thread and each sink's come here
@@ -70,48 +73,59 @@ class Quarantine:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as exc:
-            raise ConfigError(f"{path}: quarantine cannot be opened: {exc}") from exc
+            cure = f"; {_CURE}" if path.exists() else ""
+            raise ConfigError(f"{path}: quarantine cannot be opened: {exc}{cure}") from exc
 
     def keep(self, items: Sequence[Poison]) -> None:
         """Keep all of them; on disk when this returns. Raises TransientError."""
         if not items:
             return
         rows = [(_hash(item), self._now_ms(), item.origin, *_bounded(item)) for item in items]
-        try:
-            with self._lock, self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany(
-                    "INSERT INTO item (hash, t_ms, times, origin, reason, data)"
-                    " VALUES (?,?,1,?,?,?) ON CONFLICT (hash) DO UPDATE SET"
-                    " times = times + 1, t_ms = excluded.t_ms, reason = excluded.reason",
-                    rows,
-                )
-                dropped = self._make_room()
-        except sqlite3.OperationalError as exc:
-            raise TransientError(f"quarantine cannot be written: {exc}") from exc
+        with self._lock, self._file(), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "INSERT INTO item (hash, t_ms, times, origin, reason, data)"
+                " VALUES (?,?,1,?,?,?) ON CONFLICT (hash) DO UPDATE SET"
+                " times = times + 1, t_ms = excluded.t_ms, reason = excluded.reason",
+                rows,
+            )
+            dropped = self._make_room()
         if dropped:
             log.error("quarantine is full: its %d oldest items were dropped", dropped)
 
     def items(self) -> list[Item]:
-        """Everything kept, oldest first."""
-        return [Item(*row) for row in self._db.execute(f"SELECT {_COLUMNS} FROM item ORDER BY id")]
+        """Everything kept, oldest first. Raises TransientError, as all here do."""
+        query = f"SELECT {_COLUMNS} FROM item ORDER BY id"
+        with self._file():
+            return [Item(*row) for row in self._db.execute(query)]
 
     def get(self, number: int) -> Item | None:
-        row = self._db.execute(f"SELECT {_COLUMNS} FROM item WHERE id = ?", (number,)).fetchone()
+        query = f"SELECT {_COLUMNS} FROM item WHERE id = ?"
+        with self._file():
+            row = self._db.execute(query, (number,)).fetchone()
         return Item(*row) if row else None
 
     def remove(self, number: int) -> None:
-        """Let go of an item whose bytes stand somewhere else. Raises TransientError."""
-        try:
+        """Let go of an item whose bytes stand somewhere else."""
+        with self._file():
             self._db.execute("DELETE FROM item WHERE id = ?", (number,))
-        except sqlite3.OperationalError as exc:
-            raise TransientError(f"quarantine cannot be written: {exc}") from exc
 
     def count(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
+        with self._file():
+            return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
 
     def close(self) -> None:
         self._db.close()
+
+    @contextmanager
+    def _file(self) -> Iterator[None]:
+        """What the disk does, and what rotted on it, is told. Raises TransientError."""
+        try:
+            yield
+        except sqlite3.OperationalError as exc:
+            raise TransientError(f"quarantine cannot be used: {exc}") from exc
+        except sqlite3.DatabaseError as exc:
+            raise TransientError(f"{self._path} is damaged: {exc}; {_CURE}") from exc
 
     def _make_room(self) -> int:
         """Drop the oldest until the rest fits; how many."""

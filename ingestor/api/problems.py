@@ -48,6 +48,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _wrong_parameters)
     app.add_exception_handler(404, _not_found)
     app.add_exception_handler(405, _not_found)
+    app.add_exception_handler(TransientError, _later)
     app.add_exception_handler(500, _broken)
 
 
@@ -55,6 +56,12 @@ async def _problem(_request: Request, exc: Exception) -> Response:
     if not isinstance(exc, Problem):
         raise exc
     return _answer(exc)
+
+
+async def _later(_request: Request, exc: Exception) -> Response:
+    if not isinstance(exc, TransientError):
+        raise exc
+    return _answer(not_now(exc))
 
 
 async def _wrong_parameters(_request: Request, exc: Exception) -> Response:

@@ -14,6 +14,7 @@ register does in the calculator: so the order of arrival decides nothing.
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,9 @@ from wire.segment import Segment
 
 HOUR_MS = 3_600_000
 FILE = "history.db"
+_CURE = (
+    "stop the ingestor, move it away with its -wal, and `ingestor project --from 0` makes it anew"
+)
 _PAGE = 2048  # of a new file: what an hour's row leaves empty of its last page is half of the usual
 _MOST_PARTS = 600
 _LEAST_ROWS = 400  # of a plane that is worth a table of its own
@@ -59,33 +63,37 @@ class Series(msgspec.Struct, frozen=True):
 class History:
     """One history file. Not for use from two threads at once."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self._path = path
         self._db = db
-        # The hours of each meter that have parts; all but the newest are over.
-        self._open = self._unfolded()
+        # The hours of each meter that have parts, all but the newest over; None: to be looked up.
+        self._open: dict[tuple[str, str], set[int]] | None = None
 
     def prepare(self) -> None:
         """Nothing to make ready: the file is there."""
 
     def dialect(self) -> str:
+        with self._file():
+            self._unfolded()
         return "its file opens"
 
     def write(self, segments: Sequence[tuple[int, Segment]]) -> list[Rejected]:
         offsets = (segments[0][0], segments[-1][0]) if segments else (0, 0)
-        try:
+        known, self._open = self._open, None  # after a failure nobody knows
+        with self._file():
+            known = self._unfolded() if known is None else known
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
                 for whose, hours in _grouped(segments).items():
-                    self._keep(*whose, hours, offsets)
-        except sqlite3.OperationalError as exc:
-            self._open = self._unfolded()
-            raise TransientError(f"history cannot be written: {exc}") from exc
+                    self._keep(*whose, hours, known.setdefault(whose, set()), offsets)
+        self._open = known
         return []
 
     def readings(self, site: str, meter: str, from_ms: int, to_ms: int) -> list[Series]:
         """Every reading of a meter with from_ms <= t < to_ms, ordered by time in each series."""
         first, last = from_ms - from_ms % HOUR_MS, to_ms - 1
-        tables = merged(self._blocks(site, meter, first, last))
+        with self._file():
+            tables = merged(self._blocks(site, meter, first, last))
         found = []
         for (quality, quantities, exponents), table in tables.items():
             low, high = np.searchsorted(table[0], (from_ms, to_ms))
@@ -114,13 +122,14 @@ class History:
 
     def meters(self, site: str) -> set[str]:
         query = "SELECT meter FROM part WHERE site = ? UNION SELECT meter FROM chunk WHERE site = ?"
-        return {meter for (meter,) in self._db.execute(query, (site, site))}
+        with self._file():
+            return {meter for (meter,) in self._db.execute(query, (site, site))}
 
     def forget(self, site: str, meter: str, from_ms: int, to_ms: int) -> bool:
         """Whole hours, as they are kept."""
         where = "site = ? AND meter = ? AND hour >= ? AND hour < ?"
         values = (site, meter, from_ms - from_ms % HOUR_MS, to_ms)
-        with self._db:
+        with self._file(), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             for table in ("part", "chunk"):
                 self._db.execute(f"DELETE FROM {table} WHERE {where}", values)
@@ -132,11 +141,25 @@ class History:
     def close(self) -> None:
         self._db.close()
 
+    @contextmanager
+    def _file(self) -> Iterator[None]:
+        """What the disk does, and what rotted on it, is told. Raises TransientError."""
+        try:
+            yield
+        except sqlite3.OperationalError as exc:
+            raise TransientError(f"history cannot be used: {exc}") from exc
+        except (sqlite3.DatabaseError, zlib.error, msgspec.DecodeError) as exc:
+            raise TransientError(f"{self._path} is damaged: {exc}; {_CURE}") from exc
+
     def _keep(
-        self, site: str, meter: str, hours: dict[int, list[Loose]], offsets: tuple[int, int]
+        self,
+        site: str,
+        meter: str,
+        hours: dict[int, list[Loose]],
+        waiting: set[int],
+        offsets: tuple[int, int],
     ) -> None:
         """The newest hour waits as parts; one that is over is folded at once."""
-        waiting = self._open.setdefault((site, meter), set())
         newest = max((*waiting, *hours))
         for hour in sorted((waiting | hours.keys()) - {newest}):
             self._fold(site, meter, hour, hours.get(hour, []))
@@ -191,8 +214,9 @@ def open_sink(settings: Settings, directory: Path) -> History:  # noqa: ARG001  
         db.execute("PRAGMA synchronous = FULL")
         db.executescript(_SCHEMA)
     except (OSError, sqlite3.Error) as exc:
-        raise ConfigError(f"{path}: history cannot be opened: {exc}") from exc
-    return History(db)
+        cure = f"; {_CURE}" if path.exists() else ""
+        raise ConfigError(f"{path}: history cannot be opened: {exc}{cure}") from exc
+    return History(path, db)
 
 
 def _grouped(

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from httpx import Client
 
 from tests.integration import servers
 from tests.integration.ingestor_process import Ingestor, Sender
@@ -77,3 +78,40 @@ async def test_a_refused_segment_is_replayed_into_the_journal(ingestor: Ingestor
         assert db.execute("SELECT count(*) FROM record WHERE kind = 'correction'").fetchone() == (
             1,
         )
+
+
+def test_a_history_that_rotted_stops_nobody_and_is_made_anew(ingestor: Ingestor) -> None:
+    gateway = ingestor.gateway("gw-1")
+
+    def post(http: Client) -> None:
+        sealed = gateway.seal(meters=20)
+        assert http.post("/v1/s1/segments", content=sealed).status_code == 201
+
+    def state(http: Client) -> str:
+        return str(http.get("/v1/status").json()["sites"]["s1"]["sinks"]["embedded"]["state"])
+
+    ingestor.start()
+    with ingestor.client() as http:
+        for _ in range(20):
+            post(http)
+        servers.wait_until(lambda: state(http) == "ok", "the history")
+    assert ingestor.process.stop() == 0
+    path = ingestor.directory / "state/history.db"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    ingestor.start()
+    with ingestor.client() as http:
+        post(http)
+        servers.wait_until(lambda: "history.db is damaged" in state(http), "the word of it")
+        post(http)
+        asked = {"meter": "m-1", "from_ms": gateway.t_ms - 30_000, "to_ms": gateway.t_ms + 1}
+        assert http.get("/v1/s1/readings", params=asked).status_code == 503
+    assert ingestor.process.stop() == 0
+    for file in path.parent.glob("history.db*"):
+        file.rename(ingestor.directory / file.name)
+    assert ingestor.command("project", "--from", "0").returncode == 0
+    ingestor.start()
+    with ingestor.client() as http:
+        servers.wait_until(lambda: state(http) == "ok", "the history")
+        found = http.get("/v1/s1/readings", params=asked).json()["series"]
+        assert [len(each["t_ms"]) for each in found] == [22, 22]

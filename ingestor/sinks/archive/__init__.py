@@ -14,8 +14,10 @@ time, so that a repetition, also after a kill at any moment, adds none; of two v
 lower stands. Values are the decimals that were read.
 """
 
+import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +33,11 @@ from wire.errors import ConfigError, TransientError
 from wire.segment import Segment, Table
 
 _HOUR_MS = 3_600_000
+_WAITING = "waiting.db"
+_CURE = (
+    "stop the ingestor, move it away with its -wal, and `ingestor project --from 0` makes it anew"
+)
+_NAMES = {"D": re.compile(r"\d{4}-\d\d-\d\d"), "M": re.compile(r"\d{4}-\d\d")}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS part (
     site TEXT NOT NULL, period TEXT NOT NULL, meter TEXT NOT NULL, first INTEGER NOT NULL,
@@ -63,39 +70,36 @@ class Archive:
         return f"its directory {self._settings.directory} opens"
 
     def write(self, segments: Sequence[tuple[int, Segment]]) -> list[Rejected]:
-        try:
+        with self._disk():
             due = self._keep(segments)
             for site, period in due:
                 self._file(site, period)
-        except (sqlite3.OperationalError, OSError) as exc:
-            raise TransientError(f"archive cannot be written: {exc}") from exc
         return []
 
     def columns(
         self, site: str, meter: str, from_ms: int, to_ms: int, quantities: Sequence[str] = ()
     ) -> list[Column]:
         found = []
-        for period in self._periods(site):
-            begin, end = self._span(period)
-            if begin < to_ms and from_ms < end:
+        for period in self._periods_in(site, from_ms, to_ms):
+            with self._disk():
                 rows = put_together([*self._waiting(site, period), self._kept(site, period)])
-                for (name, quantity, quality, exponent), table in rows.items():
-                    low, high = np.searchsorted(table[0], (from_ms, to_ms))
-                    if name == meter and low < high and (not quantities or quantity in quantities):
-                        values = scaled(table[1, low:high], exponent)
-                        found.append(Column(quantity, quality, table[0, low:high], values))
+            for (name, quantity, quality, exponent), table in rows.items():
+                low, high = np.searchsorted(table[0], (from_ms, to_ms))
+                if name == meter and low < high and (not quantities or quantity in quantities):
+                    values = scaled(table[1, low:high], exponent)
+                    found.append(Column(quantity, quality, table[0, low:high], values))
         return joined(found)
 
     def meters(self, site: str) -> set[str]:
         query = "SELECT DISTINCT meter FROM part WHERE site = ?"
-        waiting = {meter for (meter,) in self._db.execute(query, (site,))}
-        kept = (self._kept(site, period) for period in self._periods(site))
-        return waiting | {meter for rows in kept for meter, *_ in rows}
+        with self._disk():
+            waiting = {meter for (meter,) in self._db.execute(query, (site,))}
+            kept = (self._kept(site, period) for period in self._periods(site))
+            return waiting | {meter for rows in kept for meter, *_ in rows}
 
     def forget(self, site: str, meter: str, from_ms: int, to_ms: int) -> bool:
-        for period in self._periods(site):
-            begin, end = self._span(period)
-            if begin < to_ms and from_ms < end:
+        for period in self._periods_in(site, from_ms, to_ms):
+            with self._disk():
                 self._file(site, period, leave_out=(meter, from_ms, to_ms))
         return True
 
@@ -104,6 +108,17 @@ class Archive:
 
     def close(self) -> None:
         self._db.close()
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """What the disk does, and what rotted on it, is told. Raises TransientError."""
+        try:
+            yield
+        except (sqlite3.OperationalError, OSError) as exc:
+            raise TransientError(f"archive cannot be used: {exc}") from exc
+        except (sqlite3.DatabaseError, msgspec.DecodeError) as exc:
+            path = self._settings.directory / _WAITING
+            raise TransientError(f"{path} is damaged: {exc}; {_CURE}") from exc
 
     def _keep(self, segments: Sequence[tuple[int, Segment]]) -> list[tuple[str, str]]:
         """Keep them on disk; (site, period) of the files that are due now."""
@@ -157,7 +172,19 @@ class Archive:
 
     def _kept(self, site: str, period: str) -> Rows:
         path = self._path(site, period)
-        return self._form.read(path) if path.exists() else {}
+        try:
+            return self._form.read(path) if path.exists() else {}
+        except files.NOT_OURS as exc:
+            raise TransientError(
+                f"{path}: is not as it was written: {exc}; move it away, and `ingestor project"
+                " --from 0` makes it anew"
+            ) from exc
+
+    def _periods_in(self, site: str, from_ms: int, to_ms: int) -> list[str]:
+        """Those with something between from_ms and to_ms."""
+        with self._disk():
+            spans = {period: self._span(period) for period in self._periods(site)}
+        return [name for name, (begin, end) in spans.items() if begin < to_ms and from_ms < end]
 
     def _periods(self, site: str) -> list[str]:
         """Of this length, waiting or filed."""
@@ -165,8 +192,7 @@ class Archive:
         found = {period for (period,) in self._db.execute(query, (site,))}
         suffix = f".{self._settings.form}"
         found |= {path.stem for path in self._path(site, "x").parent.glob(f"*{suffix}")}
-        size = len("2026-11-26" if self._unit == "D" else "2026-11")
-        return sorted(period for period in found if len(period) == size)
+        return sorted(period for period in found if _NAMES[self._unit].fullmatch(period))
 
     def _path(self, site: str, period: str) -> Path:
         return self._settings.directory / site / f"{period}.{self._settings.form}"
@@ -181,7 +207,7 @@ def open_sink(settings: Settings, directory: Path) -> Archive:  # noqa: ARG001  
     """Raises ConfigError."""
     if settings.form == "parquet" and not files.has_pyarrow():
         raise ConfigError("sinks.form: parquet needs pyarrow: pip install 'wattprint[parquet]'")
-    path = settings.directory / "waiting.db"
+    path = settings.directory / _WAITING
     try:
         settings.directory.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -190,5 +216,6 @@ def open_sink(settings: Settings, directory: Path) -> Archive:  # noqa: ARG001  
         db.execute("PRAGMA synchronous = FULL")
         db.executescript(_SCHEMA)
     except (OSError, sqlite3.Error) as exc:
-        raise ConfigError(f"{path}: archive cannot be opened: {exc}") from exc
+        cure = f"; {_CURE}" if path.exists() else ""
+        raise ConfigError(f"{path}: archive cannot be opened: {exc}{cure}") from exc
     return Archive(db, settings)

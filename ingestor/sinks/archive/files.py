@@ -14,7 +14,9 @@ from ingestor.columns import scaled
 from ingestor.sinks.archive.rows import Key, Rows, put_together
 from wire.quantities import QUANTITIES
 
-_HEAD = ("time", "meter", "quantity", "unit", "quality", "value")
+# What reading a file raises that somebody else wrote, or changed.
+NOT_OURS = (ValueError, KeyError, OverflowError, csv.Error)
+_HEAD = ["time", "meter", "quantity", "unit", "quality", "value"]
 
 
 class Form(Protocol):
@@ -49,7 +51,8 @@ class _Csv(NamedTuple):
         found: dict[Key, list[tuple[int, int]]] = {}
         with path.open(newline="") as file:
             lines = csv.reader(file)
-            next(lines)
+            if (head := next(lines, [])) != _HEAD:
+                raise ValueError(f"its first line is {','.join(head)!r}")
             for time, meter, quantity, _, quality, value in lines:
                 whole, _, part = value.partition(".")
                 key = (meter, quantity, quality, -len(part))

@@ -1,6 +1,6 @@
 """Rows of an archive file, in columns: exact, each meter, quantity, quality and time once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from ingestor.blocks import Columns, Kind
 
 Key = tuple[str, str, str, int]  # meter, quantity, quality, exponent
 Rows = dict[Key, Columns]  # two rows: times in ms, mantissas
+_MOST = 2**63 - 1
 
 
 def rows_of(meter: str, tables: Mapping[Kind, Columns]) -> Rows:
@@ -21,16 +22,16 @@ def rows_of(meter: str, tables: Mapping[Kind, Columns]) -> Rows:
 
 def put_together(many: Iterable[Rows]) -> Rows:
     """In order of time; of two values at one time the lower. One exponent for each quantity, the
-    least there is, so that every value keeps its last digit."""
+    least there is, so that every value keeps its last digit; what has too many digits for that
+    keeps one of its own."""
     found: dict[tuple[str, str, str], list[tuple[int, Columns]]] = {}
     for rows in many:
         for (meter, quantity, quality, exponent), table in rows.items():
             found.setdefault((meter, quantity, quality), []).append((exponent, table))
     together: Rows = {}
     for key in sorted(found):
-        least = min(exponent for exponent, _ in found[key])
-        parts = [_rescaled(table, exponent - least) for exponent, table in found[key]]
-        together[(*key, least)] = _in_order(np.concatenate(parts, axis=1))
+        for exponent, table in _at_like_exponents(found[key]):
+            together[(*key, exponent)] = _in_order(table)
     return together
 
 
@@ -44,8 +45,22 @@ def cut(rows: Rows, meter: str, from_ms: int, to_ms: int) -> Rows:
     return left
 
 
+def _at_like_exponents(parts: list[tuple[int, Columns]]) -> Iterator[tuple[int, Columns]]:
+    while parts:
+        least = min(exponent for exponent, _ in parts)
+        here, rest = [], []
+        for exponent, table in parts:
+            fits = np.abs(table[1]) <= _MOST // 10 ** (exponent - least)
+            here.append(_rescaled(table if fits.all() else table[:, fits], exponent - least))
+            if not fits.all():
+                rest.append((exponent, table[:, ~fits]))
+        yield least, np.concatenate(here, axis=1)
+        parts = rest
+
+
 def _rescaled(table: Columns, digits: int) -> Columns:
-    return table * np.array([[1], [10**digits]]) if digits else table
+    """By 19 digits and more nothing but zeros fits."""
+    return table * np.array([[1], [10 ** min(digits, 18)]]) if digits else table
 
 
 def _in_order(table: Columns) -> Columns:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from ingestor import sinks
 from ingestor.sinks import Sink
 from ingestor.sinks.archive import files
 from tests.unit.ingestor.gateway import Gateway
-from wire.errors import ConfigError
+from wire.errors import ConfigError, TransientError
 from wire.messages import Sample
 from wire.segment import Segment, open_segment
 
@@ -139,6 +139,75 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path, period: str, name: str) ->
     assert len(of_csv) == (16 if period == "day" else 208)
     energy = next(row for row in table if row["quantity"] == "active_energy_import")
     assert (energy["exponent"], energy["unit"], energy["value"]) == (-3, "kWh", 1000000000000.001)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_what_has_too_many_digits_for_one_exponent_keeps_each_of_them(
+    tmp_path: Path, form: str
+) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    told = [(123_456_789, 0), (30_000_000_000_000_004, -17), (0, 3), (5, 0)]
+    gateway, sink = Gateway.new(tmp_path), archive(tmp_path, form=form)
+    samples = [
+        Sample("m", MIDNIGHT_MS + n, {"active_power": value}) for n, value in enumerate(told)
+    ]
+    pairs = [(n, open_segment(gateway.seal([sample]))) for n, sample in enumerate(samples, 1)]
+    pairs += [(9, sealed(tmp_path, [MIDNIGHT_MS + 26 * HOUR_MS])[0][1])]
+    sink.write(pairs)
+    path = tmp_path / f"archive/s1/2026-11-18.{form}"
+    written = path.read_bytes()
+    for pair in pairs:
+        sink.write([pair])
+    sink._file("s1", "2026-11-18")  # type: ignore[attr-defined]
+    assert path.read_bytes() == written
+    [column] = sink.columns("s1", "m", MIDNIGHT_MS, MIDNIGHT_MS + DAY_MS)
+    assert column.values.tolist() == [123_456_789.0, 0.30000000000000004, 0.0, 5.0]
+    if form == "csv":
+        values = {row[2][-4:-1]: row[3] for row in rows(tmp_path, path.name)}
+        assert values["000"] == "123456789"
+        assert values["001"] == "0.30000000000000004"
+    sink.close()
+
+
+@pytest.mark.parametrize(
+    ("form", "change"),
+    [
+        ("csv", lambda data: data.replace(b",", b";")),
+        ("csv", lambda data: data.replace(b"T", b" at ")),
+        ("csv", lambda data: data + b"a remark\n"),
+        ("csv", lambda _: b""),
+        ("parquet", lambda data: data[:-20]),
+    ],
+)
+def test_a_file_somebody_changed_is_named_with_its_cure_and_made_anew_without_it(
+    tmp_path: Path, form: str, change: Callable[[bytes], bytes]
+) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    pairs = sealed(tmp_path, [MIDNIGHT_MS, MIDNIGHT_MS + 26 * HOUR_MS, MIDNIGHT_MS + 1000])
+    sink = archive(tmp_path, form=form)
+    sink.write(pairs)
+    sink._file("s1", "2026-11-18")  # type: ignore[attr-defined]
+    path = tmp_path / f"archive/s1/2026-11-18.{form}"
+    whole = path.read_bytes()
+    path.write_bytes(change(whole))
+    (path.parent / f"my-remarks.{form}").write_text("as long as a day's name")
+    sink.write(pairs[2:])
+    later = [(4, sealed(tmp_path, [MIDNIGHT_MS + 27 * HOUR_MS])[0][1])]
+    cure = f"{path}: is not as it was written: .*; move it away, and `ingestor project --from 0`"
+    for look in (
+        lambda: sink.write(later),
+        lambda: sink.columns("s1", "m-0", MIDNIGHT_MS, MIDNIGHT_MS + DAY_MS),
+        lambda: sink.meters("s1"),
+    ):
+        with pytest.raises(TransientError, match=cure):
+            look()
+    path.rename(tmp_path / "away")
+    sink.write(pairs)
+    sink._file("s1", "2026-11-18")  # type: ignore[attr-defined]
+    assert path.read_bytes() == whole
+    sink.close()
 
 
 _WRITER = """

@@ -156,7 +156,7 @@ def test_a_cursor_that_cannot_be_kept_ends_nothing(cloud: Cloud, gateway: Gatewa
     thread = threading.Thread(target=projector.run)
     thread.start()
     for _ in range(500):
-        if projector.state.startswith("cursors cannot be written"):
+        if projector.state.startswith("cursors cannot be used"):
             break
         threading.Event().wait(0.01)
     assert thread.is_alive()
