@@ -1,12 +1,11 @@
 """MQTT on one asyncio loop. The only file that knows paho.
 
-Measured and read before this shape was chosen: a PUBACK only paces (brokers acknowledge what they
-then drop), so nothing here counts as delivered because it was published; paho's in-flight messages
-live in memory only, so each connection gets a new paho client and whoever publishes keeps the
-data; an exception in a callback of paho's own network thread ends that thread silently, so there
-is no such thread: paho's sockets hang on the asyncio loop. Received messages are acknowledged by
-hand, in the order they came, and never on another connection than the one that brought them. QoS 1
-only: QoS 2 with acknowledgement by hand loses messages in paho.
+A PUBACK only paces (brokers acknowledge what they then drop), so nothing here counts as delivered
+because it was published; paho's in-flight messages live in memory only, so each connection gets a
+new paho client and whoever publishes keeps the data; an exception in a callback of paho's own network
+thread ends that thread silently, so its sockets hang on the asyncio loop. Received messages are
+acknowledged by hand, in their order, and never on another connection than the one that brought them.
+QoS 1 only: QoS 2 with acknowledgement by hand loses messages in paho.
 """
 
 import asyncio
@@ -91,11 +90,9 @@ class Message:
 
 
 class Client:
-    """A session under a fixed client id, reconnecting for ever with full jitter.
+    """A session under a fixed client id, reconnecting for ever with full jitter while `running()`.
 
     `durable`: what comes while the link is down is kept for us by the broker, and comes late.
-    Use as `async with client.running():`. `messages()` yields what arrives; `publish` returns
-    when the broker has the message.
     """
 
     def __init__(
@@ -314,7 +311,13 @@ class _Connection:
         self._on_register_write(self._paho, None, sock)
 
     async def _keep_alive(self) -> None:
+        first, since_s, patience_s = None, 0.0, 2 * self._broker.keepalive_s
         while self._paho.loop_misc() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            before, first = first, next(iter(self._pubacks), None)
+            if first is None or first != before:
+                since_s = self._loop.time()
+            elif self._loop.time() - since_s > patience_s:
+                break  # PUBACKs come in order: whoever waits for this one would wait for ever
             await asyncio.sleep(1)
         self._end()
 

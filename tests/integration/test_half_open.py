@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.integration import servers
+from tests.integration.unruly_broker import Manners, Proxy
 from wire import mqtt
 from wire.errors import TransientError
 from wire.mqtt import Broker, Client
@@ -129,3 +130,25 @@ async def test_only_a_link_that_has_stood_a_while_starts_the_pauses_anew(
                 process.start()
             await client.connected.wait()
     assert (noted.ceilings[-1] == 1 or 1 in noted.ceilings[1:]) == (stable_s < 1)
+
+
+async def test_a_message_that_is_never_acknowledged_is_found_though_others_are(tmp_path):
+    manners = Manners(drop_puback=1)
+    with servers.mosquitto(tmp_path) as (_, port):
+        async with Proxy(port, manners, seed=1).serving() as proxy:
+            client = Client(Broker(port=proxy.port, keepalive_s=2), "half-open")
+            async with client.running(), asyncio.timeout(30):
+                await client.connected.wait()
+                lost_one = asyncio.create_task(client.publish("a", b"lost"))
+                while not manners.done["dropped"]:
+                    await asyncio.sleep(0.02)
+                manners.drop_puback = 0
+                while not lost_one.done():
+                    with contextlib.suppress(TransientError):
+                        await client.publish("a", b"another")
+                    await asyncio.sleep(0.1)
+                with pytest.raises(TransientError, match="lost"):
+                    await lost_one
+                await client.connected.wait()
+                await client.publish("a", b"again")
+                assert client.epoch == 2
