@@ -12,6 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from calc_stream.core import SiteModel
+from calc_stream.core.components import components
 from calc_stream.core.known import Known, flows_of_links
 from calc_stream.core.linear import Vector, solve
 from calc_stream.core.outlets import Outlets, Place, outlets
@@ -107,9 +108,32 @@ def _group(
                 else:
                     part += weight * known[end][row]
             given[place.name] = {_ONE: part}
-        solved = solve(names, given, inside) or {}
+        solved = solve(names, given, inside)
+        if solved is None:
+            solved = _part_by_part(names, given, inside)
         for name in names:
-            found[name].append(solved.get(name, {}).get(_ONE, Fraction(0)))
+            found[name].append(solved[name].get(_ONE, Fraction(0)))
+    return found
+
+
+def _part_by_part(
+    names: list[str],
+    given: Mapping[str, Vector[str]],
+    inside: Mapping[tuple[str, str], Fraction],
+) -> dict[str, Vector[str]]:
+    """A loop of the row without an end keeps what enters it; the other places have their parts."""
+    fed: dict[str, list[str]] = {name: [] for name in names}
+    for end, place in inside:
+        fed[end].append(place)
+    found: dict[str, Vector[str]] = {}
+    for part in components(fed):
+        own = {ends: weight for ends, weight in inside.items() if set(ends) <= set(part)}
+        entering = {name: dict(given[name]) for name in part}
+        for (end, place), weight in inside.items():
+            if place in part and end in found:
+                more = weight * found[end].get(_ONE, Fraction(0))
+                entering[place][_ONE] = entering[place].get(_ONE, Fraction(0)) + more
+        found |= solve(part, entering, own) or {name: {} for name in part}
     return found
 
 

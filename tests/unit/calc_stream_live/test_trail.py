@@ -91,6 +91,28 @@ def test_a_shared_machine_says_what_part_went_to_the_batch(tmp_path: Path) -> No
     assert [part.key for part in press.segments] == ["gw-1/s1/2", "gw-1/s1/3", "gw-1/s1/4"]
 
 
+def test_a_loop_without_an_end_takes_no_part_from_what_passes_by_it(tmp_path: Path) -> None:
+    """a and b give each other all they have; of the board they are on the press got 50 of 60 Wh."""
+    wires = (("m", "grid", "main"), ("m-press", "main", "press"), ("m-a", "main", "a"),
+             ("m-ab", "a", "b"), ("m-ba", "b", "a"), ("m-back", "b", "main"))  # fmt: skip
+    model = MODEL.partition("[[meters]]")[0] + "".join(
+        f'[[meters]]\nid = "{id_}"\nfrom = "{start}"\nto = "{end}"\nunit = "kWh"\n'
+        for id_, start, end in wires
+    )
+    board = '[buses.{}]\ncarrier = "electricity"\nresidual = "spread"\n'
+    plant = Plant(tmp_path)
+    plant.model(
+        model.replace("[nodes.press]", board.format("a") + board.format("b") + "[nodes.press]")
+    )
+    plant.event("e1", 0, "start", node="press", batch="P")
+    plant.event("e2", 60, "stop", node="press", batch="P")
+    for meter, wh in {"m": 60, "m-press": 50, "m-a": 10, "m-ab": 7, "m-ba": 7, "m-back": 0}.items():
+        plant.read((0, 0), (60, wh), meters=(meter,))
+    found, posted = explained(plant, tmp_path / "calc", "P")
+    assert posted == {"grid": 50_000}
+    assert found.entered == posted
+
+
 def test_a_swapped_register_is_told_beside_its_total(tmp_path: Path) -> None:
     plant = Plant(tmp_path)
     plant.model()
