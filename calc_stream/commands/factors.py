@@ -147,13 +147,17 @@ def _import(args: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return 0
     try:
+        before = args.out.read_bytes() if args.out.exists() else None
         args.out.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise refuse(args.out, "--out", f"cannot be written: {exc.strerror}") from exc
     try:
         load(args.out.parent)
     except ConfigError:
-        args.out.unlink()
+        if before is None:
+            args.out.unlink()
+        else:
+            args.out.write_bytes(before)
         raise
     print(f"{args.out}: {len(hours.values)} hours of {args.series} from {hours.begin.isoformat()}")
     return 0

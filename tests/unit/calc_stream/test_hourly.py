@@ -122,3 +122,16 @@ def test_what_cannot_be_loaded_with_the_other_files_is_not_left_behind(
     assert not (tmp_path / "own" / "hourly.toml").exists()
     assert imported(tmp_path, lines("2026-01-01T00:00"), "--timezone", "Mars/Olympus") == 2
     assert "'Mars/Olympus' is no time zone" in capsys.readouterr().err
+
+
+def test_a_file_that_was_there_stays_when_what_would_take_its_place_cannot_be_loaded(
+    tmp_path: Path,
+) -> None:
+    assert imported(tmp_path, lines("2026-01-01T00:00Z")) == 0
+    out = tmp_path / "own" / "hourly.toml"
+    before = out.read_bytes()
+    other = before.replace(b"20260101t0000", b"20260101t0100").replace(b"01-01T00", b"01-01T01")
+    (tmp_path / "own" / "next.toml").write_bytes(other)
+    assert load(tmp_path / "own").named("our-grid")
+    assert imported(tmp_path, lines("2026-01-01T00:00Z", "2026-01-01T01:00Z")) == 2  # overlaps
+    assert out.read_bytes() == before
