@@ -89,6 +89,31 @@ def test_a_database_is_made_with_its_retention_and_changed_when_that_changes(
         opened.close()
 
 
+@pytest.mark.influxdb
+def test_a_server_that_makes_no_retention_by_itself_is_given_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFLUXDB_META_RETENTION_AUTOCREATE", "false")
+    with servers.influxdb(tmp_path / "influx") as (_, url):
+        opened = influx.open_sink(influx.Settings(url, retention_days=30), tmp_path)
+        for _ in range(2):
+            opened.prepare()
+        now_ms = time.time_ns() // 1_000_000
+        assert opened.write_lines(b"reading,site=s1,meter=m f=1.5 %d\n" % now_ms) == []
+        [series] = opened._server.query('SHOW RETENTION POLICIES ON "wattprint"')
+        assert series["values"] == [["autogen", "720h0m0s", "24h0m0s", 1, True]]
+        opened.close()
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"hello"'])
+def test_what_answers_as_no_database_does_is_told(
+    foreign: str, tmp_path: Path, body: bytes
+) -> None:
+    Foreign.answers["POST", "/query"] = 200, body
+    with pytest.raises(TransientError, match="is no InfluxDB: query answered 200: "):
+        sink_for(foreign, tmp_path).prepare()
+
+
 def test_a_bucket_of_2x_is_made_and_its_retention_kept_right(foreign: str, tmp_path: Path) -> None:
     Foreign.version = "v2.7.12"
     Foreign.answers.update(

@@ -17,6 +17,7 @@ from wire.influxdb import BadLines
 log = logging.getLogger(__name__)
 
 _PARTS = re.compile(r"(\d+)(h|m|s)")
+_DEFAULT = "autogen"  # as the server calls it, where it was not told to make none
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -51,13 +52,14 @@ def _prepare_1(server: Server, wanted: Wanted) -> None:
     server.query(f'CREATE DATABASE "{wanted.database}"', "POST")
     name, found_s = "", -1
     for series in server.query(f'SHOW RETENTION POLICIES ON "{wanted.database}"'):
-        for values in series["values"]:
+        for values in series.get("values", ()):
             policy = dict(zip(series["columns"], values, strict=True))
             if policy["name"] == wanted.policy or (not wanted.policy and policy["default"]):
                 name, found_s = policy["name"], _seconds(policy["duration"])
-    where = f'"{name or wanted.policy}" ON "{wanted.database}" {_duration(wanted.retention_days)}'
+    its = name or wanted.policy or _DEFAULT
+    where = f'"{its}" ON "{wanted.database}" {_duration(wanted.retention_days)}'
     if not name:
-        server.query(f"CREATE RETENTION POLICY {where}", "POST")
+        server.query(f"CREATE RETENTION POLICY {where}{' DEFAULT' * (its == _DEFAULT)}", "POST")
     elif wanted.retention_days and found_s != wanted.retention_days * 86_400:
         server.query(f"ALTER RETENTION POLICY {where}", "POST")
         log.warning("%s now keeps readings for %d days", wanted.database, wanted.retention_days)

@@ -75,6 +75,9 @@ class Server:
             answer = orjson.loads(body) if body else {}
         except orjson.JSONDecodeError as exc:
             raise TransientError(f"{self.url}: query answered {status}: {exc}") from exc
+        if not isinstance(answer, dict):
+            said = body[:100].decode(errors="replace")
+            raise TransientError(f"{self.url}: is no InfluxDB: query answered {status}: {said}")
         # 200 says that there is an answer, not that the statement was any good.
         results = answer.get("results") or [{}]
         problem = answer.get("error") or results[0].get("error")
