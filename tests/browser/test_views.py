@@ -2,10 +2,12 @@
 
 import re
 import time
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,6 +18,7 @@ from tests.system import System
 pytestmark = pytest.mark.chromium
 
 PATIENCE_MS = 60_000
+ZONE = "Asia/Shanghai"
 VIEWS = ("now", "batches", "products", "meters", "events", "model")
 LANGUAGES = pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 
@@ -74,7 +77,7 @@ def test_batches_are_found_and_compared(open_page, demo: System, locale: str) ->
 @LANGUAGES
 def test_a_batch_is_its_ledger_and_explains_itself(open_page, demo: System, locale: str) -> None:
     row = settled(demo)[0]
-    page = open_page(view=f"#/batches/{row['batch']}", locale=locale)
+    page = open_page(view=f"#/batches/{row['batch']}", locale=locale, timezone_id=ZONE)
     expect(page.locator("#batch-title")).to_have_text(row["batch"])
     for source, amount in row["by_source"].items():
         posted = page.locator(f'#ledger tr[data-source="{source}"] data')
@@ -103,6 +106,11 @@ def test_a_batch_is_its_ledger_and_explains_itself(open_page, demo: System, loca
     expect(tree.get_by_text(f"offset {trail['since']['before']['offset']}").or_(
         tree.get_by_text(f"日志序号 {trail['since']['before']['offset']}")
     ).first).to_be_visible()  # fmt: skip
+    # Times go by the clock of the screen, to the millisecond; which clock that is, is said once.
+    moment = datetime.fromtimestamp(trail["since"]["t_ms"] / 1000, ZoneInfo(ZONE))
+    expect(tree).to_contain_text(f"{moment:%H:%M:%S}.{trail['since']['t_ms'] % 1000:03}")
+    told = tree.inner_text()
+    assert (told.count(ZONE), re.findall(r"\d\dT\d\d:", told)) == (1, [])
 
 
 @LANGUAGES

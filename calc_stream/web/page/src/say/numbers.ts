@@ -85,7 +85,9 @@ export function zone(ms: number): string {
   return timeZone === offset ? offset : `${timeZone} (${offset})`;
 }
 /** A time of today; with its date when it is of another day. */
-export function moment(ms: number): string {
+export function moment(ms: number, clock: object = TIME): string {
   const today = new Date(ms).toDateString() === new Date().toDateString();
-  return today ? time(ms) : at(ms, { ...DAY, ...TIME });
+  return at(ms, today ? clock : { ...DAY, ...clock });
 }
+/** A moment to the millisecond, as the journal has it. */
+export const instant = (ms: number): string => moment(ms, { ...TIME, fractionalSecondDigits: 3 });
