@@ -21,8 +21,9 @@ _WORDS = {"segment": "segments", "bundle": "bundles", "pending": "cycles"}
 _MOST_BETWEEN = 20_000  # row ids tried one by one where the tree of the table is broken
 
 
-def renew(path: Path, fill: Callable[[Path], None]) -> None:
-    """Put a new file, made by `fill`, in the place of `path`, which gets a name nobody has.
+def renew(path: Path, fill: Callable[[Path], None], bare: Callable[[Path], None]) -> None:
+    """Put a new file, made by `fill`, in the place of `path`, which gets a name nobody has. Where
+    there is no room for both it is made by `bare`, and what the old one holds stays there.
 
     A crash at any point leaves one of the two in its place: see `finish`. Raises OSError.
     """
@@ -33,7 +34,8 @@ def renew(path: Path, fill: Callable[[Path], None]) -> None:
     except sqlite3.OperationalError as exc:
         if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
             raise
-        _remove(new)  # no room for both: begin without it, it stays beside
+        _remove(new)
+        bare(new)
     aside = next(
         name for n in count(1) if not (name := path.with_name(f"damaged-{n}-{path.name}")).exists()
     )

@@ -55,7 +55,7 @@ class StoreFile:
     """The file in `path`. Not for two threads at once.
 
     `opened` is called with each new connection; `renewed`, in the transaction that moves what is
-    left of a damaged file, with the new one and what there was.
+    left of a damaged file, with the new one and what there was (or `left`, why it stays there).
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class StoreFile:
             if (db := self._as_it_is()) is not None:
                 return db
             self._is_damaged = True
-        salvage.renew(self.path, self._moved)
+        salvage.renew(self.path, self._moved, self._begun)
         self._is_damaged, self._is_checked = False, True
         db = connect(self.path)
         return self._ready(db)
@@ -163,10 +163,16 @@ class StoreFile:
         return db
 
     def _moved(self, new: Path) -> None:
+        self._fill(new, lambda db: salvage.move(self.path, db, _TABLES))
+
+    def _begun(self, new: Path) -> None:
+        self._fill(new, lambda _: {"left": "all of it: there is no room for both"})
+
+    def _fill(self, new: Path, find: Callable[[sqlite3.Connection], dict[str, str]]) -> None:
         with closing(connect(new)) as db:
             make(db)
             db.execute("BEGIN IMMEDIATE")
-            found = salvage.move(self.path, db, _TABLES)
+            found = find(db)
             log.error("%s was damaged; in a new one are %s", self.path, found)
             self._renewed(db, found)
             db.execute("COMMIT")

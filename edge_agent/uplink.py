@@ -86,6 +86,7 @@ class Uplink:
         self.trust(receipt_keys)
         self._clock = clock
         self._offers: dict[str, Offer] = {}
+        self._forked: set[str] = set()
         self._has_room = True
         offline = GatewayState(gateway, online=False, t_ms=0)
         self._mqtt = mqtt.Client(
@@ -230,12 +231,17 @@ class Uplink:
         self.sealed.set()  # there may be room for more now
 
     async def _fork(self, receipt: Receipt, own: str | None) -> None:
-        """The ingestor has other bytes under our number: keep everything, begin a new stream."""
-        log.error(
-            "fork: stream %s number %d is %s here and %s at the ingestor; was this disk copied? "
-            "Everything is kept, and a new stream begins",
-            *(receipt.stream, receipt.upto, own, receipt.head),
-        )
+        """The ingestor has other bytes under our number: keep everything, begin a new stream.
+
+        Told once: where two go on with one disk, each hears every receipt of the other's.
+        """
+        if receipt.stream not in self._forked:
+            self._forked.add(receipt.stream)
+            log.error(
+                "fork: stream %s number %d is %s here and %s at the ingestor; was this disk copied?"
+                " Everything is kept, and a new stream goes on",
+                *(receipt.stream, receipt.upto, own, receipt.head),
+            )
         if (await self._disk(self._store.current)).stream == receipt.stream:
             await self._disk(self._store.begin_stream, self._clock.now())
 

@@ -98,6 +98,30 @@ def test_an_agent_starts_on_a_full_disk_and_on_one_it_may_not_write(tmp_path):
         store.close()
 
 
+@as_root
+def test_a_damaged_store_without_room_for_a_second_stays_beside_and_that_is_told(tmp_path):
+    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=16m", "tmpfs") as folder:
+        store = opened(folder)
+        for n in range(400):
+            samples = [Sample(f"m{m}", T0 + n, {"active_power": (m, 0)}) for m in range(40)]
+            store.commit(samples, [], at(T0 + n), {})
+        store.close()
+        path = folder / "store.db"
+        (folder / "others").write_bytes(bytes(shutil.disk_usage(folder).free - 400_000))
+        whole = path.read_bytes()
+        assert len(whole) > 400_000
+        path.write_bytes(whole[:4096] + b"\xff" * 4096 + whole[8192:])
+        store = opened(folder)
+        commit(store, 1000)
+        assert store.seal(at(T0 + 10**6), "synchronized") == 1
+        segment = open_segment(store.segment(store.current().stream, 1).data)
+        assert [(event.event, event.detail) for event in segment.events] == [
+            ("store_damaged", {"left": "all of it: there is no room for both"})
+        ]
+        assert (folder / "damaged-1-store.db").stat().st_size == len(whole)
+        store.close()
+
+
 @pytest.fixture
 def image(tmp_path):
     """An ext4 file system of its own on a loop device."""

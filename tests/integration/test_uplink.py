@@ -170,7 +170,7 @@ async def test_a_replayed_old_receipt_changes_nothing(broker, tmp_path):
         assert await settle(store, 1, patience_s=0.5) == 3
 
 
-async def test_another_hash_at_our_number_is_a_fork_and_keeps_everything(broker, tmp_path):
+async def test_another_hash_at_our_number_is_a_fork_and_keeps_everything(broker, tmp_path, caplog):
     async with started(broker, tmp_path) as (store, cloud, uplink):
         segments = await cloud.wait_for(3)
         old = store.current().stream
@@ -185,6 +185,12 @@ async def test_another_hash_at_our_number_is_a_fork_and_keeps_everything(broker,
         segments = await cloud.wait_for(4)
         assert segments[-1].header.stream == store.current().stream
         assert segments[-1].header.seq == 1
+        for _ in range(3):
+            await cloud.say(receipt_for(segments[2], head="0" * 64))
+        await cloud.say(receipt_for(segments[3]))
+        assert await settle(store, 1) == 1
+        assert len(store.streams()) == 2
+        assert caplog.text.count("fork: ") == 1, "told, and not each second"
 
 
 async def test_a_request_brings_the_numbers_again(broker, tmp_path):

@@ -191,7 +191,7 @@ def test_what_is_set_aside_keeps_its_log(tmp_path):
     path = tmp_path / "store.db"
     path.write_bytes(b"damaged")
     path.with_name("store.db-wal").write_bytes(b"its log")
-    salvage.renew(path, lambda new: new.write_bytes(b"new") and None)
+    salvage.renew(path, lambda new: new.write_bytes(b"new") and None, Path.touch)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
         "store.db": b"new",
         "damaged-1-store.db": b"damaged",
