@@ -34,13 +34,16 @@ def quarantine(plan: Plan, arguments: argparse.Namespace) -> int:
 
 def rewind(plan: Plan, offset: int, sink: str | None, site: str | None) -> int:
     """Project again from `offset`; a running ingestor notices by itself."""
+    if offset < 0:
+        raise ConfigError(f"--from: {offset}: offsets count from 1; 0 is from the beginning")
     with closing(open_reader(plan.config.journal)) as journal:
-        sites = [site] if site else journal.sites()
+        sites = _sites(journal, site)
     with closing(open_cursors(plan)) as cursors:
         for configured in _chosen(plan, sink):
             for each in sites:
                 cursors.rewind(configured.name, each, offset)
-                print(f"{configured.name}: {each} is projected again from offset {offset}")
+                at = cursors.get(configured.name, each)
+                print(f"{configured.name}: {each} goes on from offset {at}")
     return 0
 
 
@@ -51,7 +54,7 @@ def compare(plan: Plan, sink: str | None, site: str | None, repair: bool) -> int
     with closing(reader) as journal, closing(open_cursors(plan)) as cursors:
         for configured in _chosen(plan, sink):
             with closing(configured.open(plan.config.state)) as opened:
-                for each in [site] if site else journal.sites():
+                for each in _sites(journal, site):
                     upto = cursors.get(configured.name, each)
                     found = _compared(journal, opened, each, upto, configured.name)
                     if found.differences and repair:
@@ -83,6 +86,13 @@ def _item(kept: Quarantine, number: int) -> Item:
     if item is None:
         raise ConfigError(f"quarantine: there is no item {number}; see `quarantine list`")
     return item
+
+
+def _sites(journal: Reader, name: str | None) -> list[str]:
+    known = journal.sites()
+    if name not in (None, *known):
+        raise ConfigError(f"--site: the journal has no site {name!r}; it has: {', '.join(known)}")
+    return [name] if name else known
 
 
 def _chosen(plan: Plan, name: str | None) -> list[Configured]:

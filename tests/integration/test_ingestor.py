@@ -239,7 +239,15 @@ async def test_reconcile_names_what_is_missing_and_project_repairs_it(ingestor: 
     broken = ingestor.command("reconcile")
     assert broken.returncode == 1
     assert '"meter":"m-0"' in broken.stdout
-    assert ingestor.command("project", "--from", "0").returncode == 0
+    for words in (("reconcile", "--site", "s2"), ("project", "--from", "0", "--site", "s2")):
+        unknown = ingestor.command(*words)
+        assert (unknown.returncode, unknown.stdout) == (2, "")
+        assert "--site: the journal has no site 's2'; it has: s1" in unknown.stderr
+    assert "--from: -1: offsets count from 1" in ingestor.command("project", "--from", "-1").stderr
+    ahead = ingestor.command("project", "--from", "1000").stdout
+    assert ahead == "embedded: s1 goes on from offset 21\n"
+    again = ingestor.command("project", "--from", "0").stdout
+    assert again == "embedded: s1 goes on from offset 0\n"
     ingestor.start()
     with ingestor.client() as http:
         await asyncio.to_thread(servers.wait_until, lambda: _caught_up(http), "the history")
