@@ -38,6 +38,7 @@ from calc_stream.factors import (
     Method,
     Rates,
     by_source,
+    doubts,
     given_of,
     load,
     load_method,
@@ -199,6 +200,10 @@ def _weigh(ledger: Ledger, versions: Versions, factors: FactorSet, method: Metho
         if one.source not in versions.sources:
             problem = f"no source is named {one.source!a} in the model: it covers nothing"
             print(f"instruments.{one.id}.source: {problem}", file=sys.stderr)
+    for model in (reign.model for reign in versions.reigns):
+        for key, problem in doubts(model, factors, method):
+            if key.startswith("stores."):
+                print(f"{model.file}: {key}: {problem}", file=sys.stderr)
     rates = Rates(versions, factors, method, given_of(ledger.sums()))
     since_ms = ledger.span[0] if ledger.span else 0
 

@@ -59,7 +59,8 @@ def cuts(model: SiteModel, factors: FactorSet, from_ms: int, to_ms: int) -> list
 
 
 def doubts(model: SiteModel, factors: FactorSet, method: Method) -> Iterator[tuple[str, str]]:
-    """(key of the model, what stays unknown by this method, and why)."""
+    """(key of the model or of a contract, what of it stays unknown by this method or counts otherwise
+    than somebody may think)."""
     for name, source in model.sources.items():
         key = f"sources.{name}.factor"
         if source.factor is None:
@@ -80,6 +81,19 @@ def doubts(model: SiteModel, factors: FactorSet, method: Method) -> Iterator[tup
         elif not any(isinstance(row, method.kind) for row in factors.named(one.factor)):
             problem = f"{one.factor} is no {method.factor_kind} factor, as {method.id} wants"
             yield f"{key}.factor", f"{problem}: what it covers stays unknown"
+    moving = sorted(name for name in model.sources if _by_hour(model, name, factors, method))
+    for store in model.stores if moving else ():
+        problem = f"what it gives of {', '.join(moving)} weighs as in the hour in which it is given"
+        yield f"stores.{store}", f"{problem}, not as when it was put in"
+
+
+def _by_hour(model: SiteModel, source: str, factors: FactorSet, method: Method) -> bool:
+    """Whether what a source gives may weigh otherwise from one hour to the next."""
+    its = (one for one in factors.instruments if one.source == source)
+    if any(one.type != "residual_mix" and one.match == "hour" for one in its):
+        return True
+    rows = factors.named(model.sources[source].factor or "")
+    return any(row.hours and isinstance(row, method.kind) for row in rows)
 
 
 def counted(columns: Iterable[str], method: Method) -> list[str]:

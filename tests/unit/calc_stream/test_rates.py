@@ -220,3 +220,13 @@ def test_what_will_stay_unknown_is_told_before_anything_is_computed(contracted: 
     )
     said = dict(doubts(SITE, elsewhere, load_method("gbt24067")))
     assert said["instruments.wind.source"] == "there is no source 'sun' in the model"
+
+
+def test_what_a_store_gives_of_a_source_that_goes_by_the_hour_is_told(
+    contracted: FactorSet,
+) -> None:
+    stored = MODEL.replace("[nodes.n]", '[stores.tank]\ncarrier = "electricity"\n[nodes.n]')
+    model = parse_model(stored, "model")
+    problem = dict(doubts(model, contracted, load_method("gbt24067")))["stores.tank"]
+    assert problem.startswith("what it gives of grid weighs as in the hour in which it is given")
+    assert "stores.tank" not in dict(doubts(model, SHIPPED, load_method("gbt24067")))
