@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from ingestor import events
+from ingestor.admission import NOT_BEFORE_MS
 from ingestor.events import Conflict
 from ingestor.group import Group, Place, all_or_none
 from ingestor.standing import Renumbered, Source, Standing, numbering
@@ -102,8 +103,11 @@ class EventIntake:
 
     def _event(self, group: Group, site: str, event: ProductionEvent) -> bool:
         """Whether it is new; then it is added. Raises Conflict; BadData for an impossible time."""
-        if events.t_ms(event) > self._latest_ms(site):
+        t_ms = events.t_ms(event)
+        if t_ms > self._latest_ms(site):
             raise BadData(f"event {event.id!r}: t: is more than a day in the future")
+        if t_ms < NOT_BEFORE_MS:
+            raise BadData(f"event {event.id!r}: t: is before the year 2000")
         known = self._known_event(group, site, event.id)
         if known is not None and not events.same(known, event):
             problem = f"event {event.id!r} was told before and said something else"

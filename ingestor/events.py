@@ -18,6 +18,7 @@ _INSTANT = re.compile(
 _NODE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_TEXT = 128
+MOST_NUMBER = 2**53  # what every JSON reader has exactly
 
 # type -> (keys it must have, keys it may have)
 _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -90,7 +91,7 @@ def read_heartbeat(data: bytes) -> Heartbeat:
     for key in ("source", "epoch"):
         if not _NODE.fullmatch(getattr(beat, key) or "-"):
             raise BadData(f"heartbeat: {key}: is letters, digits, . _ and -")
-    if not beat.source or not 0 <= beat.n < 2**53 or not 0 <= beat.heartbeat < 2**53:
+    if not beat.source or not 0 <= beat.n < MOST_NUMBER or not 0 <= beat.heartbeat < 2**53:
         raise BadData("heartbeat: source, n and heartbeat: are a name, a count and UTC ms")
     return beat
 
@@ -111,7 +112,8 @@ def numbered(data: bytes) -> Numbered | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     names = (told.source, told.epoch or "-")
-    return told if all(_NODE.fullmatch(each) for each in names) and told.n > 0 else None
+    is_number = 0 < told.n < MOST_NUMBER
+    return told if is_number and all(_NODE.fullmatch(each) for each in names) else None
 
 
 def check(event: ProductionEvent) -> None:
@@ -205,8 +207,8 @@ def _check_values(event: ProductionEvent, told: dict[str, str]) -> None:
 def _check_number(event: ProductionEvent) -> None:
     if (event.source is None) != (event.n is None):
         raise _bad(event, "n", "and source number a sender's events and come together")
-    if event.n is not None and event.n < 1:
-        raise _bad(event, "n", "counts from 1")
+    if event.n is not None and not 1 <= event.n < MOST_NUMBER:
+        raise _bad(event, "n", "counts from 1, below 2**53")
     if event.source is not None and not _NODE.fullmatch(event.source):
         raise _bad(event, "source", "is letters, digits, . _ and -")
     if event.epoch is not None and not (event.source and _NODE.fullmatch(event.epoch)):

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from ingestor import events
+from ingestor.admission import NOT_BEFORE_MS
 from ingestor.events import Conflict
 from ingestor.group import Group, Place, all_or_none
 from wire.errors import BadData
@@ -48,8 +49,12 @@ class StatementIntake:
         told = read_statement(data)
         check(told)
         for key in ("t", "from", "to"):
-            if (text := _told(told).get(key)) and _instant(told, key, text) > self._latest_ms(site):
-                raise _bad(told, key, "is more than a day in the future")
+            if text := _told(told).get(key):
+                t_ms = _instant(told, key, text)
+                if t_ms > self._latest_ms(site):
+                    raise _bad(told, key, "is more than a day in the future")
+                if t_ms < NOT_BEFORE_MS:
+                    raise _bad(told, key, "is before the year 2000")
         kind = "correction" if told.type in CORRECTING else "reading"
         known = self._known(group, site, told.id)
         if known is not None and _content(known) != _content(told):

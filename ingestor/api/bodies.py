@@ -70,8 +70,13 @@ async def submitted(submit: Submit, post: Post, rows: Sequence[str] = ("",)) -> 
             raise Problem(409, str(exc), faults) from exc
         raise bad_data(str(exc), faults) from exc
     except BadData as exc:
-        if "is not configured here" in str(exc):
-            raise Problem(404, str(exc)) from exc
-        raise bad_data(str(exc)) from exc
+        raise refused(exc) from exc
     except TransientError as exc:
         raise not_now(exc) from exc
+
+
+def refused(exc: BadData) -> Problem:
+    """What will never be taken; for a site there is not, nothing is to be had."""
+    if "is not configured here" in str(exc):
+        return Problem(404, str(exc))
+    return bad_data(str(exc))

@@ -6,10 +6,10 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from ingestor import b2mml, events, tables
-from ingestor.api.bodies import Beat, Site, Submit, body_of, rows_of, submitted
+from ingestor.api.bodies import Beat, Site, Submit, body_of, refused, rows_of, submitted
 from ingestor.api.described import Content, describe, of, text
 from ingestor.api.guard import needs
-from ingestor.api.problems import bad_data, not_now
+from ingestor.api.problems import not_now
 from ingestor.b2mml import Lots
 from ingestor.intake import Post
 from ingestor.tables import CSV, JSON
@@ -81,7 +81,7 @@ def routes(submit: Submit, beat: Beat, most_body_bytes: int) -> APIRouter:
             told = events.read_heartbeat(await body_of(request, 4096))
             said = await beat(site, told)
         except BadData as exc:
-            raise bad_data(str(exc)) from exc
+            raise refused(exc) from exc
         except TransientError as exc:
             raise not_now(exc) from exc
         return Response(msgspec.json.encode(said), media_type=JSON)

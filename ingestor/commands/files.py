@@ -78,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise TransientError(f"{arguments.url}: {status}: come again later")
     refusal = _refusal(status, answer)
     for fault in refusal.faults:
-        print(f"{arguments.file}: {fault.where}: {fault.problem}", file=sys.stderr)
+        where = f"{fault.where}: " if fault.where else ""
+        print(f"{arguments.file}: {where}{fault.problem}", file=sys.stderr)
     if not refusal.faults:
         print(f"{arguments.file}: {refusal.title}: {refusal.detail}", file=sys.stderr)
     print(f"{arguments.file}: nothing was taken", file=sys.stderr)

@@ -129,6 +129,7 @@ def test_a_heartbeat_is_answered_with_what_is_missing(api: Ingestor) -> None:
         said = http.post("/v1/s1/heartbeat", json=beat).json()
         assert said == {"source": "mes", "epoch": "2", "upto": 0, "gaps": [[1, 1], [3, 4]]}
         assert http.get("/v1/status").json()["sites"]["s1"]["sources"]["mes/2"]["upto"] == 0
+        assert http.post("/v1/nobody/heartbeat", json=beat).status_code == 404
 
 
 def _import(api: Ingestor, word: str, file: Path, *more: str) -> "subprocess.CompletedProcess[str]":
@@ -158,6 +159,10 @@ def test_a_clerk_sends_a_file_without_curl(api: Ingestor, tmp_path: Path) -> Non
         '{"id": "e1", "t": "2026-11-18T08:00:00Z", "type": "stop", "node": "p", "batch": "B"}\n'
     )
     assert _import(api, "events", events).stdout == f"{events}: 1 taken, 0 known before\n"
+    one = tmp_path / "one.json"
+    one.write_text('{"id": "e2", "t": "2026-11-18T08:00:00Z", "type": "stop", "node": "p"}')
+    said = f"{one}: event 'e2': batch: is missing in a stop event\n{one}: nothing was taken\n"
+    assert _import(api, "events", one).stderr == said
     journal = api.journal()
     assert [record.key for record in journal.of_kind("s1", "reading")] == ["b1", "b2"]
     journal.close()

@@ -184,3 +184,10 @@ def test_a_heartbeat_over_http_is_journaled_and_one_of_next_week_is_not(cloud: C
     week = msgspec.structs.replace(told, heartbeat=MINUTE + 7 * 86_400_000)
     cloud.intake.beat("s1", week)
     assert len(journaled(cloud)) == 1
+
+
+def test_a_clock_that_was_never_set_makes_no_event(cloud: Cloud) -> None:
+    told = tell(cloud, n=1, t="1970-01-01T00:04:00Z")
+    assert (told.upto, told.gaps) == (0, [])
+    assert [each.reason for each in told.refused] == ["event '-1': t: is before the year 2000"]
+    assert tell(cloud, n=1).upto == 1

@@ -56,6 +56,7 @@ def test_each_type_is_read_and_written_back_as_it_was(told: dict[str, str]) -> N
         ({**GOOD[5], "colour": "red"}, "colour"),
         ({**GOOD[5], "n": 1}, "n"),
         ({**GOOD[5], "source": "mes", "n": 0}, "n"),
+        ({**GOOD[5], "source": "mes", "n": 2**53}, "n"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_key(told: dict[str, object], key: str) -> None:

@@ -82,6 +82,8 @@ def test_the_same_again_is_known_whatever_its_spelling(cloud: Cloud) -> None:
         (MANUAL | {"type": "guess"}, "type: is one of manual, delivery"),
         (MANUAL | {"t": "2026-11-18 08:00"}, "t: is an instant with zone"),
         (MANUAL | {"t": "2199-01-01T00:00:00Z"}, "t: is more than a day in the future"),
+        (MANUAL | {"t": "0226-11-18T08:00:00Z"}, "t: is before the year 2000"),
+        (BILL | {"from": "1926-11-01T00:00:00Z"}, "from: is before the year 2000"),
         (MANUAL | {"register": "-1"}, "register: is a decimal string from 0 up"),
         (MANUAL | {"unit": "furlong"}, "unit: is one of"),
         (MANUAL | {"document": "x"}, "document: does not belong to a manual statement"),
