@@ -12,22 +12,25 @@ import msgspec
 
 from calc_stream.core import SiteState, Versions, recompute
 from calc_stream.core.decimals import fixed, parse_fraction, parse_instant, shortest, significant
+from calc_stream.core.edges import span_of
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.accounts import AccountTrail, accounts_trail
-from calc_stream.evidence.budget import Budget, Grounds, budget
+from calc_stream.evidence.budget import Budget
+from calc_stream.evidence.production import production, spans_of
 from calc_stream.evidence.told import Told, gather, in_force, versions_in_force
 from calc_stream.evidence.trail import EventTrail, MeterTrail, Trail, finer, trail
 from calc_stream.factors import (
     InventoryFactor,
-    Mass,
     Method,
     ProductFactor,
     Rates,
     given_of,
     load_method,
 )
+from calc_stream.footprints.doubt import Again, joint_budget
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.ledger.store import Store
+from calc_stream.restated import posted_in
 from calc_stream.statements import Statements
 from wire.journal import Reader
 from wire.units import convert
@@ -91,7 +94,7 @@ def explain(store: Store, reader: Reader, site: str, row: BatchRow) -> Explanati
     found = trail(told, row.batch, until_ms)
     rates = _rates(told, row, method)
     sources = list(_sources(row, told, found, rates))
-    doubt = doubt_of(row, told.versions, found.grounds, rates)
+    doubt = _doubt(row, told, until_ms, rates)
     accounts = accounts_trail(found.over, row.batch)
     return Explanation(row, sources, accounts, found.meters, found.events, doubt)
 
@@ -127,16 +130,17 @@ def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Me
     return gather(records, versions, factors, statements), method
 
 
-def doubt_of(
-    row: BatchRow, versions: Versions, grounds: Grounds | None, rates: Rates | None
-) -> Budget | None:
-    """U95 of energy, and of mass where it is known; not of batches with a part of pools."""
-    if grounds is None or row.allocated:
-        return None
-    mass: Mass | None = None
-    if rates is not None and row.kg_co2e is not None:
-        mass = rates.mass({source: _quanta(row, versions, source) for source in row.by_period})
-    return budget(grounds, row.batch, rates, mass)
+def _doubt(row: BatchRow, told: Told, until_ms: int, rates: Rates | None) -> Budget | None:
+    """U95 of energy, and of mass where it is known. What pools gave goes on after the batch's end."""
+    made = production(told.versions, told.events.values())
+    posted = span_of(told.versions, told.readings)
+    if posted is not None and not (row.state in CLOSED and row.spread):
+        posted = posted[0], min(posted[1], until_ms)
+    again = Again(
+        *(told.periods, told.events, told.readings, made.batches, made.nodes, posted),
+        lambda: posted_in(told, spans_of(told.periods, made, row.batch)).sums,
+    )
+    return joint_budget(again, [row], rates)
 
 
 def _quanta(row: BatchRow, versions: Versions, source: str) -> dict[int, Fraction]:

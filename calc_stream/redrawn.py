@@ -6,18 +6,15 @@ What people declare of purchased inputs is in no journal: it is taken from the f
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
-from calc_stream.core import Batch, Event, Periods, Readings, Versions
+from calc_stream.core import Batch
 from calc_stream.core.decimals import parse_fraction
 from calc_stream.core.edges import span_of
-from calc_stream.core.receivers import Nodes
-from calc_stream.core.series import Span
 from calc_stream.factors import Method
 from calc_stream.footprints.bought import told
-from calc_stream.footprints.doubt import joint_budget
+from calc_stream.footprints.doubt import Again, joint_budget
 from calc_stream.footprints.factor import Basis, Occasion, draw_up
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.identity import content_id
@@ -128,19 +125,6 @@ def _check_upstream(footprint: Footprint) -> None:
                 raise BadData(f"upstream[{number}]: {key}: {text} cannot be")
 
 
-@dataclass(frozen=True)
-class _Known:
-    """The ground as the footprint's budget wants it."""
-
-    versions: Versions
-    periods: Periods
-    events: dict[str, Event]
-    readings: Readings
-    batches: dict[str, Batch]
-    nodes: Nodes
-    posted: Span | None
-
-
 def _redrawn(
     footprint: Footprint, rows: Sequence[BatchRow], its: Ground, method: Method
 ) -> Footprint:
@@ -149,9 +133,9 @@ def _redrawn(
     if its.basis.factors is None or its.basis.rates is None:
         raise BadData("factors: none are among the records")
     posted = span_of(versions, its.told.readings)
-    known = _Known(
-        *(versions, its.periods, its.told.events, its.told.readings),
-        *(dict(made.batches), made.nodes, posted),
+    known = Again(
+        *(its.periods, its.told.events, its.told.readings, made.batches, made.nodes, posted),
+        lambda: its.posted().sums,
     )
     budget = joint_budget(known, rows, its.basis.rates)
     bought = told(footprint.upstream, footprint.boundary == "cradle_to_gate")

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import NamedTuple
 
-import numpy as np
-
 from calc_stream.core import (
     Burden,
     Periods,
@@ -32,6 +30,7 @@ from calc_stream.evidence.told import Told, gather
 from calc_stream.factors import FactorSet, Method, Rates, given_of
 from calc_stream.ledger.figures import Basis, figures
 from calc_stream.ledger.figures import Told as Stated
+from calc_stream.ledger.gaps import Quanta, add_up, gapped
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.statements import Statements
 from wire.errors import BadData, ConfigError
@@ -42,7 +41,7 @@ class Posted(NamedTuple):
     """What every account received over the spans, and how much of each lies in long gaps."""
 
     sums: Sums
-    gapped: dict[str, int]
+    in_gaps: Quanta
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def ground(records: Sequence[Record], method: Method, ask: Ask) -> Ground:
     if basis.plain is not None and basis.plain.contracts:
         windows = [w for span in spans for w in basis.plain.contracts.windows(span)]
         spans = united([*spans, *windows])
-    posted = cache(partial(_posted, told, spans))
+    posted = cache(partial(posted_in, told, spans))
     its = replace(basis, given=lambda: given_of(posted().sums))
     return Ground(ask.batches, ask.offset, its, told, made, spans, posted)
 
@@ -97,7 +96,7 @@ def _basis(records: Sequence[Record], method: Method) -> tuple[Basis, Record | N
 def restate(its: Ground) -> Iterator[BatchRow]:
     """The rows of its batches, whose direct energy is final, as live ones of no revision."""
     made, readings = its.made, its.told.readings
-    sums, gapped = its.posted()
+    sums, in_gaps = its.posted()
     borne, _ = burdens(made.batches, sums, _transfers(its, sums))
     for name in its.batches:
         batch = made.batches.get(name) or Batch(name)
@@ -106,7 +105,7 @@ def restate(its: Ground) -> Iterator[BatchRow]:
             batch,
             borne.get(name, Burden()),
             made.lots,
-            gapped.get(f"batch:{name}", 0),
+            in_gaps.get(f"batch:{name}", {}),
             made.where(name),
             ended_ms if ended_ms is not None else batch.first_start_ms or 0,
             False,
@@ -145,19 +144,16 @@ def _factors(records: Sequence[Record]) -> tuple[FactorSet | None, Record | None
     return None, None
 
 
-def _posted(told: Told, spans: Iterable[Span]) -> Posted:
+def posted_in(told: Told, spans: Iterable[Span]) -> Posted:
+    """By the definition of the calculation, all the way through."""
     sums: Sums = {}
-    gapped: dict[str, int] = {}
+    in_gaps: Quanta = {}
     marks, events = told.periods.marks, told.events.values()
     for first, last in spans:
         ledger = recompute(told.versions, events, told.readings, first, last, marks)
         _add_up(sums, ledger.sums())
-        postings = ledger.postings
-        rows = np.flatnonzero(postings.gapped)
-        for at, quanta in zip(postings.account[rows].tolist(), postings.quanta[rows].tolist()):
-            name = postings.accounts[at].name
-            gapped[name] = gapped.get(name, 0) + quanta
-    return Posted(sums, gapped)
+        add_up(in_gaps, gapped(ledger.postings))
+    return Posted(sums, in_gaps)
 
 
 def _add_up(sums: Sums, more: Sums) -> None:

@@ -46,6 +46,17 @@ def inherited(
     return found, problems
 
 
+def made_of(batches: Mapping[str, Batch], *names: str) -> list[str]:
+    """These batches and those they were made of, all the way back."""
+    found, ahead = dict.fromkeys(names), [*names]
+    while ahead:
+        batch = batches.get(ahead.pop())
+        fresh = [of for of in (batch.drawn if batch else ()) if of not in found]
+        found |= dict.fromkeys(fresh)
+        ahead += fresh
+    return list(found)
+
+
 def _entering(
     name: str,
     group: tuple[str, ...],

@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cached_property
 from math import floor
 
-from calc_stream.core.accounts import Cells, Sums
+from calc_stream.core.accounts import Cell, Cells, Sums
 from calc_stream.core.batches import Batch, batches_of
 from calc_stream.core.campaigns import Campaign
 from calc_stream.core.course import timelines
@@ -74,15 +74,7 @@ class Spreading:
 
     def drivers(self, node: str, window: Span) -> Drivers:
         """By what the pool of a node is spread over the batches it serves in a window."""
-        model = self.periods.versions.at(window[0])
-        served: tuple[str, ...] = (node,)
-        if model.nodes[node].overhead:
-            lines = model.nodes[node].serves
-            served = tuple(
-                name
-                for name, other in model.nodes.items()
-                if not other.overhead and (lines is None or other.line in lines)
-            )
+        served, model = self.served(node, window), self.periods.versions.at(window[0])
         measure = model.policy.spread
         if measure == "direct_energy":
             drivers = self._energy(served, window)
@@ -95,6 +87,26 @@ class Spreading:
                 for name, hours in drivers.items()
             }
         return {name: driver for name, driver in sorted(drivers.items()) if driver > 0}
+
+    def served(self, node: str, window: Span) -> tuple[str, ...]:
+        """The machines whose batches the pool of a node serves in a window."""
+        model = self.periods.versions.at(window[0])
+        if not model.nodes[node].overhead:
+            return (node,)
+        lines = model.nodes[node].serves
+        return tuple(
+            name
+            for name, other in model.nodes.items()
+            if not other.overhead and (lines is None or other.line in lines)
+        )
+
+    def energy(self, node: str, window: Span) -> Mapping[str, Fraction]:
+        """kWh posted to batches on a machine in a window, whatever the source."""
+        return self._kwh.get((window, node), {})
+
+    def gathered(self, node: str, window: Span) -> Mapping[Cell, int]:
+        """What the pool of a node received in a window."""
+        return self._pools.get((window, node), {})
 
     def _hours(self, served: tuple[str, ...], window: Span) -> Drivers:
         """Time (ms) that batches were active there and bore what arrived; shared by weight."""
@@ -117,10 +129,10 @@ class Spreading:
         return found
 
     def _energy(self, served: Iterable[str], window: Span) -> Drivers:
-        """kWh posted to batches there, whatever the source."""
+        """The same on several machines."""
         found: Drivers = {}
         for node in served:
-            for batch, kwh in self._kwh.get((window, node), {}).items():
+            for batch, kwh in self.energy(node, window).items():
                 found[batch] = found.get(batch, Fraction(0)) + kwh
         return found
 

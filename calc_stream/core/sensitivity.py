@@ -18,7 +18,7 @@ from calc_stream.core.plant import Carrier, Meter, SiteModel
 from calc_stream.core.postings import network_of
 from calc_stream.core.receivers import Nodes, shares_along
 from calc_stream.core.registers import flows_between
-from calc_stream.core.series import Readings
+from calc_stream.core.series import Readings, Span
 from calc_stream.core.tracing import is_loop
 from calc_stream.core.ways import Floats, ways_of
 from calc_stream.core.whole import Rows
@@ -26,6 +26,7 @@ from calc_stream.core.whole import Rows
 _NOTHING = 1e-12  # a pivot below it: what goes round in the loop does not die away
 
 Values = Mapping[str, Floats]  # by node, export, store, place, and `residual:` of a place
+Times = Mapping[tuple[str, str], Sequence[tuple[Span, float]]]  # by node and account
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ class Sensitivity:
     """Of a measure (kWh, kg) of accounts together, between neighbouring `edges`.
 
     `accounts`: how much of each account counts (a batch 1, what it was made of its quantity over the
-    good one, ...); `pools`: the same of accounts that count otherwise by interval; `weights`: by source,
-    the measure of one quantum, in each interval. With stores the first edge is where these first appeared.
+    good one, ...); `times`: the same of accounts at a node that count from time to time, each time
+    otherwise; `weights`: by source, the measure of one quantum, in each interval. With stores the first
+    edge is where these first appeared.
     """
 
     def __init__(
@@ -63,10 +65,9 @@ class Sensitivity:
         readings: Readings,
         edges: Rows,
         weights: Mapping[str, Floats],
-        pools: Mapping[str, Floats] | None = None,
+        times: Times | None = None,
     ) -> None:
-        self._model, self._accounts, self.edges = model, accounts, edges
-        self._pools = pools or {}
+        self._model, self._nodes, self.edges = model, nodes, edges
         self._rows = max(edges.size - 1, 0)
         self._weights = weights
         flows = flows_between(edges, model.meters, readings)
@@ -75,10 +76,7 @@ class Sensitivity:
         network = network_of(model)
         self._groups, self._ways = network.groups, ways_of(network, whole, self._rows)
         self._zero = np.zeros(self._rows)
-        counted = {name: self._share(nodes, name) for name in model.nodes}
-        counted |= {n: self._zero + accounts.get(f"export:{n}", 0.0) for n in model.exports}
-        counted |= {n: self._zero + accounts.get(f"store:{n}", 0.0) for n in model.stores}
-        self._counted = counted
+        self._count(accounts, times or {})
         self._stores, self._sources = tuple(sorted(model.stores)), tuple(sorted(weights))
         self._held = self._filled() if self._stores else None
         self._all = self._layers({})
@@ -89,6 +87,12 @@ class Sensitivity:
         other._weights = weights
         other._all = other._layers({})
         return other
+
+    def counting(self, times: Times, weights: Mapping[str, Floats]) -> "Sensitivity":
+        """The same of a measure of other accounts."""
+        other = copy(self)
+        other._count({}, times)
+        return other.weighing(weights)
 
     def slopes(self) -> Iterator[Slope]:
         """Every meter's derivative."""
@@ -137,6 +141,13 @@ class Sensitivity:
                         given[name] = given[name] + part * values[edge.end]
             values |= _solved(names, given, inside, stuck) if is_loop(group) else given
         return values
+
+    def _count(self, accounts: Mapping[str, float], times: Times) -> None:
+        self._accounts, self._times = accounts, times
+        counted = {name: self._share(name) for name in self._model.nodes}
+        counted |= {n: self._zero + accounts.get(f"export:{n}", 0.0) for n in self._model.exports}
+        counted |= {n: self._zero + accounts.get(f"store:{n}", 0.0) for n in self._model.stores}
+        self._counted = counted
 
     def _layers(self, through: Mapping[str, Floats]) -> tuple[list[_Layer], Worth | None]:
         """One for all sources; with stores one for each, and what content is worth after each row."""
@@ -260,17 +271,26 @@ class Sensitivity:
     def _residual(self, place: str) -> float:
         return self._accounts.get(f"residual:{place}", 0.0)
 
-    def _share(self, nodes: Nodes, node: str) -> Floats:
+    def _share(self, node: str) -> Floats:
         """The accounts' part of what arrives at a node."""
         found = np.zeros(self._rows)
-        for rows, shares in shares_along(self._model, nodes, node, self.edges):
+        for rows, shares in shares_along(self._model, self._nodes, node, self.edges):
             for share in shares:
-                name = share.account.name
-                pool = self._pools.get(name)
-                counts = self._accounts.get(name) if pool is None else pool[rows]
+                counts = self._counts(node, share.account.name, self.edges[rows])
                 if counts is not None:
                     part = share.weights.astype(np.float64) / share.whole.astype(np.float64)
                     found[rows] += counts * part
+        return found
+
+    def _counts(self, node: str, name: str, begins: Rows) -> Floats | float | None:
+        """How much of an account counts in the intervals that begin then."""
+        times = self._times.get((node, name))
+        if times is None:
+            return self._accounts.get(name)
+        found = np.zeros(begins.size)
+        for span, part in times:
+            lo, hi = begins.searchsorted(span)
+            found[lo:hi] = part
         return found
 
 

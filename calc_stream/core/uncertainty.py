@@ -10,7 +10,7 @@ An edge inside a reading gap is a bounded term of its own. Floats, in a fixed or
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -96,12 +96,18 @@ class Tally:
         self._gaps: dict[str, _Gaps] = {}
         self._until_ms = 0
 
-    def add(self, found: Sensitivity, biases: Mapping[str, Bias]) -> None:
-        """The next part, by the biases that hold in it."""
+    def add(
+        self, found: Sensitivity, biases: Mapping[str, Bias], moved: Sensitivity | None = None
+    ) -> None:
+        """The next part, by the biases that hold in it. `moved`: what moves with the same meters, and is
+        nothing by itself: shares that go by energy."""
         if found.edges.size < 2:
             return
         first = int(found.edges[0])
         slopes = {slope.meter.id: slope for slope in found.slopes()}
+        for more in moved.slopes() if moved is not None else ():
+            own = slopes[more.meter.id]
+            slopes[more.meter.id] = replace(own, slope=own.slope + more.slope)
         for name, gaps in self._gaps.items():
             if first != self._until_ms or name not in slopes:
                 gaps.end(self._until_ms)

@@ -13,11 +13,10 @@ from fractions import Fraction
 import msgspec
 import numpy as np
 
-from calc_stream.core import Batch, Event, Periods, Readings, SiteModel, SiteState
+from calc_stream.core import Batch, Event, Periods, Readings, SiteModel
 from calc_stream.core.decimals import significant
 from calc_stream.core.edges import edges_within, extra_cuts
-from calc_stream.core.events import in_force
-from calc_stream.core.genealogy import inherited
+from calc_stream.core.genealogy import inherited, made_of
 from calc_stream.core.receivers import Nodes, shares_along
 from calc_stream.core.sensitivity import Sensitivity
 from calc_stream.core.series import Span
@@ -82,18 +81,6 @@ class Grounds:
     periods: Sequence[int]
 
 
-def grounds_of(state: SiteState) -> Grounds | None:
-    """Of everything a site's state has posted; None when that is nothing."""
-    if state.periods is None or state.posted is None or state.posted[0] == state.posted[1]:
-        return None
-    standing, _ = in_force(state.events.values())
-    return alone(
-        grounds_over(
-            state.periods, standing, state.nodes, state.batches, state.readings, state.posted
-        )
-    )
-
-
 def alone(found: Sequence[Grounds]) -> Grounds | None:
     """Of a time in which one version is in force; None for more."""
     return found[0] if len(found) == 1 else None
@@ -122,11 +109,6 @@ def grounds_over(
     return found
 
 
-def budget(grounds: Grounds, batch: str, rates: Rates | None, mass: Mass | None) -> Budget:
-    """`rates` and `mass` are None where the batch's mass is not known."""
-    return budget_of([grounds], accounts_of(grounds.batches, batch), rates, mass)
-
-
 def budget_of(
     parts: Sequence[Grounds],
     counts: Mapping[str, Fraction],
@@ -139,21 +121,22 @@ def budget_of(
     `parts`: the time, version by version; `pooled`: their part of pools and campaigns, besides.
     """
     accounts = {name: float(part) for name, part in {**counts, **pooled.campaigns}.items()}
+    times = pooled.times()
     energy, weight = Tally(parts[0].readings), Tally(parts[0].readings)
     origins: dict[str, str] = {}
     valid = 0.0
-    for its in _pieces(parts, {*accounts, *pooled.pools}):
+    for its in _pieces(parts, {*accounts, *pooled.accounts}):
         model, rows = its.model, its.edges.size - 1
         biases = {m.id: bias for m in model.meters if (bias := bias_of(m)) is not None}
         origins |= {meter: bias.origin for meter, bias in biases.items()}
-        by_kwh = {s: np.full(rows, _kwh_per_quantum(model, s)) for s in model.sources}
+        by_kwh = {s: np.full(rows, _kwh_of(model, s)) for s in model.sources}
         given = accounts, model, its.nodes, its.readings, its.edges
-        found = Sensitivity(*given, by_kwh, pooled.between(its.edges))
-        energy.add(found, biases)
+        found = Sensitivity(*given, by_kwh, times)
+        energy.add(found, biases, _turned(found, its, pooled, None))
         valid += traceable(found, model)
         if rates is not None and mass is not None:
             by_kg = {s: _kg_per_quantum(its, rates, s, its.edges) for s in model.sources}
-            weight.add(found.weighing(by_kg), biases)
+            weight.add(found.weighing(by_kg), biases, _turned(found, its, pooled, rates))
     kwh = energy.result()
     kg = None
     if rates is not None and mass is not None:
@@ -175,8 +158,8 @@ def _pieces(parts: Sequence[Grounds], names: Collection[str]) -> Iterator[Ground
 
 def accounts_of(batches: Mapping[str, Batch], *names: str) -> dict[str, Fraction]:
     """The batch accounts the figures of these batches add up, with how much of each."""
-    units = {name: {name: 1} for name in batches}
-    came, _ = inherited(batches, units)
+    family = {of: batches[of] for of in made_of(batches, *names) if of in batches}
+    came, _ = inherited(family, {name: {name: 1} for name in family})
     counts: dict[str, Fraction] = {}
     for name in names:
         for of, part in {**came.get(name, {}), name: came.get(name, {}).get(name, 0) + 1}.items():
@@ -200,7 +183,28 @@ def window(grounds: Grounds, accounts: Collection[str]) -> Rows:
     return edges[0 if grounds.model.stores else int(got[0]) : int(got[-1]) + 2]
 
 
-def _kwh_per_quantum(model: SiteModel, source: str) -> float:
+def _turned(
+    found: Sensitivity, its: Grounds, pooled: Pooled, rates: Rates | None
+) -> Sensitivity | None:
+    """What parts of pools that go by energy move: kg, without rates kWh. None where there are none."""
+    if not pooled.driven:
+        return None
+    model = its.model
+
+    def quantum(source: str, period: int) -> float:
+        return _kwh_of(model, source) if rates is None else _kg_of(model, rates, source, period)
+
+    weights: dict[str, Floats] = {}
+    for source in model.sources:
+        carrier = model.carrier_of(source)
+        held = float(carrier.kwh_per_unit / carrier.quanta_per_unit)
+        weights[source] = np.full(its.edges.size - 1, held)
+    span = int(its.edges[0]), int(its.edges[-1])
+    return found.counting(pooled.turned(span, quantum), weights)
+
+
+def _kwh_of(model: SiteModel, source: str) -> float:
+    """Of a quantum."""
     carrier = model.carrier_of(source)
     if kind(carrier.unit) != "energy":
         return 0.0
@@ -209,15 +213,17 @@ def _kwh_per_quantum(model: SiteModel, source: str) -> float:
 
 def _kg_per_quantum(grounds: Grounds, rates: Rates, source: str, edges: Rows) -> Floats:
     """By interval, with the factors that hold in it."""
-    quanta = grounds.model.carrier_of(source).quanta_per_unit
-    weights: dict[int, float] = {}
-    for begin in grounds.periods:
-        counted = [r.kg for r in rates.of(source, begin) or () if rates.counts(r.column)]
-        weights[begin] = float(sum(counted) / quanta)
+    weights = {begin: _kg_of(grounds.model, rates, source, begin) for begin in grounds.periods}
     starts = [
         grounds.periods[max(bisect_right(grounds.periods, t) - 1, 0)] for t in edges[:-1].tolist()
     ]
     return np.array([weights[begin] for begin in starts], dtype=np.float64)
+
+
+def _kg_of(model: SiteModel, rates: Rates, source: str, period: int) -> float:
+    """Of a quantum."""
+    counted = (r.kg for r in rates.of(source, period) or () if rates.counts(r.column))
+    return float(sum(counted) / model.carrier_of(source).quanta_per_unit)
 
 
 def _of_factors(mass: Mass) -> float:

@@ -8,6 +8,7 @@ from calc_stream.core import Batch, Event, Lot, Periods, Versions
 from calc_stream.core.batches import batches_of, lots_of
 from calc_stream.core.course import timelines
 from calc_stream.core.events import in_force
+from calc_stream.core.genealogy import made_of
 from calc_stream.core.receivers import Nodes
 from calc_stream.core.series import Span, united
 from calc_stream.core.whole import LIMIT
@@ -26,13 +27,7 @@ class Production:
 
     def made_of(self, name: str) -> list[str]:
         """The batch and those it was made of, all the way back."""
-        found, ahead = {name: None}, [name]
-        while ahead:
-            batch = self.batches.get(ahead.pop())
-            fresh = [of for of in (batch.drawn if batch else ()) if of not in found]
-            found |= dict.fromkeys(fresh)
-            ahead += fresh
-        return list(found)
+        return made_of(self.batches, name)
 
     def where(self, name: str) -> tuple[str, ...]:
         """The nodes on which a batch was active, by name."""

@@ -1,21 +1,25 @@
-"""How sure the sum of many batches is: one budget for all of them.
+"""How sure the sum of batches is, one or many: one budget for all of them.
 
 A meter keeps its bias, so it errs the same way in every batch it saw: the sum's doubt is no root of
 the sum of squares. Their accounts are therefore taken together, over all their time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from math import inf
 from typing import Protocol
 
 from calc_stream.core import Batch, Event, Periods, Readings, Versions
+from calc_stream.core.accounts import Sums
 from calc_stream.core.decimals import parse_fraction, parse_instant
 from calc_stream.core.events import in_force
 from calc_stream.core.receivers import Nodes
 from calc_stream.core.series import Span
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.budget import Budget, accounts_of, budget_of, grounds_over
-from calc_stream.evidence.pooled import pooled
+from calc_stream.evidence.pooled import NONE, pooled
 from calc_stream.factors import Rates
 from calc_stream.ledger.rows import BatchRow
 
@@ -37,20 +41,56 @@ class Known(Protocol):
     def nodes(self) -> Nodes: ...
     @property
     def posted(self) -> Span | None: ...
+    def sums_of(self, name: str, /) -> Sums: ...
 
 
-def joint_budget(state: Known, rows: Sequence[BatchRow], rates: Rates) -> Budget | None:
-    """Of the batches together, not for one unit. None where it cannot be told yet: with a part of pools
-    that are spread by energy, and of stores over several versions of the model."""
+@dataclass(frozen=True)
+class Again:
+    """The same of what was read from records again. `received`: what all accounts got in the windows of
+    the batches, worked out when a pool is spread by energy."""
+
+    periods: Periods
+    events: Mapping[str, Event]
+    readings: Readings
+    batches: Mapping[str, Batch]
+    nodes: Nodes
+    posted: Span | None
+    received: Callable[[], Sums]
+
+    @property
+    def versions(self) -> Versions:
+        return self.periods.versions
+
+    def sums_of(self, name: str, /) -> Sums:
+        """Of the accounts of one name."""
+        return self._named.get(name, {})
+
+    @cached_property
+    def _named(self) -> dict[str, Sums]:
+        found: dict[str, Sums] = {}
+        for account, cells in self.received().items():
+            found.setdefault(account.name, {})[account] = cells
+        return found
+
+
+def joint_budget(
+    state: Known, rows: Sequence[BatchRow], rates: Rates | None, most_cells: float = inf
+) -> Budget | None:
+    """Of the batches together, not for one unit. None where it cannot be told yet: of stores over several
+    versions of the model. `most_cells`: None, too, where it takes more meters times intervals."""
     if state.periods is None or state.posted is None:
         return None
     counts = accounts_of(state.batches, *(row.batch for row in rows))
-    span = _span(state, [name.removeprefix("batch:") for name in counts])
+    over = all(row.settled for row in rows)
+    span = _span(state, [name.removeprefix("batch:") for name in counts], over)
     if span is None:
         return None
-    its = pooled(state.periods, state.nodes, state.batches, state.posted, span, counts)
-    if its is None:
-        return None
+    its = NONE
+    if all(row.spread for row in rows):
+        its = pooled(
+            *(state.periods, state.nodes, state.batches, state.posted),
+            *(span, counts, state.sums_of),
+        )
     windows = its.span() or span
     whole = (
         max(min(span[0], windows[0]), state.posted[0]),
@@ -60,7 +100,11 @@ def joint_budget(state: Known, rows: Sequence[BatchRow], rates: Rates) -> Budget
     parts = grounds_over(state.periods, standing, state.nodes, state.batches, state.readings, whole)
     if len(parts) > 1 and any(part.model.stores for part in parts):
         return None
-    found = budget_of(parts, counts, rates, rates.mass(_quanta(state, rows)), its)
+    if sum(part.edges.size * len(part.model.meters) for part in parts) > most_cells:
+        return None
+    known = rates is not None and all(row.kg_co2e is not None for row in rows)
+    mass = rates.mass(_quanta(state, rows)) if rates is not None and known else None
+    found = budget_of(parts, counts, rates, mass, its)
     return found if _adds_up(found, rows) else None
 
 
@@ -71,20 +115,21 @@ def _adds_up(found: Budget, rows: Sequence[BatchRow]) -> bool:
     return abs(parse_fraction(found.kwh.value) - kwh) <= kwh / 10_000
 
 
-def _span(state: Known, names: Sequence[str]) -> Span | None:
-    """The time in which these batches can have got anything: set-up may come before the start."""
+def _span(state: Known, names: Sequence[str], over: bool) -> Span | None:
+    """The time in which these batches can have got anything: set-up may come before the start. `over`:
+    none of them runs."""
     versions = state.versions
     if state.posted is None or versions is None:
         return None
     batches = [state.batches[name] for name in names]
     starts = [b.first_start_ms for b in batches if b.first_start_ms is not None]
     stops = [b.last_stop_ms for b in batches if b.last_stop_ms is not None]
-    if not starts or not stops:
+    if not starts or (over and not stops):
         return None
     model = versions.at(min(starts))
     first = min(starts) - max(model.policy.look_ahead_ms, 0)
     first = max(first // model.slot_ms * model.slot_ms, state.posted[0])
-    last = min(max(stops), state.posted[1])
+    last = min(max(stops), state.posted[1]) if over else state.posted[1]
     return (state.posted[0] if versions.stores else first, last) if first < last else None
 
 

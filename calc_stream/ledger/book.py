@@ -16,6 +16,7 @@ import msgspec
 
 from calc_stream.core import Batch, Burden, Changes, SiteState, burdens
 from calc_stream.core.accounts import Cell
+from calc_stream.core.genealogy import made_of
 from calc_stream.core.whole import LIMIT
 from calc_stream.factors.contracts import Contracts
 from calc_stream.ledger.closing import Closing
@@ -143,7 +144,7 @@ class Book:
         self, state: SiteState, names: Collection[str]
     ) -> tuple[dict[str, Burden], dict[str, Burden]]:
         """What batches bear without what pools and campaigns give, and with it."""
-        family = {of for name in names for of in _made_of(state, name)}
+        family = {of for name in names for of in made_of(state.batches, name)}
         batches = {name: state.batches[name] for name in sorted(family & state.batches.keys())}
         sums = {a: cells for name in batches for a, cells in state.sums_of(f"batch:{name}").items()}
         alone, _ = burdens(batches, sums, ())
@@ -255,7 +256,7 @@ class Book:
 
     def _inputs_closed(self, state: SiteState, name: str) -> bool:
         """What has no row here never began: nothing to wait for."""
-        inputs = (self.rows.get(of) for of in _made_of(state, name) if of != name)
+        inputs = (self.rows.get(of) for of in made_of(state.batches, name) if of != name)
         return all(row is None or row.state in CLOSED for row in inputs)
 
     def _is_spread(self, state: SiteState, name: str) -> bool:
@@ -263,7 +264,7 @@ class Book:
         cover of all that is known."""
         if not self._closing.spreads and not self._contracts:
             return True
-        for of in _made_of(state, name):
+        for of in made_of(state.batches, name):
             cells = [cell for own in state.sums_of(f"batch:{of}").values() for cell in own]
             batch = _batch(state, of)
             if self._closing.spreads and (
@@ -282,17 +283,6 @@ class Book:
             self._contracts.is_over(source, period, self._upto_ms)
             for period, source in (*cells, *given)
         )
-
-
-def _made_of(state: SiteState, name: str) -> list[str]:
-    """The batch and those it was made of, all the way back."""
-    found, ahead = {name: None}, [name]
-    while ahead:
-        batch = state.batches.get(ahead.pop())
-        fresh = [of for of in (batch.drawn if batch else ()) if of not in found]
-        found |= dict.fromkeys(fresh)
-        ahead += fresh
-    return list(found)
 
 
 def _batch(state: SiteState, name: str) -> Batch:

@@ -6,15 +6,15 @@ from fractions import Fraction
 
 from calc_stream.core.decimals import parse_fraction, significant
 from calc_stream.engines.embedded import Engine
-from calc_stream.evidence.budget import grounds_of
-from calc_stream.explanation import doubt_of
+from calc_stream.footprints.doubt import joint_budget
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.site import Site
 
 _MOST = 5000
 _PAUSE_S = 0.5
-# With stores all of the past counts, and the calculator waits: beyond a second only `explain` tells.
-_MOST_INTERVALS = 15_000
+# Meters times intervals: all windows of its pools count, with stores all of the past, and the calculator
+# waits. Beyond a second or two only `explain` tells.
+_MOST_CELLS = 250_000
 
 
 class Doubts:
@@ -27,9 +27,13 @@ class Doubts:
     def of(self, row: BatchRow) -> str | None:
         """In kg CO2e per unit; None where it is not known, or not yet."""
         key = row.batch, row.revision
-        if key not in self._known and row.kg_co2e_per_unit is not None:
+        if self.is_due(row):
             self._asked[key] = row
         return self._known.get(key)
+
+    def is_due(self, row: BatchRow) -> bool:
+        """Whether it is still to be worked out."""
+        return row.kg_co2e_per_unit is not None and (row.batch, row.revision) not in self._known
 
     async def run(self, engine: Engine) -> None:
         """Until cancelled."""
@@ -51,13 +55,11 @@ def _u95(site: Site, row: BatchRow) -> str | None:
     """Of the row as it stands; None once another revision does."""
     if site.book.latest.get(row.batch) != row:
         return None
-    grounds = grounds_of(site.state)
-    if grounds is not None and grounds.model.stores and grounds.edges.size > _MOST_INTERVALS:
-        return None
     basis = site.basis
     if basis is None:
         return None
-    found = doubt_of(row, basis.versions, grounds, basis.rates if row.spread else basis.plain)
+    rates = basis.rates if row.spread else basis.plain
+    found = joint_budget(site.state, [row], rates, _MOST_CELLS)
     if found is None or found.kg is None or found.kg.u95 is None:
         return None
     good = parse_fraction(row.good)

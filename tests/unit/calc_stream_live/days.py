@@ -54,6 +54,11 @@ to = "press"
 unit = "Nm3"
 class = "1.5"
 """
+# Gas counts by what it holds, so that energy can be added up.
+BY_ENERGY = (
+    MODEL.replace("[sources.grid]", 'kwh_per_unit = "10"\n[sources.grid]')
+    + '[policy]\nspread = "direct_energy"\nwindow = "day"\n'
+)
 # kg for a kWh, and for a Nm3 burnt and supplied, as shipped.
 GRID, BURNT, SUPPLIED = Fraction("0.5777"), Fraction("2.16"), Fraction("0.608")
 PATIENCE = engine_rules().patience

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from calc_stream.core import SiteState
+from calc_stream.engines.embedded import Engine
 from calc_stream.evidence.accounts import accounts_trail
-from calc_stream.evidence.budget import Budget, accounts_of, budget, grounds_of
+from calc_stream.evidence.budget import Budget, accounts_of
 from calc_stream.evidence.told import gather, versions_in_force
 from calc_stream.evidence.trail import trail
+from calc_stream.explanation import explain
 from calc_stream.factors import FactorSet, Rates, load, load_method
+from calc_stream.footprints.doubt import joint_budget
+from calc_stream.ledger.store import open_store
 from tests.unit.calc_stream_live.plant import MODEL, SITE, T0, Plant, row, run_to_end
 
 CLASSES = MODEL.replace('id = "m"\n', 'id = "m"\nclass = "2"\n').replace(
@@ -24,18 +28,13 @@ U = 0.01 / math.sqrt(3)
 
 def found(plant: Plant, folder: Path, batch: str, factors: FactorSet | None = None) -> Budget:
     running = run_to_end(plant, folder)
-    stated = row(running, batch)
-    models = versions_in_force(
-        plant.writer.of_kind(SITE, "model"), stated.model, stated.offset, METHOD
-    )
-    factor = next(iter(plant.writer.of_kind(SITE, "factor")))
-    its = trail(gather(plant.writer.walk(SITE), models, factor), batch, T0 + 180_000)
-    assert its.grounds is not None
-    if factors is None:
-        return budget(its.grounds, batch, None, None)
-    rates = Rates(its.grounds.model, factors, load_method("gbt24067"))
-    quanta = Fraction(stated.by_source["grid"]) * 1_000_000
-    return budget(its.grounds, batch, rates, rates.mass({"grid": {its.grounds.periods[0]: quanta}}))
+    assert running.site is not None
+    state = running.site.state
+    assert state.versions is not None
+    rates = Rates(state.versions, factors, METHOD) if factors else None
+    its = joint_budget(state, [row(running, batch)], rates)
+    assert its is not None
+    return its
 
 
 def example(tmp_path: Path, model: str) -> Plant:
@@ -172,11 +171,57 @@ def test_the_intervals_of_its_accounts_add_up_to_what_was_posted(tmp_path: Path)
         assert posted[account.account] == {"grid": quanta}
 
 
-def test_the_ledgers_own_state_is_ground_enough(tmp_path: Path) -> None:
+def told(plant: Plant, running: Engine, batch: str) -> Budget:
+    """As `explain` tells it, from the journal."""
+    store = open_store(plant.folder / "calc", create=False)
+    its = explain(store, plant.writer, SITE, row(running, batch)).uncertainty
+    assert its is not None
+    return its
+
+
+def test_the_journal_and_the_ledgers_own_state_are_the_same_ground(tmp_path: Path) -> None:
     plant = example(tmp_path, CLASSES)
+    assert replace(told(plant, run_to_end(plant, tmp_path / "calc"), "Q"), kg=None) == found(
+        plant, tmp_path / "calc", "Q"
+    )
+
+
+SHIFTS = 'window = "shift"\nshifts = ["00:00", "08:00", "08:05"]\n'
+
+
+@pytest.mark.parametrize("spread", ["machine_hours", "direct_energy"])
+@pytest.mark.parametrize("batch", ["P", "Q"])
+def test_what_pools_gave_counts_with_it_and_with_what_was_made_of_it(
+    tmp_path: Path, batch: str, spread: str
+) -> None:
+    """All that the press took, idle or not, is P's and Q's: its meter alone decides."""
+    plant = example(tmp_path, f'{CLASSES}[policy]\nspread = "{spread}"\n{SHIFTS}')
+    plant.read((240, 1190), (300, 1195), (360, 1200))
     running = run_to_end(plant, tmp_path / "calc")
-    assert running.site is not None
-    grounds = grounds_of(SiteState.from_bytes(running.site.state.to_bytes()))
-    assert grounds is not None
-    assert budget(grounds, "Q", None, None) == found(plant, tmp_path / "calc", "Q")
-    assert grounds_of(SiteState()) is None
+    stated, its = row(running, batch), told(plant, running, batch)
+    assert stated.settled
+    assert stated.allocated
+    assert float(its.kwh.value) == pytest.approx(float(stated.energy_kwh), rel=1e-5)
+    assert its.kg is not None
+    assert [part.meter for part in its.kwh.meters] == ["m-press"]
+    assert float(its.kwh.u95 or 0) == pytest.approx(2 * U * float(stated.energy_kwh), rel=1e-5)
+    assert replace(its, kg=None) == found(plant, tmp_path / "calc", batch)
+
+
+def test_a_batch_that_runs_has_a_budget_of_what_is_posted(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.model(CLASSES)
+    plant.event("e1", 30, "start", node="press", batch="P", product="wheel")
+    plant.read((0, 1000), (60, 1100), (90, 1107))
+    assert found(plant, tmp_path / "calc", "P").kwh.value == "0.057"
+
+
+def test_the_set_up_its_campaign_shared_is_in_it(tmp_path: Path) -> None:
+    policy = '[policy]\nsetup = "campaign"\ncampaign_max_s = 80\n'
+    plant = example(tmp_path, CLASSES + policy)
+    plant.event("e0", 10, "state", node="press", state="setup")
+    plant.event("e7", 30, "state", node="press", state="producing")
+    running = run_to_end(plant, tmp_path / "calc")
+    its = told(plant, running, "P")
+    assert its.kwh.value == f"{float(row(running, 'P').energy_kwh):g}"
+    assert float(its.kwh.value) > 0.057

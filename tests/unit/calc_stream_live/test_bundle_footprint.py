@@ -22,7 +22,7 @@ from calc_stream.restated import ground
 from calc_stream.verification import asked, verify
 from tests.unit.calc_stream_live import forged
 from tests.unit.calc_stream_live.attested_days import AUDITOR, Sound, attested
-from tests.unit.calc_stream_live.days import DAY_2, HOUR_S, MODEL
+from tests.unit.calc_stream_live.days import BY_ENERGY, DAY_2, HOUR_S, MODEL
 from tests.unit.calc_stream_live.forged_footprint import KINDS
 from tests.unit.calc_stream_live.plant import SITE, T0
 from tests.unit.calc_stream_live.proven_days import ProvenDays, bundled, figure, published
@@ -96,6 +96,7 @@ def _another_model(plant: ProvenDays) -> None:
     ("made", "model", "then", "left_out"),
     [
         (ProvenDays, MODEL + '[policy]\nspread = "machine_hours"\nwindow = "day"\n', None, True),
+        (ProvenDays, BY_ENERGY, None, True),
         (_Battery, BATTERY, None, False),  # what is in a store goes back to the first reading
         (ProvenDays, MODEL, _restated, True),
         (ProvenDays, MODEL, _another_model, True),

@@ -30,7 +30,6 @@ from tests.unit.calc_stream_live.days import (
 )
 from tests.unit.calc_stream_live.plant import SITE, T0
 from wire.errors import ConfigError
-from wire.messages import Sample
 
 ZONE = "Asia/Shanghai"
 
@@ -120,77 +119,6 @@ def test_what_a_meter_errs_does_not_average_out_over_batches(plant: Days) -> Non
     assert float(found.u95.kwh) > 1.4 * 2 * math.hypot(*squares) / 23  # what quadrature would say
 
 
-OFFICE = (
-    MODEL
-    + """
-[[meters]]
-id = "o"
-from = "grid"
-to = "office"
-unit = "kWh"
-class = "2"
-[nodes.office]
-kind = "overhead"
-[policy]
-window = "day"
-"""
-)
-
-
-def with_office(folder: Path, policy: str) -> Days:
-    """Half an hour of wheels and one of rims; 40 kWh idle beside them, and 100 kWh in the office."""
-    plant = Days(folder, f"{OFFICE}{policy}\n")
-    register = 0
-    for hour in (0, 8, 8.5):
-        register += 50_000 if hour else 0
-        t_ms = T0 + round(hour * HOUR_S * 1000)
-        plant.segment([Sample("o", t_ms, {"active_energy_import": (register * 2, -3)})])
-        if hour == 0:
-            plant.batch("A", 1, 57_300, 12_345, "10")
-            plant.meters(2, 40_000, 1_000)
-            plant.batch("R1", 3, 30_000, 10_000, "4", "rim")
-            plant.batch("R2", 4, 30_000, 10_000, "4", "rim")
-            plant.meters(8)
-    plant.meters(8.5)
-    return plant
-
-
-@pytest.mark.parametrize(
-    ("policy", "part"), [("machine_hours", Fraction(1, 3)), ("pieces", Fraction(11, 21))]
-)
-def test_what_pools_gave_errs_with_the_meters_of_the_pools(
-    tmp_path: Path, policy: str, part: Fraction
-) -> None:
-    plant = with_office(tmp_path, f'spread = "{policy}"')
-    rims, wheels = sorted(Office(plant).look(), key=lambda each: each.product)
-    assert (rims.product, wheels.product) == ("rim", "wheel")
-    press, office = 57.3 + float(part) * 40, float(part) * 100
-    assert float(wheels.energy_kwh) == pytest.approx(press + office, abs=1e-3)
-    assert wheels.stages["allocated"] != "0"
-    assert wheels.u95.kwh is not None
-    doubt = 2 / math.sqrt(3) * math.hypot(0.01 * press, 0.02 * office)
-    assert float(wheels.u95.kwh) == pytest.approx(doubt / 10, rel=1e-4)
-    assert wheels.u95.kg_co2e is not None
-    gas = 0.015 * 2.768 * (12.345 + float(part))
-    electricity = [0.01 * press * float(GRID), 0.02 * office * float(GRID)]
-    doubt = 2 / math.sqrt(3) * math.hypot(*electricity, gas)
-    assert float(wheels.u95.kg_co2e) == pytest.approx(doubt / 10, rel=1e-4)
-
-
-def test_the_set_up_a_campaign_shares_is_in_the_doubt(tmp_path: Path) -> None:
-    plant = Days(tmp_path, MODEL + '[policy]\nsetup = "campaign"\ncampaign_max_s = 7200\n')
-    plant.meters(0.5)
-    plant.told("state", 0.5, node="press", state="setup")
-    plant.meters(1, 20_000, 0)
-    plant.batch("A", 1, 50_000, 12_345, "10")
-    plant.batch("B", 2, 30_000, 12_345, "10")
-    plant.meters(12)
-    found = one(Office(plant).look())
-    assert (found.energy_kwh, found.stages["overhead"]) == ("100.000000", "0.5777")
-    assert found.u95.kwh is not None
-    assert float(found.u95.kwh) == pytest.approx(2 * 0.01 / math.sqrt(3) * 100 / 20, rel=1e-5)
-
-
 def test_a_model_that_changes_within_a_period_leaves_the_doubt_known(tmp_path: Path) -> None:
     """The electricity meter is of class 1 for A and B, and of class 0.5 for C; it is the same one."""
     plant = Days(tmp_path)
@@ -203,12 +131,6 @@ def test_a_model_that_changes_within_a_period_leaves_the_doubt_known(tmp_path: P
     assert found.u95.kwh is not None
     doubt = 2 / math.sqrt(3) * (0.01 * (57.3 + 81.001) + 0.005 * 9.999)
     assert float(found.u95.kwh) == pytest.approx(doubt / 23, rel=1e-5)
-
-
-def test_of_pools_that_are_spread_by_energy_no_doubt_is_claimed(tmp_path: Path) -> None:
-    plant = with_office(tmp_path, 'spread = "direct_energy"')
-    for found in Office(plant).look():
-        assert (found.u95.kwh, found.u95.kg_co2e) == (None, None)
 
 
 def test_a_meter_of_unknown_class_leaves_the_doubt_open_and_is_named(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from calc_stream.engines.embedded import Engine, Settings
-from calc_stream.evidence.budget import budget, grounds_of
 from calc_stream.factors import load_method
+from calc_stream.footprints.doubt import joint_budget
 from calc_stream.ledger.rows import CLOSED, BatchRow
 from calc_stream.ledger.store import open_store
 from calc_stream.silence import Patience
@@ -179,11 +179,13 @@ def u95_of(found: Run) -> dict[str, Fraction]:
     """What the calculator itself says of each closed batch's electricity, in kWh."""
     site = found.engine.site
     assert site is not None
-    grounds = grounds_of(site.state)
-    assert grounds is not None
-    budgets = {name: budget(grounds, name, None, None).kwh for name in found.rows}
-    assert {its.unknown for its in budgets.values()} == {()}
-    return {name: Fraction(its.u95 or 0) for name, its in budgets.items()}
+    doubts = {}
+    for name, row in found.rows.items():
+        its = joint_budget(site.state, [row], None)
+        assert its is not None
+        assert its.kwh.u95 is not None
+        doubts[name] = Fraction(its.kwh.u95)
+    return doubts
 
 
 def biased(demo: Plant, seed: int) -> dict[str, Fraction]:
