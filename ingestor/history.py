@@ -39,6 +39,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ingestor.admission import NOT_BEFORE_MS
 from wire import config
 from wire.errors import BadData, ConfigError
 from wire.messages import MeterEvent, Sample, Value
@@ -168,6 +169,15 @@ def survey(plan: Plan, database: Database) -> Iterator[tuple[str, int, int, int]
             yield _name(series), int(count[0][1]), first[0][0], last[0][0]
 
 
+def left_out(plan: Plan, database: Database) -> Iterator[str]:
+    """In words, what `run` does not import: no clock was ever right then."""
+    spans = {"before the year 2000": f"time < {NOT_BEFORE_MS}ms", "later than now": "time > now()"}
+    for series in plan.series:
+        for what, span in spans.items():
+            for _, count in _rows(database, series, f"count({_id(series.field)})", span):
+                yield f"{_name(series)}: {count} points {what}"
+
+
 def run(
     plan: Plan, database: Database, send: Callable[[bytes], None], points: int = 20_000
 ) -> Iterator[Progress]:
@@ -247,7 +257,7 @@ def _next(
     database: Database, series: Series, last: Last | None, points: int
 ) -> list[tuple[int, Any]]:
     # A database keeps nanoseconds: the last point's own time may lie behind its whole ms.
-    after = f"time >= {last.t_ms + 1}ms" if last else ""
+    after = f"time >= {last.t_ms + 1 if last else NOT_BEFORE_MS}ms AND time <= now()"
     # One more than wanted: where a second value at the last one's time is cut off, it is seen.
     rest = f"ORDER BY time LIMIT {points + 1}"
     return _rows(database, series, _id(series.field), after, rest)[:points]

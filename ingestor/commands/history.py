@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{step.series}: up to {_day(step.t_ms)} of {_day(step.last_ms)}; {points} points",
                 flush=True,
             )
+        for told in history.left_out(plan, server):
+            print(f"left out: {told}")
     print(f"done: {points} points")
     return 0
 

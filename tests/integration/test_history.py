@@ -161,6 +161,27 @@ def test_times_finer_than_a_millisecond_end_and_repeat_nothing(cloud: Ingestor) 
             list(history.run(plan, server, _sender(plan), points=1))
 
 
+@pytest.mark.influxdb
+def test_points_of_a_clock_that_was_wrong_are_left_out_and_counted(cloud: Ingestor) -> None:
+    path = cloud.directory / "history.toml"
+    plan = history.load(path)
+    path.write_text(path.read_text().replace('"power"', '"odd"'))
+    times = [1000, 2000, T0_MS, T0_MS + 1000, 4_000_000_000_000]
+    lines = [f"odd,device=pm\\ 1's kwh_total={n},watts={n} {t}" for n, t in enumerate(times)]
+    asked = {"db": "energy", "precision": "ms"}
+    url = f"{plan.influxdb.url}/write"
+    plain_http.post(url, params=asked, content="\n".join(lines)).raise_for_status()
+    told = command(cloud, "import")
+    assert told.returncode == 0, told.stderr
+    assert [line for line in told.stdout.splitlines() if line.startswith("left out")] == [
+        "left out: m-1 active_energy_import: 2 points before the year 2000",
+        "left out: m-1 active_energy_import: 1 points later than now",
+        "left out: m-1 active_power: 2 points before the year 2000",
+        "left out: m-1 active_power: 1 points later than now",
+    ]
+    assert imported(cloud)["active_power"] == {T0_MS: Decimal(2), T0_MS + 1000: Decimal(3)}
+
+
 class Crash(Exception):
     pass
 
