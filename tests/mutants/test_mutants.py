@@ -79,7 +79,7 @@ def test_every_fault_changes_one_place_of_the_core() -> None:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_without_a_fault_the_selection_passes(copy: Path) -> None:
     code, out = outcome(copy)
     assert code == 0, out
@@ -106,6 +106,6 @@ def test_a_planted_fault_is_noticed(fault: Fault, copy: Path) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_each_planted_fault_is_noticed(fault: Fault, copy: Path) -> None:
     assert_noticed(fault, copy)
