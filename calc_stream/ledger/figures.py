@@ -52,12 +52,12 @@ class Basis:
 
 @dataclass(frozen=True)
 class Told:
-    """One batch as the state knows it. `gapped`: own quanta inside long reading gaps."""
+    """One batch as the state knows it. `gapped`: own quanta inside long reading gaps, by source."""
 
     batch: Batch
     burden: Burden
     lots: Mapping[str, Lot]
-    gapped: int
+    gapped: Mapping[str, int]
     nodes: tuple[str, ...]
     until_ms: int
     running: bool
@@ -74,8 +74,7 @@ def figures(basis: Basis, told: Told, offset: int) -> BatchRow:
     mass = _mass(basis.rates if told.spread else basis.plain, cells)
     kg = mass.total
     declared = batch.good and basis.method.takes(batch.unit)
-    own = sum(parts.value.values()) + sum(parts.overhead.values())
-    interpolated = Fraction(told.gapped, own) if own else Fraction(0)
+    interpolated = _interpolated(versions, told)
     bought, strange = _bought(told)
     return BatchRow(
         site=versions.site,
@@ -138,6 +137,26 @@ def kwh_per_quantum(carrier: Carrier) -> Fraction:
 def as_text(kwh: Fraction) -> str:
     """kWh to the mWh, half-even."""
     return fixed(round(kwh * 10**_KWH_DIGITS), 10**_KWH_DIGITS, _KWH_DIGITS)
+
+
+def _interpolated(versions: Versions, told: Told) -> Fraction:
+    """The part of own energy that lies in gaps; of own units where no carrier tells what they hold."""
+    own: dict[str, Fraction] = {}
+    for part in (told.burden.value, told.burden.overhead):
+        for source, quanta in by_source(part).items():
+            own[source] = own.get(source, Fraction(0)) + quanta
+    carriers = {source: versions.carrier_of(source) for source in {*own, *told.gapped}}
+    held = any(carrier.kwh_per_unit for carrier in carriers.values())
+
+    def amount(quanta: Mapping[str, int | Fraction]) -> Fraction:
+        found = Fraction(0)
+        for source, number in quanta.items():
+            its = carriers[source]
+            found += number * (its.kwh_per_unit if held else Fraction(1)) / its.quanta_per_unit
+        return found
+
+    whole = amount(own)
+    return amount(told.gapped) / whole if whole else Fraction(0)
 
 
 def _mass(rates: Rates | None, cells: Mapping[Cell, Fraction]) -> Mass:

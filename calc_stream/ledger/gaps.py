@@ -6,13 +6,15 @@ import numpy as np
 
 from calc_stream.core import Postings
 
+Quanta = dict[str, dict[str, int]]  # by account and source
+
 
 class Gaps:
-    """Gapped quanta by account over the posted pages; only pages posted anew are counted anew."""
+    """Gapped quanta over the posted pages; only pages posted anew are counted anew."""
 
     def __init__(self) -> None:
-        self._pages: dict[int, dict[str, int]] = {}
-        self._sums: dict[str, int] = {}
+        self._pages: dict[int, Quanta] = {}
+        self._sums: Quanta = {}
 
     def follow(self, pages: Mapping[int, Postings], turned: Iterable[int]) -> set[str]:
         """Bring the sums up to these pages, of which some `turned`: they are others now, or gone. The
@@ -20,7 +22,7 @@ class Gaps:
         changed: set[str] = set()
         for page in turned:
             changed |= self._add(self._pages.pop(page, {}), -1)
-            if page in pages and (found := _gapped(pages[page])):
+            if page in pages and (found := gapped(pages[page])):
                 self._pages[page] = found
                 changed |= self._add(found, 1)
         return changed
@@ -29,19 +31,28 @@ class Gaps:
         """Those that have any."""
         return [*self._pages]
 
-    def of(self, account: str) -> int:
-        """Quanta, all sources together."""
-        return self._sums.get(account, 0)
+    def of(self, account: str) -> Mapping[str, int]:
+        """Quanta by source."""
+        return self._sums.get(account, {})
 
-    def _add(self, found: Mapping[str, int], sign: int) -> set[str]:
-        for account, quanta in found.items():
-            self._sums[account] = self._sums.get(account, 0) + sign * quanta
+    def _add(self, found: Quanta, sign: int) -> set[str]:
+        add_up(self._sums, found, sign)
         return set(found)
 
 
-def _gapped(postings: Postings) -> dict[str, int]:
-    found: dict[str, int] = {}
+def add_up(sums: Quanta, found: Quanta, sign: int = 1) -> None:
+    """Takes what was found into sums."""
+    for account, own in found.items():
+        mine = sums.setdefault(account, {})
+        for source, quanta in own.items():
+            mine[source] = mine.get(source, 0) + sign * quanta
+
+
+def gapped(postings: Postings) -> Quanta:
+    """What of postings lies in long gaps."""
+    found: Quanta = {}
     for at in np.flatnonzero(postings.gapped).tolist():
-        account = postings.accounts[postings.account[at]].name
-        found[account] = found.get(account, 0) + int(postings.quanta[at])
+        own = found.setdefault(postings.accounts[postings.account[at]].name, {})
+        source = postings.sources[postings.source[at]]
+        own[source] = own.get(source, 0) + int(postings.quanta[at])
     return found
