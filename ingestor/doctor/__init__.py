@@ -1,27 +1,37 @@
 """Looks at an ingestor's surroundings and says in plain words what is wrong, and what cures it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 
 import msgspec
 
 from ingestor.config import Plan
 from ingestor.doctor import broker, databases, machine, papers, stamps
 from ingestor.keys import KeyRecord
+from ingestor.state import open_quarantine
 from wire.errors import BadData, ConfigError, TransientError
 from wire.finding import Finding, bad, ok, warn
 from wire.journal import Reader, Unreadable, open_reader, verify_chain
 
 
 def examine(plan: Plan, now_ms: Callable[[], int]) -> Iterator[Finding]:
-    """Everything there is to look at, one by one."""
-    now = now_ms()
-    yield from machine.clock(now)
-    yield machine.disk(plan.config.state)
-    yield from _journal(plan, now)
-    yield from papers.examine(plan.config, now)
-    yield from asyncio.run(broker.examine(plan.config.broker, plan.config.client_id))
-    yield from databases.examine(plan)
+    """Everything there is to look at, one by one; what cannot be looked at hides nothing else."""
+    now, its = now_ms(), plan.config
+    looks: dict[str, Callable[[], Iterable[Finding]]] = {
+        "clock": lambda: machine.clock(now),
+        "disk": lambda: [machine.disk(its.state)],
+        "journal": lambda: _journal(plan, now),
+        "quarantine": lambda: _quarantine(plan),
+        "papers": lambda: papers.examine(its, now),
+        "broker": lambda: asyncio.run(broker.examine(its.broker, its.client_id)),
+        "databases": lambda: databases.examine(plan),
+    }
+    for what, look in looks.items():
+        try:
+            yield from look()
+        except (TransientError, ConfigError, BadData) as exc:
+            yield bad(what, str(exc), "where that names none: look at the disk, dmesg says more")
 
 
 def _journal(plan: Plan, now_ms: int) -> Iterator[Finding]:
@@ -41,6 +51,13 @@ def _journal(plan: Plan, now_ms: int) -> Iterator[Finding]:
             yield from stamps.examine(journal, site, now_ms)
     yield from _unconfigured_keys(plan, journal)
     journal.close()
+
+
+def _quarantine(plan: Plan) -> Iterator[Finding]:
+    """A look leaves no file where there is none yet."""
+    if (plan.config.state / "quarantine.db").exists():
+        with closing(open_quarantine(plan)) as kept:
+            yield ok("quarantine", f"{kept.count()} items; `ingestor quarantine list` names them")
 
 
 def _chain(journal: Reader, site: str) -> Finding:

@@ -13,6 +13,7 @@ from ingestor.doctor import broker as broker_doctor
 from ingestor.doctor import machine
 from tests.conftest import find_program
 from tests.integration import servers
+from tests.integration.ingestor_process import Ingestor
 from tests.integration.secured import DAY_MS, HOST, Secured, now_ms, secured
 from tests.integration.servers import Process
 from wire import finding
@@ -135,6 +136,23 @@ def test_what_is_wrong_with_papers_is_said_with_the_cure(site: Secured, tmp_path
     found = {each.what: each for each in doctor.examine(plan, lambda: 5)}
     assert found["clock"].level == "bad"
     assert "not good yet by our clock" in found["certificate of the API"].found
+
+
+def test_files_that_rotted_are_bad_by_name_and_hide_nothing_else(tmp_path: Path) -> None:
+    cloud = Ingestor(tmp_path, servers.free_port())
+    cloud.gateway("gw")
+    cloud.start()
+    assert cloud.process.stop() == 0
+    assert "ok   quarantine: 0 items" in cloud.command("doctor").stdout
+    for name in ("quarantine", "cursors"):
+        for file in (tmp_path / "state").glob(f"{name}.db-*"):
+            file.unlink()
+        (tmp_path / f"state/{name}.db").write_bytes(b"this is no database" * 1000)
+    ended = cloud.command("doctor")
+    assert ended.returncode == 2, ended.stderr
+    for name in ("quarantine", "cursors"):
+        assert f"state/{name}.db: {name} cannot be opened: file is not a database" in ended.stdout
+    assert "BAD  broker: no connection" in ended.stdout
 
 
 def test_a_full_or_foreign_disk_is_bad(tmp_path: Path) -> None:
