@@ -154,6 +154,22 @@ async def test_a_revoked_certificate_is_refused_and_says_so(site: Secured) -> No
     assert "cq.gw-8" not in (site.place / "broker/gateways.acl").read_text()
 
 
+async def test_a_connection_that_stands_when_it_is_revoked_says_and_hears_nothing_more(
+    site: Secured,
+) -> None:
+    link, cloud = site.gateway("gw-0"), site.service("ingestor")
+    site.reload()
+    seg, receipt = (f"wp/v1/cq/gw-0/{kind}" for kind in ("seg", "rcpt"))
+    async with connected(link, "cq.gw-0", receipt) as stays, connected(cloud, "ear", seg) as ear:
+        await stays.publish(seg, b"before")
+        assert await heard(ear) == {(seg, b"before")}
+        site.ca("revoke", "cq", "gw-0")
+        site.reload()
+        await stays.publish(seg, b"after")
+        await ear.publish(receipt, b"for nobody")
+        assert await heard(ear) == await heard(stays) == set()
+
+
 async def test_an_expired_certificate_is_refused_and_says_so(site: Secured) -> None:
     link = site.link(site.issued_in_the_past("cq.gw-9", days_ago=30, days=29))
     assert await refusal(link) == "our certificate has expired: get a new one"
