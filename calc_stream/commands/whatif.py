@@ -4,7 +4,7 @@ The same records are computed twice and shown line beside line. Nothing is writt
 """
 
 import argparse
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,8 @@ from calc_stream.commands.cases import (
 )
 from calc_stream.config import read_text
 from calc_stream.core import SiteModel, Versions, parse_model
-from calc_stream.core.plant import SETUPS, SPREADS, Policy
+from calc_stream.core.plant import SETUPS, SPREADS
+from calc_stream.core.windows import Windows
 from calc_stream.evidence.case import Case
 from calc_stream.evidence.compared import Line, compared, of_accounts, of_batch
 from calc_stream.factors import load, load_method
@@ -32,10 +33,12 @@ EXAMPLES = """examples:
   wattprint whatif --month 2026-11 --as-method cbam --config calc.toml --json
   wattprint whatif B1 --policy setup=pool --method gbt24067 \\
       --model model.toml --events events.jsonl --readings readings.jsonl
+  wattprint whatif --month 2026-11 --as-method pact3 --policy spread=machine_hours \\
+      --policy window=day
   wattprint whatif B1 --as-model rewired.toml --method pact3 --factors our-factors \\
       --model model.toml --events events.jsonl --readings readings.jsonl
 """
-_POLICY = ("setup", "setup_max_s", "idle", "spread")
+_POLICY = ("setup", "setup_max_s", "idle", "spread", "window")
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -114,14 +117,14 @@ def _changed(case: Case, args: argparse.Namespace) -> Case:
         case = replace(case, factors=load(args.as_factors))
     if args.as_method is not None:
         case = replace(case, method=load_method(args.as_method))
-    case = by_method(case)
+    policy = dict(_pairs("--policy", args.policy, _POLICY))
+    # A method may want pools to be spread; by what and over which window only the site can say.
+    case = by_method(with_models(case, partial(_spread, policy)))
     for source, factor in _pairs("--factor", args.factor, case.versions.sources):
         if factor not in case.factors.names():
             raise ConfigError(f"whatif: --factor: there is no factor, series or entry {factor!r}")
         case = with_models(case, partial(_by_factor, source, factor))
-    for key, value in _pairs("--policy", args.policy, _POLICY):
-        case = with_models(case, partial(_by_policy, key, value))
-    return case
+    return with_models(case, partial(_by_policy, policy))
 
 
 def _by_factor(source: str, factor: str, model: SiteModel) -> SiteModel:
@@ -131,23 +134,41 @@ def _by_factor(source: str, factor: str, model: SiteModel) -> SiteModel:
     return replace(model, sources=sources)
 
 
-def _by_policy(key: str, value: str, model: SiteModel) -> SiteModel:
-    return replace(model, policy=_policy(model, key, value))
+def _by_policy(wanted: Mapping[str, str], model: SiteModel) -> SiteModel:
+    """With another policy for set-up and idle time. Raises ConfigError."""
+    policy = model.policy
+    if (seconds := wanted.get("setup_max_s")) is not None:
+        if not seconds.isdecimal():
+            raise ConfigError(f"whatif: --policy: setup_max_s takes whole seconds, not {seconds!r}")
+        policy = replace(policy, setup_max_s=int(seconds))
+    policy = replace(
+        policy,
+        setup=_one_of("setup", wanted, SETUPS, policy.setup),
+        idle=_one_of("idle", wanted, ("pool",), policy.idle),
+    )
+    return replace(model, policy=policy)
 
 
-def _policy(model: SiteModel, key: str, value: str) -> Policy:
-    if key == "setup_max_s":
-        if not value.isdecimal():
-            raise ConfigError(f"whatif: --policy: setup_max_s takes whole seconds, not {value!r}")
-        return replace(model.policy, setup_max_s=int(value))
-    known = {"setup": SETUPS, "idle": ("pool",), "spread": SPREADS}[key]
-    if value not in known:
+def _spread(wanted: Mapping[str, str], model: SiteModel) -> SiteModel:
+    """With pools spread otherwise. Raises ConfigError."""
+    spread = _one_of("spread", wanted, SPREADS, model.policy.spread)
+    window = _one_of("window", wanted, ("day", "month"), "")
+    windows = Windows(model.timezone, monthly=window == "month") if window else model.policy.windows
+    if spread == "none":
+        if window:
+            raise ConfigError('whatif: --policy: window means nothing while spread is "none"')
+        windows = None
+    elif windows is None:
+        cure = "add --policy window=day, or month"
+        raise ConfigError(f"whatif: --policy: spread: the model names no window: {cure}")
+    return replace(model, policy=replace(model.policy, spread=spread, windows=windows))
+
+
+def _one_of(key: str, wanted: Mapping[str, str], known: Sequence[str], default: str) -> str:
+    value = wanted.get(key, default)
+    if value not in known and value != default:
         raise ConfigError(f"whatif: --policy: {key} takes {' or '.join(known)}, not {value!r}")
-    if key == "spread" and value == "none":
-        return replace(model.policy, spread=value, windows=None)
-    if key == "spread" and model.policy.windows is None:
-        raise ConfigError("whatif: --policy: spread: the model names no window to spread over")
-    return replace(model.policy, **{key: value})  # type: ignore[arg-type]  # texts, both
+    return value
 
 
 def _pairs(option: str, said: list[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -161,9 +182,17 @@ def _pairs(option: str, said: list[str], known: Collection[str]) -> Iterator[tup
 
 def _side(case: Case) -> Side:
     model = newest(case)
-    policy = {key: str(getattr(model.policy, key)) for key in _POLICY}
+    policy = {key: str(getattr(model.policy, key)) for key in _POLICY if key != "window"}
+    if model.policy.windows is not None:
+        policy["window"] = _named(model.policy.windows)
     sources = {name: source.factor for name, source in model.sources.items()}
     return Side(case.method.id, case.factors.hash, sources, policy)
+
+
+def _named(windows: Windows) -> str:
+    if windows.monthly:
+        return "month"
+    return "day" if windows.shifts == (0,) else "shift"
 
 
 def _table(found: Answer) -> Iterator[str]:

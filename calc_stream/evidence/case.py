@@ -36,9 +36,11 @@ class Part:
     marks: Marks
 
 
-def posted(case: Case) -> Ledger:
-    """From the first reading on. Raises BadData for events that contradict each other."""
-    return _posted(case, None, case.to_ms, marks_of(case.versions, case.factors))
+def posted(case: Case, marks: Marks | None = None) -> Ledger:
+    """From the first reading on; `marks`: other ones than those of the factors. Raises BadData for
+    events that contradict each other."""
+    marks = marks_of(case.versions, case.factors) if marks is None else marks
+    return _posted(case, None, case.to_ms, marks)
 
 
 def rates_of(case: Case, ledger: Ledger) -> Rates:

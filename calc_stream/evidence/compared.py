@@ -1,16 +1,16 @@
 """Pure: the same records by other factors, another policy, method or model, line beside line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 import msgspec
 
 from calc_stream.core import burdens
-from calc_stream.core.accounts import Cells
+from calc_stream.core.accounts import Cell, Cells
 from calc_stream.core.decimals import significant
-from calc_stream.core.pools import spreading_of
-from calc_stream.evidence.case import Case, posted, posted_within, rates_of
+from calc_stream.core.pools import Transfer, spreading_of
+from calc_stream.evidence.case import Case, Part, posted, posted_within, rates_of
 from calc_stream.factors import by_source
 from wire.errors import BadData
 from wire.units import convert, kind
@@ -62,16 +62,21 @@ def of_batch(case: Case, batch: str) -> dict[str, Figure]:
 
 
 def of_accounts(case: Case, from_ms: int, to_ms: int) -> dict[str, Figure]:
-    """What every account received between two instants, pools not yet spread, in kWh; carriers that
-    are no energy only weigh. Raises BadData."""
+    """What every account received between two instants, once pools and campaigns gave of it what
+    batches bear, in kWh; carriers that are no energy only weigh. Raises BadData."""
     part = posted_within(case, (from_ms, to_ms))
     named: dict[str, Cells] = {}
-    for account, cells in sorted(part.sums.items()):
-        own = named.setdefault(account.name, {})
+    for account, cells in part.sums.items():
         for key, quanta in cells.items():
-            own[key] = own.get(key, 0) + quanta
+            _add(named, account.name, key, quanta)
+    for transfer in _transfers(case, part, from_ms, to_ms):
+        key = transfer.period, transfer.source
+        _add(named, transfer.account, key, -transfer.quanta)
+        _add(named, f"batch:{transfer.batch}", key, transfer.quanta)
     found: dict[str, Figure] = {}
-    for name, cells in named.items():
+    for name, cells in sorted(named.items()):
+        if not any(cells.values()):
+            continue
         sources = by_source(cells)
         amount = Fraction(0)
         for source, periods in sources.items():
@@ -81,6 +86,21 @@ def of_accounts(case: Case, from_ms: int, to_ms: int) -> dict[str, Figure]:
                 amount += sum(periods.values()) * per_quantum
         found[name] = Figure("kWh", amount, part.rates.mass(sources).total)
     return found
+
+
+def _transfers(case: Case, part: Part, from_ms: int, to_ms: int) -> Iterator[Transfer]:
+    """Of what was posted in this time. By what it is spread may lie around it, too."""
+    policies = [reign.model.policy for reign in case.versions.reigns]
+    if not any(policy.windows or policy.setup == "campaign" for policy in policies):
+        return
+    for transfer in spreading_of(posted(case, part.marks), case.events).transfers():
+        if from_ms <= transfer.period < to_ms:
+            yield transfer
+
+
+def _add(named: dict[str, Cells], name: str, key: Cell, quanta: int) -> None:
+    own = named.setdefault(name, {})
+    own[key] = own.get(key, 0) + quanta
 
 
 def compared(before: Mapping[str, Figure], after: Mapping[str, Figure]) -> list[Line]:

@@ -66,6 +66,50 @@ def test_another_policy_moves_set_up_from_the_batch_to_the_pool(
     assert lines["sum"] == change("0.13", "0.13", "0", "0")
 
 
+def test_pools_may_be_spread_by_other_hours_or_at_all(files, tmp_path: Path, capsys) -> None:
+    """P was there for 60 s, Q for 90: of the pool's 50 Wh P bears 20 and Q 30."""
+    spread = ("--policy", "spread=machine_hours", "--policy", "window=day")
+    month = answer(capsys, "--month", "2026-11", *spread, *files)
+    lines = {line["name"]: line["amount"] for line in month["lines"]}
+    assert lines["batch:P"] == change("0.0575", "0.0775", "0.02", "34.7826")
+    assert lines["batch:Q"] == change("0.0225", "0.0525", "0.03", "133.333")
+    assert lines["pool:press-1"] == change("0.05", "0", "-0.05", "-100")
+    assert lines["sum"] == change("0.13", "0.13", "0", "0")
+    assert month["after"]["policy"]["window"] == "day"
+    batch = answer(capsys, "Q", *spread, *files)
+    assert batch["lines"][0]["amount"] == lines["batch:Q"]
+    # A method that wants pools to be spread takes what was said.
+    cbam = answer(capsys, "--month", "2026-11", "--as-method", "pact3", *spread, *files)
+    assert {line["name"]: line["amount"] for line in cbam["lines"]} == lines
+
+
+def test_of_a_window_over_the_months_end_each_month_has_its_own_part(
+    files, tmp_path: Path, capsys
+) -> None:
+    """The shift lasts from 14:00 to 14:00; a minute of it, all of the pool's, is still November."""
+    text = (tmp_path / "model.toml").read_text()
+    policy = 'spread = "machine_hours", window = "shift", shifts = ["14:00"]'
+    (tmp_path / "model.toml").write_text(text.replace('spread = "none"', policy))
+    for name in ("readings.jsonl", "events.jsonl"):
+        text = (tmp_path / name).read_text()
+        for old, new in (
+            ("08:00", "15:59"),
+            ("08:01", "16:00"),
+            ("08:02", "16:01"),
+            ("08:03", "16:02"),
+        ):
+            text = text.replace(f"2026-11-21T{old}", f"2026-11-30T{new}")
+        (tmp_path / name).write_text(text)
+    found = [answer(capsys, "--month", month, "--factor", "grid=cn-grid", *files)
+             for month in ("2026-11", "2026-12")]  # fmt: skip
+    november, december = (
+        {line["name"]: line["amount"]["before"] for line in each["lines"]} for each in found
+    )
+    # Half a minute of idling and half of P; then 7.5 Wh of P and all of Q.
+    assert november == {"batch:P": "0.07", "batch:Q": "0.03", "sum": "0.1"}
+    assert december == {"batch:P": "0.0075", "batch:Q": "0.0225", "sum": "0.03"}
+
+
 def test_another_model_may_leave_a_meter_out_or_bring_one_that_was_read(
     files, tmp_path: Path, capsys
 ) -> None:
@@ -118,6 +162,9 @@ def test_the_table_says_what_is_different(files, capsys) -> None:
         (["P", "--factor", "sun=cn-grid"], "is not NAME=VALUE with one of grid"),
         (["P", "--policy", "setup=never"], "setup takes next or pool or campaign, not 'never'"),
         (["X", "--policy", "setup=pool"], "batch 'X' is in no event"),
+        (["P", "--policy", "spread=mass"], "add --policy window=day, or month"),
+        (["P", "--policy", "window=day"], 'window means nothing while spread is "none"'),
+        (["P", "--policy", "setup_max_s=1h"], "setup_max_s takes whole seconds, not '1h'"),
         (["P", "--as-method", "chongqing"], "missing are the guide's text"),
     ],
 )
