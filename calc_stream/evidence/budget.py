@@ -81,11 +81,6 @@ class Grounds:
     periods: Sequence[int]
 
 
-def alone(found: Sequence[Grounds]) -> Grounds | None:
-    """Of a time in which one version is in force; None for more."""
-    return found[0] if len(found) == 1 else None
-
-
 def grounds_over(
     periods: Periods,
     standing: Sequence[Event],

@@ -64,13 +64,6 @@ class Pooled:
                 own[each.window] = own.get(each.window, 0.0) + gave * float(turn)
         return {at: sorted(own.items()) for at, own in found.items()}
 
-    def span(self) -> Span | None:
-        """The time of all windows."""
-        windows = [window for parts in self.pools.values() for window, _ in parts]
-        if not windows:
-            return None
-        return min(first for first, _ in windows), max(last for _, last in windows)
-
 
 NONE = Pooled()
 

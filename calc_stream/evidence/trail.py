@@ -14,7 +14,7 @@ from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.events import in_force, swaps_told
 from calc_stream.core.plant import Carrier, Meter, SiteModel
 from calc_stream.core.registers import quanta_at
-from calc_stream.evidence.budget import Grounds, alone, grounds_over
+from calc_stream.evidence.budget import Grounds, grounds_over
 from calc_stream.evidence.shares import Shares, shares_of
 from calc_stream.evidence.told import Told
 from wire.messages import ProductionEvent
@@ -86,15 +86,13 @@ class MeterTrail(msgspec.Struct, frozen=True):
 class Trail:
     """`entered`: exact quanta by source that came to the batch through the source's meters.
 
-    `over`: the same time, version by version; `grounds`: what its uncertainty stands on; None when
-    nothing is posted, and when versions of the model follow each other.
+    `over`: the same time, version by version.
     """
 
     events: list[EventTrail]
     meters: list[MeterTrail]
     entered: dict[str, Fraction]
     intervals: int
-    grounds: Grounds | None = None
     over: Sequence[Grounds] = ()
 
 
@@ -125,7 +123,6 @@ def trail(told: Told, batch: str, until_ms: int) -> Trail:
                 before = found.entered.get(meter.start, Fraction(0))
                 found.entered[meter.start] = before + through
     found.over = grounds_over(told.periods, standing, nodes, batches, told.readings, span)
-    found.grounds = alone(found.over)
     return found
 
 

@@ -11,16 +11,17 @@ from functools import cached_property
 from math import inf
 from typing import Protocol
 
-from calc_stream.core import Batch, Event, Periods, Readings, Versions
+from calc_stream.core import Batch, Event, Periods, Readings, SiteModel, Versions
 from calc_stream.core.accounts import Sums
 from calc_stream.core.decimals import parse_fraction, parse_instant
 from calc_stream.core.events import in_force
 from calc_stream.core.receivers import Nodes
 from calc_stream.core.series import Span
 from calc_stream.core.whole import LIMIT
-from calc_stream.evidence.budget import Budget, accounts_of, budget_of, grounds_over
+from calc_stream.evidence.budget import Budget, Grounds, accounts_of, budget_of, grounds_over
 from calc_stream.evidence.pooled import NONE, pooled
 from calc_stream.factors import Rates
+from calc_stream.ledger.figures import kwh_per_quantum
 from calc_stream.ledger.rows import BatchRow
 
 
@@ -81,20 +82,14 @@ def joint_budget(
     if state.periods is None or state.posted is None:
         return None
     counts = accounts_of(state.batches, *(row.batch for row in rows))
-    over = all(row.settled for row in rows)
-    span = _span(state, [name.removeprefix("batch:") for name in counts], over)
+    span = _span(state, rows, [name.removeprefix("batch:") for name in counts])
     if span is None:
         return None
-    its = NONE
-    if all(row.spread for row in rows):
-        its = pooled(
-            *(state.periods, state.nodes, state.batches, state.posted),
-            *(span, counts, state.sums_of),
-        )
-    windows = its.span() or span
+    spread = all(row.spread for row in rows)
+    windows = [span, *(state.periods.windows(span) if spread else ())]
     whole = (
-        max(min(span[0], windows[0]), state.posted[0]),
-        min(max(span[1], windows[1]), state.posted[1]),
+        max(min(first for first, _ in windows), state.posted[0]),
+        min(max(last for _, last in windows), state.posted[1]),
     )
     standing, _ = in_force(state.events.values())
     parts = grounds_over(state.periods, standing, state.nodes, state.batches, state.readings, whole)
@@ -102,34 +97,46 @@ def joint_budget(
         return None
     if sum(part.edges.size * len(part.model.meters) for part in parts) > most_cells:
         return None
+    given = state.periods, state.nodes, state.batches, state.posted, span, counts, state.sums_of
+    its = pooled(*given) if spread else NONE
     known = rates is not None and all(row.kg_co2e is not None for row in rows)
     mass = rates.mass(_quanta(state, rows)) if rates is not None and known else None
     found = budget_of(parts, counts, rates, mass, its)
-    return found if _adds_up(found, rows) else None
+    return found if _adds_up(found, rows, parts) else None
 
 
-def _adds_up(found: Budget, rows: Sequence[BatchRow]) -> bool:
-    """Whether what the budget is of is what the batches state, but for whole quanta: a doubt of
-    something else is none of theirs."""
+def _adds_up(found: Budget, rows: Sequence[BatchRow], parts: Sequence[Grounds]) -> bool:
+    """Whether what the budget is of is what the batches state, but for whole quanta, one an interval: a
+    doubt of something else is none of theirs."""
     kwh = sum((parse_fraction(row.energy_kwh) for row in rows), Fraction(0))
-    return abs(parse_fraction(found.kwh.value) - kwh) <= kwh / 10_000
+    quanta = (part.edges.size * _largest_quantum(part.model) for part in parts)
+    return abs(parse_fraction(found.kwh.value) - kwh) <= max(kwh / 10_000, sum(quanta))
 
 
-def _span(state: Known, names: Sequence[str], over: bool) -> Span | None:
-    """The time in which these batches can have got anything: set-up may come before the start. `over`:
-    none of them runs."""
+def _largest_quantum(model: SiteModel) -> Fraction:
+    """In kWh."""
+    carriers = (model.carrier_of(source) for source in model.sources)
+    return max((kwh_per_quantum(carrier) for carrier in carriers), default=Fraction(0))
+
+
+def _span(state: Known, rows: Sequence[BatchRow], names: Sequence[str]) -> Span | None:
+    """The time in which these batches can have got anything: set-up may come before the start."""
     versions = state.versions
     if state.posted is None or versions is None:
         return None
-    batches = [state.batches[name] for name in names]
+    batches = [state.batches[name] for name in names if name in state.batches]
     starts = [b.first_start_ms for b in batches if b.first_start_ms is not None]
     stops = [b.last_stop_ms for b in batches if b.last_stop_ms is not None]
-    if not starts or (over and not stops):
+    if not starts:
         return None
+    if not all(row.settled for row in rows) and (
+        len(stops) < len(batches) or any(row.ended_ms is None for row in rows)
+    ):
+        stops = [state.posted[1]]  # something of it runs
     model = versions.at(min(starts))
     first = min(starts) - max(model.policy.look_ahead_ms, 0)
     first = max(first // model.slot_ms * model.slot_ms, state.posted[0])
-    last = min(max(stops), state.posted[1]) if over else state.posted[1]
+    last = min(max(stops, default=first), state.posted[1])
     return (state.posted[0] if versions.stores else first, last) if first < last else None
 
 

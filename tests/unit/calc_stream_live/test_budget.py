@@ -1,6 +1,7 @@
 """The uncertainty that `explain` shows: of the batch with what it was made of, meter by meter."""
 
 import math
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -135,9 +136,8 @@ def test_a_battery_on_the_way_has_a_budget_and_every_interval_of_it(tmp_path: Pa
     models = versions_in_force(
         plant.writer.of_kind(SITE, "model"), stated.model, stated.offset, METHOD
     )
-    grounds = trail(gather(plant.writer.walk(SITE), models, None), "P", T0 + 180_000).grounds
-    assert grounds is not None
-    assert accounts_trail([grounds], "P")[0].amounts == {"grid": "0.057000"}
+    over = trail(gather(plant.writer.walk(SITE), models, None), "P", T0 + 180_000).over
+    assert accounts_trail(over, "P")[0].amounts == {"grid": "0.057000"}
 
 
 def test_a_batch_counts_what_it_drew_of_others_all_the_way_back(tmp_path: Path) -> None:
@@ -157,7 +157,6 @@ def test_the_intervals_of_its_accounts_add_up_to_what_was_posted(tmp_path: Path)
         plant.writer.of_kind(SITE, "model"), stated.model, stated.offset, METHOD
     )
     its = trail(gather(plant.writer.walk(SITE), models, None), "Q", T0 + 180_000)
-    assert its.grounds is not None
     own, of_p = accounts_trail(its.over, "Q")
     assert (own.account, own.counts, own.amounts) == ("batch:Q", "1", {"grid": "0.023000"})
     assert (of_p.account, of_p.counts, of_p.amounts) == ("batch:P", "0.5", {"grid": "0.057000"})
@@ -173,8 +172,8 @@ def test_the_intervals_of_its_accounts_add_up_to_what_was_posted(tmp_path: Path)
 
 def told(plant: Plant, running: Engine, batch: str) -> Budget:
     """As `explain` tells it, from the journal."""
-    store = open_store(plant.folder / "calc", create=False)
-    its = explain(store, plant.writer, SITE, row(running, batch)).uncertainty
+    with closing(open_store(plant.folder / "calc")) as store:
+        its = explain(store, plant.writer, SITE, row(running, batch)).uncertainty
     assert its is not None
     return its
 
@@ -186,6 +185,7 @@ def test_the_journal_and_the_ledgers_own_state_are_the_same_ground(tmp_path: Pat
     )
 
 
+LATER = "valid_from = 2026-11-21T08:02:00Z\n"
 SHIFTS = 'window = "shift"\nshifts = ["00:00", "08:00", "08:05"]\n'
 
 
@@ -214,6 +214,17 @@ def test_a_batch_that_runs_has_a_budget_of_what_is_posted(tmp_path: Path) -> Non
     plant.event("e1", 30, "start", node="press", batch="P", product="wheel")
     plant.read((0, 1000), (60, 1100), (90, 1107))
     assert found(plant, tmp_path / "calc", "P").kwh.value == "0.057"
+
+
+def test_two_versions_of_the_model_leave_it_known(tmp_path: Path) -> None:
+    """The press's meter is of class 1, and of class 0.5 from the second minute on; it is the same one."""
+    plant = example(tmp_path, CLASSES)
+    better = CLASSES.replace('class = "1"\n', 'class = "0.5"\n')
+    plant.model(better.replace("slot_s = 60\n", f"slot_s = 60\n{LATER}"), "model-2")
+    its = told(plant, run_to_end(plant, tmp_path / "calc"), "Q")
+    whole = 0.023 + 0.057 / 2
+    assert float(its.kwh.value) == pytest.approx(whole, rel=1e-5)
+    assert float(its.kwh.u95 or 0) == pytest.approx(2 * U * (whole - 0.015 / 2), rel=1e-5)
 
 
 def test_the_set_up_its_campaign_shared_is_in_it(tmp_path: Path) -> None:
