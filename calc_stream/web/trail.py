@@ -1,4 +1,4 @@
-"""One batch, taken apart: its ledger, its timeline, what it stands on, the readings behind it."""
+"""One batch, taken apart: its ledger, its timeline, how sure it is, what it stands on, the readings."""
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
@@ -84,6 +84,17 @@ class Timeline(msgspec.Struct, frozen=True):
     nodes: list[NodeTrack]
 
 
+class HowSure(msgspec.Struct, frozen=True):
+    """The figure that was stated last, and half of its 95 % interval (k = 2), both for one unit. `u95`:
+    None where it is not known, or is still worked out (`due`)."""
+
+    batch: str
+    revision: int
+    kg_co2e_per_unit: str | None
+    u95: str | None
+    due: bool
+
+
 class ReadingsBehind(msgspec.Struct, frozen=True):
     """Registers as they were read, in the meter's unit, with the journal's record that holds each."""
 
@@ -134,6 +145,15 @@ def routes(behind: Behind) -> APIRouter:
     def timeline(batch: str) -> Response:
         """States and power of the nodes it ran on, from its first start to its last stop."""
         return json(behind.ask(lambda site: _timeline(site, _row(site, batch))))
+
+    example = HowSure("B-0007", 1, "0.369728", "0.0042", False)
+
+    @router.get("/{batch:path}/u95", **describe(of(HowSure, example), problems=(404, 503)))
+    def how_sure(batch: str) -> Response:
+        """How sure a batch's figure is: worked out when somebody asks, and there a little later."""
+        row = behind.ask(lambda site: site.book.latest.get(batch) or _row(site, batch))
+        u95, due = behind.doubts.of(row), behind.doubts.is_due(row)
+        return json(HowSure(row.batch, row.revision, row.kg_co2e_per_unit, u95, due))
 
     @router.get("/{batch:path}/explain", **describe(of(Explanation, None), problems=(404, 503)))
     def explained(
