@@ -6,16 +6,18 @@ offset, with the model and the factor set the row names.
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from itertools import takewhile
 
 import msgspec
 
-from calc_stream.core import SiteState, Versions, recompute
+from calc_stream.core import SiteState, Spreading, Versions, recompute
 from calc_stream.core.decimals import fixed, parse_fraction, parse_instant, shortest, significant
 from calc_stream.core.edges import span_of
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.accounts import AccountTrail, accounts_trail
 from calc_stream.evidence.budget import Budget
+from calc_stream.evidence.given import PoolTrail, pools_trail
 from calc_stream.evidence.production import production, spans_of
 from calc_stream.evidence.told import Told, gather, in_force, versions_in_force
 from calc_stream.evidence.trail import EventTrail, MeterTrail, Trail, finer, trail
@@ -71,11 +73,12 @@ class SourceTrail(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """The row, and what it stands on."""
+    """The row, and what it stands on. `pools`: what pools and campaigns gave to it."""
 
     row: BatchRow
     sources: list[SourceTrail]
     accounts: list[AccountTrail]
+    pools: list[PoolTrail]
     meters: list[MeterTrail]
     events: list[EventTrail]
     uncertainty: Budget | None
@@ -94,9 +97,10 @@ def explain(store: Store, reader: Reader, site: str, row: BatchRow) -> Explanati
     found = trail(told, row.batch, until_ms)
     rates = _rates(told, row, method)
     sources = list(_sources(row, told, found, rates))
-    doubt = _doubt(row, told, until_ms, rates)
-    accounts = accounts_trail(found.over, row.batch)
-    return Explanation(row, sources, accounts, found.meters, found.events, doubt)
+    again = _again(row, told, until_ms)
+    doubt = joint_budget(again, [row], rates)
+    accounts, pools = accounts_trail(found.over, row.batch), _pools(row, told, again)
+    return Explanation(row, sources, accounts, pools, found.meters, found.events, doubt)
 
 
 def _rates(told: Told, row: BatchRow, method: Method) -> Rates | None:
@@ -130,17 +134,27 @@ def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Me
     return gather(records, versions, factors, statements), method
 
 
-def _doubt(row: BatchRow, told: Told, until_ms: int, rates: Rates | None) -> Budget | None:
-    """U95 of energy, and of mass where it is known. What pools gave goes on after the batch's end."""
+def _again(row: BatchRow, told: Told, until_ms: int) -> Again:
+    """What is known of the site. What pools gave goes on after the batch's end."""
     made = production(told.versions, told.events.values())
     posted = span_of(told.versions, told.readings)
     if posted is not None and not (row.state in CLOSED and row.spread):
         posted = posted[0], min(posted[1], until_ms)
-    again = Again(
+    return Again(
         *(told.periods, told.events, told.readings, made.batches, made.nodes, posted),
-        lambda: posted_in(told, spans_of(told.periods, made, row.batch)).sums,
+        cache(lambda: posted_in(told, spans_of(told.periods, made, row.batch)).sums),
     )
-    return joint_budget(again, [row], rates)
+
+
+def _pools(row: BatchRow, told: Told, its: Again) -> list[PoolTrail]:
+    """None before all windows the batch was in are over."""
+    policies = [reign.model.policy for reign in told.versions.reigns]
+    spreads = any(policy.windows or policy.setup == "campaign" for policy in policies)
+    if not (spreads and row.spread and row.state in CLOSED):
+        return []
+    made = production(told.versions, told.events.values())
+    spreading = Spreading(its.periods, its.nodes, its.batches, its.received(), its.posted)
+    return pools_trail(spreading, spans_of(told.periods, made, row.batch), row.batch)
 
 
 def _quanta(row: BatchRow, versions: Versions, source: str) -> dict[int, Fraction]:

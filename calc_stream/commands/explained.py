@@ -33,6 +33,7 @@ def tree(found: Explanation) -> str:
         ),
         *_uncertain(found.uncertainty),
         (f"{len(found.accounts)} accounts", [_account(found, its) for its in found.accounts]),
+        *_pools(found),
         (
             f"{len(meters)} meters on the way to {', '.join(row.nodes) or 'no node'}",
             [_meter(meter) for meter in meters],
@@ -104,6 +105,20 @@ def _account(found: Explanation, its: AccountTrail) -> Branch:
         below[-left:] = [(f"and {left} more: --json has all of them", [])]
     amounts = _amounts(its.amounts, units) or "nothing"
     return f"{its.account}{times}: {amounts} in {len(its.intervals)} intervals", below
+
+
+def _pools(found: Explanation) -> list[Branch]:
+    if not found.pools:
+        return []
+    units = {source.source: source.unit for source in found.sources}
+    below: list[Branch] = []
+    for its in found.pools:
+        when = ""
+        if its.from_ms is not None and its.to_ms is not None:
+            when = f", {instant(its.from_ms)} – {instant(its.to_ms)}"
+        part = f"{_amounts(its.amounts, units)}, {Decimal(its.share) * 100:.6g} % by {its.by}"
+        below.append((f"{its.account}{when}: {part}, of {_amounts(its.received, units)}", []))
+    return [(f"{len(below)} pools and campaigns gave to it", below)]
 
 
 def _interval(one: IntervalTrail, units: Mapping[str, str]) -> Branch:
