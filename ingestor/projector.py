@@ -15,7 +15,7 @@ from pathlib import Path
 from ingestor.opened import Opened
 from ingestor.quarantine import Poison, Quarantine
 from ingestor.sinks import Sink
-from wire.errors import ConfigError, TransientError
+from wire.errors import TransientError, unopened
 from wire.journal import Reader, Record
 
 log = logging.getLogger(__name__)
@@ -50,8 +50,7 @@ class Cursors:
             if "chain" not in columns:  # a file of an earlier version
                 self._db.execute("ALTER TABLE cursor ADD COLUMN chain TEXT NOT NULL DEFAULT ''")
         except (OSError, sqlite3.Error) as exc:
-            cure = f"; {_CURE}" if path.exists() else ""
-            raise ConfigError(f"{path}: cursors cannot be opened: {exc}{cure}") from exc
+            raise unopened(path, "cursors", exc, _CURE) from exc
 
     def get(self, sink: str, site: str) -> int:
         return self.place(sink, site)[0]

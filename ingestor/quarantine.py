@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from wire.errors import ConfigError, TransientError
+from wire.errors import TransientError, unopened
 from wire.segment import MAX_SEGMENT
 
 log = logging.getLogger(__name__)
@@ -73,8 +73,7 @@ class Quarantine:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as exc:
-            cure = f"; {_CURE}" if path.exists() else ""
-            raise ConfigError(f"{path}: quarantine cannot be opened: {exc}{cure}") from exc
+            raise unopened(path, "quarantine", exc, _CURE) from exc
 
     def keep(self, items: Sequence[Poison]) -> None:
         """Keep all of them; on disk when this returns. Raises TransientError."""

@@ -22,8 +22,8 @@ def _sink(plan: Plan, configured: Configured) -> Iterator[Finding]:
     what = f"sink {configured.name}"
     try:
         sink = configured.open(plan.config.state)
-    except ConfigError as exc:
-        yield bad(what, str(exc), "correct its [[sinks]] table")
+    except (ConfigError, TransientError) as exc:
+        yield bad(what, str(exc), "correct its [[sinks]] table; make room if its disk is full")
         return
     with closing(sink):
         try:

@@ -23,7 +23,7 @@ import numpy as np
 from ingestor.blocks import Block, Columns, Kind, Loose, block, merged
 from ingestor.columns import Ints, matrix, scaled
 from ingestor.sinks import Column, Rejected, joined
-from wire.errors import ConfigError, TransientError
+from wire.errors import TransientError, unopened
 from wire.segment import Segment
 
 HOUR_MS = 3_600_000
@@ -214,8 +214,7 @@ def open_sink(settings: Settings, directory: Path) -> History:  # noqa: ARG001  
         db.execute("PRAGMA synchronous = FULL")
         db.executescript(_SCHEMA)
     except (OSError, sqlite3.Error) as exc:
-        cure = f"; {_CURE}" if path.exists() else ""
-        raise ConfigError(f"{path}: history cannot be opened: {exc}{cure}") from exc
+        raise unopened(path, "history", exc, _CURE) from exc
     return History(path, db)
 
 

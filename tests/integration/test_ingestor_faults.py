@@ -1,6 +1,9 @@
 """What is in quarantine leaves it only for the journal; with a real broker and a real process."""
 
+import os
+import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -115,3 +118,32 @@ def test_a_history_that_rotted_stops_nobody_and_is_made_anew(ingestor: Ingestor)
         servers.wait_until(lambda: state(http) == "ok", "the history")
         found = http.get("/v1/s1/readings", params=asked).json()["series"]
         assert [len(each["t_ms"]) for each in found] == [22, 22]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_disk_that_is_full_at_the_start_is_waited_for_and_no_wrong_configuration(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    subprocess.run(mount, check=True, capture_output=True)
+    cloud = Ingestor(folder / "cloud", servers.free_port())
+    try:
+        gateway = cloud.gateway("gw-1")
+        cloud.start()
+        with cloud.client() as http:
+            assert http.post("/v1/s1/segments", content=gateway.seal()).status_code == 201
+        assert cloud.process.stop() == 0
+        (folder / "others").write_bytes(bytes(shutil.disk_usage(folder).free))
+        ended = cloud.command("run")
+        assert ended.returncode == 1, "systemd starts it again, and does not after 2"
+        assert "cannot be opened: " in ended.stderr
+        assert "move it away" not in ended.stderr
+        (folder / "others").unlink()
+        cloud.start()
+        with cloud.client() as http:
+            assert http.post("/v1/s1/segments", content=gateway.seal()).status_code == 201
+    finally:
+        cloud.process.kill()
+        subprocess.run(["umount", "-l", str(folder)], check=True, capture_output=True)

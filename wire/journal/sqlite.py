@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from wire.errors import ConfigError, TransientError
+from wire.errors import ConfigError, TransientError, unopened
 from wire.journal.cold import NOTHING, Cold, Unreadable
 from wire.journal.heads import leaf_of
 from wire.journal.record import GENESIS, Entry, Record, link
@@ -191,7 +191,7 @@ class Writer(SqliteReader):
 
 
 def open_writer(path: Path, now_ms: Callable[[], int]) -> Writer:
-    """Open for appending; made where there is none. Raises ConfigError."""
+    """Open for appending; made where there is none. Raises ConfigError and TransientError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         db = connect(path)
@@ -201,7 +201,7 @@ def open_writer(path: Path, now_ms: Callable[[], int]) -> Writer:
             with db:
                 db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
     except (OSError, sqlite3.Error) as exc:
-        raise ConfigError(f"{path}: journal cannot be opened: {exc}") from exc
+        raise unopened(path, "journal", exc) from exc
     _check(db, path)
     return Writer(db, now_ms)
 
@@ -216,7 +216,7 @@ def open_file(path: Path) -> SqliteReader:
         if not _version_of_what_is_left(db):
             raise TransientError(f"{path}: the ingestor has not made the journal yet")
     except sqlite3.Error as exc:
-        raise ConfigError(f"{path}: journal cannot be opened: {exc}") from exc
+        raise unopened(path, "journal", exc) from exc
     _check(db, path)
     return SqliteReader(db)
 

@@ -29,7 +29,7 @@ from ingestor.columns import matrix, scaled
 from ingestor.sinks import Column, Rejected, joined
 from ingestor.sinks.archive import files
 from ingestor.sinks.archive.rows import Rows, cut, put_together, rows_of
-from wire.errors import ConfigError, TransientError
+from wire.errors import ConfigError, TransientError, unopened
 from wire.segment import Segment, Table
 
 _HOUR_MS = 3_600_000
@@ -216,6 +216,5 @@ def open_sink(settings: Settings, directory: Path) -> Archive:  # noqa: ARG001  
         db.execute("PRAGMA synchronous = FULL")
         db.executescript(_SCHEMA)
     except (OSError, sqlite3.Error) as exc:
-        cure = f"; {_CURE}" if path.exists() else ""
-        raise ConfigError(f"{path}: archive cannot be opened: {exc}{cure}") from exc
+        raise unopened(path, "archive", exc, _CURE) from exc
     return Archive(db, settings)
