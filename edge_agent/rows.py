@@ -78,6 +78,15 @@ def streams(db: sqlite3.Connection) -> list[StreamState]:
     return [StreamState(*row) for row in db.execute(query)]
 
 
+def without_receipt(db: sqlite3.Connection) -> int:
+    """Segments with a number that no receipt covers, of all streams."""
+    query = (
+        "SELECT count(*) FROM stream CROSS JOIN segment ON segment.stream = stream.stream"
+        " AND segment.seq > stream.receipted WHERE receipted_ms IS NULL AND refused IS NULL"
+    )
+    return int(db.execute(query).fetchone()[0])
+
+
 def begin_stream(db: sqlite3.Connection, now: Instant) -> str:
     """A new stream, the last from now on."""
     stream = secrets.token_hex(16)

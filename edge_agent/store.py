@@ -346,12 +346,8 @@ class Store:
 
     def standing(self) -> Waiting:
         """What waits, and since when."""
-        query = (
-            "SELECT count(*) FROM stream CROSS JOIN segment ON segment.stream = stream.stream"
-            " AND segment.seq > stream.receipted WHERE receipted_ms IS NULL AND refused IS NULL"
-        )
         with self._file.reading() as db:
-            (count,) = db.execute(query).fetchone()
+            count = rows.without_receipt(db)
             behind, oldest_ms = db.execute(
                 "SELECT count(*), min(t_first_ms) FROM bundle"
             ).fetchone()
