@@ -9,7 +9,7 @@ from calc_stream.factors.factor_set import FactorSet
 from calc_stream.factors.load import SHIPPED, load
 from calc_stream.factors.marks import marks_of
 from calc_stream.factors.method import Method, load_method
-from calc_stream.factors.rates import Mass, Quanta, Rates, by_source, cuts, doubts, given_of
+from calc_stream.factors.rates import Mass, Quanta, Rates, by_source, doubts, given_of
 from calc_stream.factors.row import Factor, InventoryFactor, ProductFactor
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "Quanta",
     "Rates",
     "by_source",
-    "cuts",
     "doubts",
     "given_of",
     "load",

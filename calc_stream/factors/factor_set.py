@@ -5,7 +5,7 @@ list of those, whose rows count together, each in its own stage. A method takes 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from calc_stream.factors.instruments import Instrument, check_instruments, hours_between
+from calc_stream.factors.instruments import Instrument, check_instruments
 from calc_stream.factors.row import HOUR_MS, Factor, Row
 from wire.errors import BadData
 
@@ -90,12 +90,6 @@ class FactorSet:
         rows = [row for row in self.named(name) if isinstance(row, kind) and row.holds_at(t_ms)]
         return tuple(_in_hour(row, t_ms) for row in sorted(rows, key=lambda row: row.stage))
 
-    def changes(self, names: Iterable[str], from_ms: int, to_ms: int) -> list[int]:
-        """The times between the two at which other rows come into force for any of the names."""
-        rows = {row.id: row for name in names for row in self.named(name)}
-        found = {t_ms for row in rows.values() for t_ms in _edges(row, from_ms, to_ms)}
-        return sorted(t_ms for t_ms in found if from_ms < t_ms < to_ms)
-
     @cached_property
     def _by_name(self) -> dict[str, tuple[Row, ...]]:
         found: dict[str, tuple[Row, ...]] = {}
@@ -114,15 +108,6 @@ def _in_hour(row: R, t_ms: int) -> R:
     return msgspec.structs.replace(
         row, value=row.hours[at], hours=(), valid_from_ms=from_ms, valid_to_ms=from_ms + HOUR_MS
     )
-
-
-def _edges(row: Factor, from_ms: int, to_ms: int) -> Iterator[int]:
-    """When the row begins and ends, and where its hours meet between the two."""
-    yield row.valid_from_ms
-    if row.valid_to_ms is not None:
-        yield row.valid_to_ms
-    if row.hours:
-        yield from hours_between(row.valid_from_ms, row.valid_to_ms or 0, from_ms, to_ms)
 
 
 def _check_series(rows: tuple[Row, ...]) -> None:

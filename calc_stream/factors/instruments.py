@@ -5,7 +5,7 @@ its volume; instruments take in the order in which they are declared, a residual
 Two contracts never cover the same energy, and nothing is covered beyond what was used.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Literal
 
@@ -58,12 +58,6 @@ class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
             return None if window is None else (self.valid_from_ms, self.valid_to_ms)
         begin = self.valid_from_ms + window[0] * HOUR_MS
         return begin, min(begin + HOUR_MS, self.valid_to_ms)
-
-    def edges(self, from_ms: int, to_ms: int) -> Iterator[int]:
-        """When it begins and ends, and where its windows meet between the two."""
-        yield from (self.valid_from_ms, self.valid_to_ms)
-        if self.type != "residual_mix" and self.match == "hour":
-            yield from hours_between(self.valid_from_ms, self.valid_to_ms, from_ms, to_ms)
 
     def volume(self) -> Fraction:
         """All of it, in its unit."""
@@ -123,12 +117,6 @@ def check_instruments(instruments: Sequence[Instrument], names: frozenset[str]) 
                 if other.source == one.source and _overlap(one, other):
                     raise BadData(f"{one.id}: valid_from: overlaps residual mix {other.id}")
             residual.append(one)
-
-
-def hours_between(begin_ms: int, end_ms: int, from_ms: int, to_ms: int) -> Iterable[int]:
-    """Every hour after a begin that lies in its time and between two instants."""
-    first = max(from_ms, begin_ms) - begin_ms
-    return range(begin_ms + first // HOUR_MS * HOUR_MS, min(end_ms, to_ms), HOUR_MS)
 
 
 def covered(

@@ -49,15 +49,6 @@ class Mass:
         return None if self.unknown else sum(self.counted.values(), Fraction(0))
 
 
-def cuts(model: SiteModel, factors: FactorSet, from_ms: int, to_ms: int) -> list[int]:
-    """The times between the two at which a source's energy begins to weigh otherwise."""
-    mine = [one for one in factors.instruments if one.source in model.sources]
-    names = {source.factor for source in model.sources.values() if source.factor is not None}
-    found = set(factors.changes(names | {one.factor for one in mine}, from_ms, to_ms))
-    found |= {t_ms for one in mine for t_ms in one.edges(from_ms, to_ms)}
-    return sorted(t_ms for t_ms in found if from_ms < t_ms < to_ms)
-
-
 def doubts(model: SiteModel, factors: FactorSet, method: Method) -> Iterator[tuple[str, str]]:
     """(key of the model or of a contract, what of it stays unknown by this method or counts otherwise
     than somebody may think)."""

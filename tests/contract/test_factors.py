@@ -322,7 +322,6 @@ def test_an_hourly_row_holds_its_value_in_each_hour_and_nothing_beyond(tmp_path:
     found = [factors.at("our-grid-hourly", t + 1, ProductFactor) for t in hours]
     assert [[row.value for row in rows] for rows in found] == [[], ["0.5"], ["0.6"], ["0.4"], []]
     assert {row.id for rows in found for row in rows} == {"our-grid-20260101"}
-    assert factors.changes(["our-grid-hourly"], begin, hours[-1]) == hours[2:4]
 
 
 def test_a_damaged_set_in_the_journal_is_bad_data() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from calc_stream.core import parse_model
-from calc_stream.factors import FactorSet, Rates, cuts, doubts, load, load_method
+from calc_stream.core import Versions, parse_model
+from calc_stream.factors import FactorSet, Rates, doubts, load, load_method, marks_of
 
 NOV_2026 = int(datetime(2026, 11, 21, 8, tzinfo=UTC).timestamp() * 1000)
 HOUR = 3_600_000
@@ -144,7 +144,22 @@ def test_what_a_contract_covers_counts_by_contract_and_the_rest_by_place(
         covered * Fraction("0.0324") + (60 - covered) * Fraction("0.5777")
     )
     assert half.total == half.columns["life_cycle_market"]
-    assert cuts(SITE, contracted, first - HOUR, second + 2 * HOUR) == [first, second, second + HOUR]
+
+
+def test_time_is_cut_where_rows_and_contracts_begin_and_end_and_each_hour_of_a_contract(
+    contracted: FactorSet,
+) -> None:
+    (wind,) = contracted.instruments
+    marks = marks_of(Versions.of(SITE), contracted)
+    named = [wind, *contracted.named("cn-cq-grid"), *contracted.named("cn-wind-footprint")]
+    ends = {t_ms for one in named for t_ms in (one.valid_from_ms, one.valid_to_ms)} - {None}
+    assert marks.at["grid"] == tuple(sorted(ends))
+    assert marks.hourly == {"grid"}
+    half = structs.replace(wind, valid_from_ms=NOV_2026 + HOUR // 2)
+    later = marks_of(Versions.of(SITE), replace(contracted, instruments=(half,)))
+    assert later.hourly == frozenset()
+    of_half = {*later.at["grid"]} - ends
+    assert of_half == {*range(half.valid_from_ms, half.valid_to_ms, HOUR)}
 
 
 def test_a_contract_without_a_row_of_the_methods_kind_covers_with_nothing_known(
