@@ -24,6 +24,8 @@ from calc_stream.factors import Rates
 from calc_stream.ledger.figures import kwh_per_quantum
 from calc_stream.ledger.rows import BatchRow
 
+_WITH_STORES = 20  # an interval takes as long as so many meters
+
 
 class Known(Protocol):
     """What is needed of a site's state."""
@@ -95,7 +97,7 @@ def joint_budget(
     parts = grounds_over(state.periods, standing, state.nodes, state.batches, state.readings, whole)
     if len(parts) > 1 and any(part.model.stores for part in parts):
         return None
-    if sum(part.edges.size * len(part.model.meters) for part in parts) > most_cells:
+    if sum(map(_cells, parts)) > most_cells:
         return None
     given = state.periods, state.nodes, state.batches, state.posted, span, counts, state.sums_of
     its = pooled(*given) if spread else NONE
@@ -103,6 +105,11 @@ def joint_budget(
     mass = rates.mass(_quanta(state, rows)) if rates is not None and known else None
     found = budget_of(parts, counts, rates, mass, its)
     return found if _adds_up(found, rows, parts) else None
+
+
+def _cells(part: Grounds) -> int:
+    least = _WITH_STORES if part.model.stores else 1
+    return part.edges.size * max(len(part.model.meters), least)
 
 
 def _adds_up(found: Budget, rows: Sequence[BatchRow], parts: Sequence[Grounds]) -> bool:

@@ -13,8 +13,8 @@ from calc_stream.site import Site
 _MOST = 5000
 _PAUSE_S = 0.5
 # Meters times intervals: all windows of its pools count, with stores all of the past, and the calculator
-# waits. Beyond a second or two only `explain` tells.
-_MOST_CELLS = 250_000
+# waits. Beyond about a second (a day of minutes with 200 meters) only `explain` tells.
+_MOST_CELLS = 300_000
 
 
 class Doubts:

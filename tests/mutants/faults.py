@@ -111,7 +111,7 @@ FAULTS = [
     Fault("waiting counts as machine hours, and rest", "pools", "if not stretch.bears:", "if not stretch.active:"),
     Fault("pieces of all its time in each window", "pools", "self.batches[name].counted(measure) * hours / whole[name]", "self.batches[name].counted(measure)", True),
     Fault("gas holds no energy", "pools", "quanta * carrier.kwh_per_unit / carrier.quanta_per_unit", "Fraction(quanta * (carrier.unit == 'kWh'), carrier.quanta_per_unit)", True),
-    Fault("energy of other machines drives, too", "pools", "for batch, kwh in self._kwh.get((window, node), {}).items():", "for batch, kwh in ((b, k) for (w, _), own in self._kwh.items() if w == window for b, k in own.items()):"),
+    Fault("energy of other machines drives, too", "pools", "for batch, kwh in self.energy(node, window).items():", "for batch, kwh in ((b, k) for (w, _), own in self._kwh.items() if w == window for b, k in own.items()):"),
     Fault("each transfer floored by itself", "pools", "after = floor(quanta * running / whole)", "after = before + floor(quanta * driver / whole)"),
     Fault("a campaign's scrap bears nothing", "pools", "batch.good + batch.scrap for batch in members", "batch.good for batch in members", True),
     Fault("a campaign shares by what some put out", "pools", "or not all(outputs.values())", "or not any(outputs.values())"),
