@@ -1,6 +1,7 @@
 """`ingestor keys …`: whose signatures count, and from when on they do not."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -128,7 +129,9 @@ def _rotate(plan: Plan, now: bool) -> int:
     if not coming.exists():
         raise ConfigError(f"{coming}: is not there; first: keys rotate, without --now")
     old = current.with_name(f"{current.name}.{receipts.load_key(current).public.id}")
-    current.rename(old)
+    # At no moment is there none: a start would make one that no gateway knows.
+    if not old.exists():
+        os.link(current, old)
     coming.rename(current)
     print(f"{receipts.load_key(current).public}: signs from the next start on; the old one: {old}")
     print(

@@ -9,6 +9,7 @@ import pytest
 
 from ingestor import __main__ as program
 from tests.unit.ingestor.test_config import sample
+from wire.signing import SigningKey
 
 WORDS = (
     "run",
@@ -45,6 +46,33 @@ def test_a_good_configuration_is_said_to_be_good(
     path = sample(tmp_path)
     assert typed(monkeypatch, "check", "--config", str(path)) == 0
     assert capsys.readouterr().out == f"{path}: good: 1 gateway; sinks: embedded\n"
+
+
+def test_a_change_of_the_receipt_key_that_is_cut_short_leaves_one_that_gateways_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, key = str(sample(tmp_path)), tmp_path / "receipt.key"
+    monkeypatch.chdir(tmp_path)
+    current = SigningKey.load_or_create(key).public.id
+    assert typed(monkeypatch, "keys", "rotate", "--config", path) == 0
+
+    rename = Path.rename
+
+    def cut_short(file: Path, target: Path) -> Path:
+        if file.name.endswith(".next"):
+            raise KeyboardInterrupt
+        return rename(file, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            typed(patch, "keys", "rotate", "--now", "--config", path)
+    assert key.exists()
+    assert SigningKey.load_or_create(key).public.id == current
+    coming = SigningKey.load_or_create(tmp_path / "receipt.key.next").public.id
+    assert typed(monkeypatch, "keys", "rotate", "--now", "--config", path) == 0
+    assert SigningKey.load_or_create(key).public.id == coming
+    assert SigningKey.load_or_create(tmp_path / f"receipt.key.{current}").public.id == current
 
 
 @pytest.mark.parametrize("program", ["ingestor", "simulators", "edge_agent"])
