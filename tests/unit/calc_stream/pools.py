@@ -29,13 +29,13 @@ from calc_stream.ledger.figures import in_kwh
 T0 = 1_795_219_200_000  # 2026-11-21T00:00:00Z
 HOUR_MS = 3_600_000
 FACTORS, METHOD = load(), load_method("gbt24067")
-PLANT = """
+PLANT = """{valid}
 format = 1
 site = "p"
 timezone = "UTC"
 slot_s = 3600
 [policy]
-spread = "direct_energy"
+spread = "{spread}"
 setup_max_s = 3600
 {policy}
 [carriers]
@@ -100,14 +100,21 @@ DAY, SHIFTS = 'window = "day"', 'window = "shift"\nshifts = ["00:00", "08:00", "
 class Pools:
     """The plant, and the core's view of it."""
 
-    def __init__(self, policy: str = DAY, store: bool = False, steady: bool = False) -> None:
-        """`steady`: no meter counts faster or slower."""
+    def __init__(
+        self, policy: str = DAY, store: bool = False, steady: bool = False, later: str = ""
+    ) -> None:
+        """`steady`: no meter counts faster or slower; `later`: how pools are spread from 10:00 on."""
         meters = [*METERS, *BATTERY] if store else METERS
         text = PLANT.replace("{policy}", policy).replace("{stores}", STORE * store)
         for name, start, end, unit, _, limit in meters:
             text += f'[[meters]]\nid = "{name}"\nfrom = "{start}"\nto = "{end}"\n'
             text += f'unit = "{unit}"\nclass = "{limit}"\n'
-        self.model = parse_model(text, "m")
+        versions = [("", "direct_energy"), ("valid_from = 2026-11-21T10:00:00Z", later)]
+        self.models = [
+            parse_model(text.replace("{valid}", valid).replace("{spread}", spread), "m")
+            for valid, spread in versions
+            if spread
+        ]
         numbered = [f'{{"id":"e{at}",{line[1:]}' for at, line in enumerate(EVENTS.split())]
         self.events: list[Event] = list(parse_events("\n".join(numbered), "e"))
         self.readings, rng = Readings(), random.Random(1)
@@ -122,14 +129,15 @@ class Pools:
     def truth(self, scales: Mapping[str, Fraction] | None = None) -> dict[str, tuple[float, float]]:
         """(kWh, kg) by batch as recomputed and spread, each meter's register times its scale."""
         scales = scales or {}
-        model = replace(
-            self.model,
-            meters=tuple(
-                replace(m, scale=m.scale * scales.get(m.id, Fraction(1))) for m in self.model.meters
-            ),
+        meters = [
+            tuple(replace(m, scale=m.scale * scales.get(m.id, 1)) for m in model.meters)
+            for model in self.models
+        ]
+        versions = Versions.of(
+            replace(model, meters=own) for model, own in zip(self.models, meters, strict=True)
         )
-        versions, rates = Versions.of(model), Rates(model, FACTORS, METHOD)
-        ledger = recompute(model, self.events, self.readings)
+        rates = Rates(versions, FACTORS, METHOD)
+        ledger = recompute(versions, self.events, self.readings)
         transfers = spreading_of(ledger, self.events).transfers()
         borne, _ = burdens(self.batches, ledger.sums(), transfers)
         found = {}
@@ -143,8 +151,8 @@ class Pools:
 
     def budget(self, *names: str) -> Budget:
         """Of the batches together."""
-        versions = Versions.of(self.model)
-        ledger = recompute(self.model, self.events, self.readings)
+        versions = Versions.of(self.models)
+        ledger = recompute(versions, self.events, self.readings)
         nodes = spreading_of(ledger, self.events).nodes
         periods, span = Periods(versions, Marks()), span_of(versions, self.readings)
         assert span is not None
@@ -154,5 +162,5 @@ class Pools:
             lambda name: {account: own for account, own in sums.items() if account.name == name},
         )
         parts = grounds_over(periods, self.standing, nodes, self.batches, self.readings, span)
-        rates = Rates(self.model, FACTORS, METHOD)
+        rates = Rates(versions, FACTORS, METHOD)
         return budget_of(parts, counts, rates, rates.mass({}), its)

@@ -27,14 +27,18 @@ def meters(doubt: Doubt) -> float:
     return math.hypot(*(float(part.u95) for part in doubt.meters)) / 2
 
 
-@pytest.mark.parametrize(("policy", "store"), [(DAY, False), (SHIFTS, True), (MONTH, False)])
+@pytest.mark.parametrize(
+    ("policy", "store", "later"),
+    [(DAY, False, ""), (SHIFTS, True, ""), (MONTH, False, "direct_energy"), (DAY, False, "pieces")],
+)
 def test_the_derivative_is_that_of_recompute_and_spreading_for_every_figure_and_meter(
-    policy: str, store: bool
+    policy: str, store: bool, later: str
 ) -> None:
-    plant, step = Pools(policy, store), Fraction(1, 10**5)
+    plant, step = Pools(policy, store, later=later), Fraction(1, 10**5)
     truth = plant.truth()
     moved = {
-        m.id: [plant.truth({m.id: 1 + sign * step}) for sign in (1, -1)] for m in plant.model.meters
+        m.id: [plant.truth({m.id: 1 + sign * step}) for sign in (1, -1)]
+        for m in plant.models[0].meters
     }
     for names in FIGURES:
         its = plant.budget(*names)
@@ -55,7 +59,7 @@ def test_monte_carlo_through_recompute_and_spreading_agrees(record_property) -> 
     plant, draws, rng = Pools(SHIFTS), 1200, random.Random(20261121)
     drawn = []
     for _ in range(draws):
-        errors = {m.id: LIMITS[m.id] * rng.uniform(-1, 1) for m in plant.model.meters}
+        errors = {m.id: LIMITS[m.id] * rng.uniform(-1, 1) for m in plant.models[0].meters}
         scales = {name: Fraction(round(1e9 * (1 + by)), 10**9) for name, by in errors.items()}
         drawn.append(plant.truth(scales))
     for names in FIGURES:
