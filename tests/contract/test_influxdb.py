@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ingestor.sinks import influxdb as influx
+from tests import plain_http
 from tests.contract.foreign import Foreign, serving, sink_for
 from tests.integration import servers
 from wire.errors import ConfigError, TransientError
@@ -103,6 +104,39 @@ def test_a_server_that_makes_no_retention_by_itself_is_given_one(
         [series] = opened._server.query('SHOW RETENTION POLICIES ON "wattprint"')
         assert series["values"] == [["autogen", "720h0m0s", "24h0m0s", 1, True]]
         opened.close()
+
+
+@pytest.mark.influxdb
+def test_a_database_that_would_take_nothing_of_us_is_not_said_to_be_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFLUXDB_HTTP_AUTH_ENABLED", "true")
+    (tmp_path / "secret").write_text("secret")
+    with servers.influxdb(tmp_path / "influx") as (_, url):
+
+        def ask(text: str) -> None:
+            told = {"q": text, "u": "admin", "p": "secret"}
+            plain_http.post(f"{url}/query", params=told).raise_for_status()
+
+        def look(user: str) -> str:
+            opened = sink_for(url, tmp_path, username=user)
+            try:
+                return opened.dialect()
+            finally:
+                opened.close()
+
+        ask("CREATE USER admin WITH PASSWORD 'secret' WITH ALL PRIVILEGES")
+        assert look("admin").endswith(" answers; wattprint is made at the start")
+        ask("CREATE DATABASE wattprint")
+        for user in ("writer", "nobody"):
+            ask(f"CREATE USER {user} WITH PASSWORD 'secret'")
+        ask("GRANT WRITE ON wattprint TO writer")
+        assert look("admin").endswith(" answers")
+        assert look("writer").endswith(" answers")
+        with pytest.raises(TransientError, match="not authorized to write"):
+            look("nobody")
+        with pytest.raises(TransientError, match="authorization failed"):
+            look("stranger")
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"hello"'])

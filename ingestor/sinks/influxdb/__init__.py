@@ -32,7 +32,7 @@ from ingestor.sinks.influxdb.server import Server
 from ingestor.sinks.influxdb.v2 import Client, refuse_without_org
 from wire.config import read_secret
 from wire.errors import ConfigError, TransientError
-from wire.influxdb import refused
+from wire.influxdb import BadLines, refused
 from wire.segment import Segment
 
 _LANES = 2  # where influxd is fastest
@@ -68,11 +68,20 @@ class InfluxDB:
         databases.prepare(self._server, self._client, wanted)
 
     def dialect(self) -> str:
-        """What answers, in words. Raises TransientError."""
+        """What answers, in words. Raises TransientError, also where it would take nothing of us."""
         found = self._server.product()
         if found.startswith("InfluxDB 1.") and self._settings.api == "v2":
             raise TransientError(f'{found} may have no /api/v2/write: set api = "v1"')
-        return f"{found} answers" if found else "answers, without naming a version"
+        said = f"{found} answers" if found else "answers, without naming a version"
+        try:
+            self._send(b"")
+        except BadLines:
+            pass  # it wants some, and would take them
+        except TransientError as exc:
+            if "not found" not in str(exc):
+                raise
+            said += f"; {self._settings.database} is made at the start"
+        return said
 
     def write(self, segments: Sequence[tuple[int, Segment]]) -> list[Rejected]:
         """Two requests at a time; text for the next is made while the other one is under way."""
