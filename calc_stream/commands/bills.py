@@ -121,10 +121,9 @@ def _compared(
     source: str,
     papers: list[Statement],
 ) -> Comparison:
-    model = versions.at(span[0])
-    if source not in model.sources:
+    if source not in versions.sources:
         raise BadData(f"{papers[0].type} {papers[0].id!r}: source: the model has no {source!r}")
-    carrier = model.carriers[model.sources[source].carrier]
+    carrier = versions.carrier_of(source)
     billed = Fraction(0)
     for paper in papers:
         amount = parse_fraction(paper.quantity or "")

@@ -94,6 +94,25 @@ def test_a_model_that_changed_within_the_time_counts_each_meter_while_it_stood(
     assert one.metered == "26.000000"
 
 
+def test_a_source_that_came_within_the_time_of_a_bill_counts_from_then_on(
+    plant: Plant, tmp_path: Path
+) -> None:
+    later = SHANGHAI.replace("format = 1", "format = 1\nvalid_from = 2026-11-28T00:00:00+08:00")
+    later = later.replace("[buses.main]", '[sources.pv]\ncarrier = "electricity"\n[buses.main]')
+    meter = '[[meters]]\nid = "m-pv"\nfrom = "pv"\nto = "main"\nunit = "kWh"\n'
+    plant.model(later + meter, "model-2")
+    samples = [
+        Sample("m-pv", T0 + day * DAY_MS, {"active_energy_import": (3_000 * day, -3)})
+        for day in range(5, 21)
+    ]
+    plant.segment(samples)
+    said = {"from": "2026-11-26T00:00:00+08:00", "to": "2026-11-30T00:00:00+08:00"}
+    told = {"source": "pv", "quantity": "6", "unit": "kWh", "document": "F-1"}
+    paper(plant, "reading", "F-1", type="bill", **said, **told)
+    [one] = found(plant, tmp_path)
+    assert (one.source, one.metered, one.difference) == ("pv", "6.000000", "0.000000")
+
+
 def test_the_command_prints_a_line_a_bill(
     plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
