@@ -49,6 +49,7 @@ from wire.signing import SigningKey
 from wire.topics import id_problem, is_meter
 from wire.units import UnitError, convert
 
+NOTHING = "the database has no point of it; are measurement, field and tags right?"
 _KEY, _STATE, _PENDING = "gateway.key", "state.json", "pending"
 
 
@@ -159,7 +160,8 @@ def key_of(plan: Plan) -> SigningKey:
 
 
 def survey(plan: Plan, database: Database) -> Iterator[tuple[str, int, int, int]]:
-    """(series, points, first ms, last ms) of what there is. Raises BadData for several series."""
+    """(series, points, first ms, last ms) of what there is; no points: there is none of that name.
+    Raises BadData for several series."""
     for series in plan.series:
         count = _rows(database, series, f"count({_id(series.field)})")
         first, last = (
@@ -167,6 +169,8 @@ def survey(plan: Plan, database: Database) -> Iterator[tuple[str, int, int, int]
         )
         if count and first and last:
             yield _name(series), int(count[0][1]), first[0][0], last[0][0]
+        else:
+            yield _name(series), 0, 0, 0
 
 
 def left_out(plan: Plan, database: Database) -> Iterator[str]:
@@ -186,13 +190,13 @@ def run(
     Raises BadData, ConfigError and TransientError; called again, it goes on where it was.
     """
     key, place = key_of(plan), plan.state
+    ends = {_name(series): _last_ms(database, series) for series in plan.series}
     state = _restore(place, send)
     for series in plan.series:
         name = _name(series)
-        last = _rows(database, series, f"last({_id(series.field)})")
         while rows := _next(database, series, state.series.get(name), points):
             state = _import(plan, key, series, rows, state, send)
-            yield Progress(name, len(rows), rows[-1][0], last[0][0] if last else rows[-1][0])
+            yield Progress(name, len(rows), rows[-1][0], ends[name])
 
 
 def _restore(place: Path, send: Callable[[bytes], None]) -> State:
@@ -251,6 +255,14 @@ def _facts(
         value = {series.quantity: _exact(raw, rate)}
         samples.append(Sample(series.meter, t_ms, value, "backfilled"))
     return samples, events, Last(rows[-1][0], str(last))
+
+
+def _last_ms(database: Database, series: Series) -> int:
+    """Raises BadData where there is no point at all: a name is wrong, and would be left out."""
+    last = _rows(database, series, f"last({_id(series.field)})")
+    if not last:
+        raise BadData(f"{_name(series)}: {NOTHING}")
+    return last[0][0]
 
 
 def _next(

@@ -38,9 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     with closing(_server(plan)) as server:
         if arguments.action == "survey":
-            for name, points, first_ms, last_ms in history.survey(plan, server):
-                print(f"{name}: {points} points from {_day(first_ms)} to {_day(last_ms)}")
-            return 0
+            return _survey(plan, server)
         points = 0
         for step in history.run(plan, server, _sender(plan)):
             points += step.points
@@ -52,6 +50,16 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"left out: {told}")
     print(f"done: {points} points")
     return 0
+
+
+def _survey(plan: Plan, server: Server) -> int:
+    """1 where something is named that is not there."""
+    missing = 0
+    for name, points, first_ms, last_ms in history.survey(plan, server):
+        found = f"{points} points from {_day(first_ms)} to {_day(last_ms)}"
+        print(f"{name}: {found if points else history.NOTHING}")
+        missing += not points
+    return 1 if missing else 0
 
 
 def _server(plan: Plan) -> Server:

@@ -222,11 +222,18 @@ def test_a_crash_around_a_segment_loses_and_repeats_nothing(cloud: Ingestor, whe
 @pytest.mark.influxdb
 def test_what_cannot_be_one_meter_is_refused(cloud: Ingestor) -> None:
     path = cloud.directory / "history.toml"
-    path.write_text(path.read_text().replace('tags = { device = "pm 1\'s" }', ""))
+    text = path.read_text()
+    path.write_text(text.replace('tags = { device = "pm 1\'s" }', ""))
     refused = command(cloud, "import")
     assert refused.returncode == 1
     assert "two values at one time: name more tags" in refused.stderr
-    path.write_text(path.read_text().replace('unit = "MWh"', 'unit = "m3"'))
+    path.write_text(text.replace('"watts"', '"wats"'))
+    missing = "m-1 active_power: the database has no point of it; are measurement, field and tags"
+    surveyed, refused = command(cloud, "survey"), command(cloud, "import")
+    assert (surveyed.returncode, surveyed.stdout.count(missing)) == (1, 1)
+    assert f"m-1 active_energy_import: {POINTS} points" in surveyed.stdout
+    assert (refused.returncode, refused.stderr.count(missing)) == (1, 1)
+    path.write_text(text.replace('unit = "MWh"', 'unit = "m3"'))
     assert "series[0].unit" in command(cloud, "import").stderr
     assert imported(cloud) == {}
 
