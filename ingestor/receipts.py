@@ -11,7 +11,7 @@ from ingestor.streams import Stream
 from wire import topics
 from wire.errors import ConfigError
 from wire.messages import EventReceipt, Receipt, ResendRequest
-from wire.signing import SigningKey
+from wire.signing import SigningKey, keep
 from wire.topics import GatewayTopic
 
 
@@ -84,7 +84,7 @@ def load_key(path: Path) -> SigningKey:
     beside = path.with_name(path.name + ".pub")
     try:
         if not beside.exists() or beside.read_text().strip() != str(key.public):
-            beside.write_text(f"{key.public}\n")
+            keep(beside, f"{key.public}\n".encode(), 0o644)
     except OSError as exc:
         raise ConfigError(f"{beside}: cannot be written: {exc.strerror}") from exc
     return key

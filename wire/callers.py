@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from wire.errors import ConfigError
+from wire.signing import keep
 from wire.topics import is_meter
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,11 @@ class CallersFile:
         """Everybody in it, in order; none where there is no file."""
         if not self._path.exists():
             return []
-        found = [_parse(self._path, number, line) for number, line in _lines(self._path)]
+        try:
+            lines = _lines(self._path)
+        except OSError as exc:
+            raise ConfigError(f"{self._path}: cannot be read: {exc.strerror}") from exc
+        found = [_parse(self._path, number, line) for number, line in lines]
         names = [caller.name for caller in found]
         for name in {name for name in names if names.count(name) > 1}:
             raise ConfigError(f"{self._path}: two keys are called {name!r}; remove one line")
@@ -101,13 +106,8 @@ class CallersFile:
         return key, Caller(name, roles, digest(key), day)
 
     def _write(self, callers: list[Caller]) -> None:
-        part = self._path.with_name(self._path.name + ".part")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.unlink(missing_ok=True)
-            part.touch(mode=0o600)
-            part.write_text(_HEAD + "".join(f"{caller}\n" for caller in callers))
-            part.rename(self._path)
+            keep(self._path, (_HEAD + "".join(f"{caller}\n" for caller in callers)).encode())
         except OSError as exc:
             raise ConfigError(f"{self._path}: cannot be written: {exc.strerror}") from exc
 

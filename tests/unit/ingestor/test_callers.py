@@ -1,12 +1,14 @@
 """Keys of the API: what the file keeps, and what it gives."""
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
 
 from ingestor.api.guard import Guard
 from ingestor.api.problems import Problem
+from ingestor.receipts import load_key
 from wire.callers import Callers, CallersFile
 from wire.errors import ConfigError
 from wire.limits import Limits
@@ -46,6 +48,25 @@ def test_rotation_and_revocation_count_at_once(tmp_path: Path, file: CallersFile
     assert callers.who(other)
     (tmp_path / "api.keys").unlink()
     assert callers.who(other) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away needs root")
+def test_what_root_makes_for_a_service_is_the_services_own(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12_345, 12_345)
+    file = CallersFile(tmp_path / "api.keys", lambda: "key")
+    file.add("mes", ("operator",), NOW_MS)
+    load_key(tmp_path / "receipt.key")
+    for name in ("api.keys", "receipt.key", "receipt.key.pub"):
+        assert (tmp_path / name).stat().st_uid == 12_345, name
+    (tmp_path / "api.keys").chmod(0o640)
+    file.rotate("mes", NOW_MS)
+    assert (tmp_path / "api.keys").stat().st_uid == 12_345, "nor does it become root's"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "api.keys").mkdir()
+    with pytest.raises(ConfigError, match=r"api\.keys: cannot be read: Is a directory"):
+        CallersFile(tmp_path / "api.keys", str).all()
 
 
 def test_a_wrong_line_gives_no_access_and_the_others_still_do(
