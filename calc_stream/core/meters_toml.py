@@ -1,9 +1,10 @@
 """The [[meters]] and [[links]] of a site model: where each sits and how its register counts."""
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from fractions import Fraction
 
-from calc_stream.core.decimals import shown
+from calc_stream.core.decimals import parse_fraction, shortest, shown
 from calc_stream.core.places_toml import read_loss
 from calc_stream.core.plant import Carrier, Link, Meter
 from calc_stream.core.toml_table import Table
@@ -13,6 +14,7 @@ _FACTS = (
     *("class", "ct_class", "pt_class", "rated_power", "ct", "pt"),
     *("certificate", "certificate_due", "certificate_u_percent", "certificate_k"),
 )
+_NUMBERS = {"rated_power", "certificate_u_percent", "certificate_k"}  # kW, % and none
 _METER = (
     "id",
     "from",
@@ -55,7 +57,7 @@ def read_meters(
             scale=_scale(table, carriers[carrier]),
             share=_share(table),
             reference=_reference(table),
-            facts={key: value for key in _FACTS if (value := table.fact(key)) is not None},
+            facts=_facts(table),
         )
     return tuple(meters[meter_id] for meter_id in sorted(meters))
 
@@ -68,6 +70,35 @@ def read_links(top: Table) -> tuple[Link, ...]:
         ends = table.text_of("from"), table.text_of("to")
         links.append(Link(*ends, _share(table), read_loss(table)))
     return tuple(links)
+
+
+def _facts(table: Table) -> dict[str, object]:
+    """What the uncertainty stands on. A class that is none we know leaves a meter's error open; what
+    must be a number or a day is refused when it is none."""
+    facts = {key: value for key in _FACTS if (value := table.fact(key)) is not None}
+    for key in sorted(_NUMBERS & facts.keys()):
+        facts[key] = _number(table, key, str(facts[key]))
+    due = facts.get("certificate_due")
+    if due is not None and not isinstance(due, date):
+        try:
+            date.fromisoformat(str(due))
+        except ValueError as exc:
+            problem = f"must be a day such as 2027-06-30, not {shown(due)}"
+            raise table.refuse("certificate_due", problem) from exc
+    return facts
+
+
+def _number(table: Table, key: str, told: str) -> str:
+    """Above zero, as a decimal string."""
+    if key == "rated_power":
+        told = told.removesuffix("kW").rstrip()
+    try:
+        number = parse_fraction(told)
+    except ValueError as exc:
+        raise table.refuse(key, str(exc)) from exc
+    if number <= 0:
+        raise table.refuse(key, "must be above zero")
+    return shortest(number)
 
 
 def _carrier(table: Table, along: list[str]) -> str:

@@ -111,6 +111,22 @@ BEHIND = {
         METER.format("main", "n2", "kWh") + 'reference_efficiency = "0.5"\n',
         *("reference", "meters[2].reference_efficiency", "only the outputs of a utility"),
     ),
+    "a certificate due on no day": (
+        METER.format("main", "n2", "kWh") + 'certificate_due = "2027-13-01"\n',
+        *("certificate_due", "meters[2].certificate_due", "a day such as 2027-06-30"),
+    ),
+    "an error that is no number": (
+        METER.format("main", "n2", "kWh") + 'certificate_u_percent = "0.3S"\n',
+        *("certificate_u", "meters[2].certificate_u_percent", "'0.3S' is not a decimal string"),
+    ),
+    "a coverage factor of zero": (
+        METER.format("main", "n2", "kWh") + "certificate_k = 0\n",
+        *("certificate_k", "meters[2].certificate_k", "must be above zero"),
+    ),
+    "a power that is not told in kW": (
+        METER.format("main", "n2", "kWh") + 'rated_power = "250 kVA"\n',
+        *("rated_power", "meters[2].rated_power", "'250 kVA' is not a decimal string"),
+    ),
     "a loss that nothing tells of": (
         LINK.format("compressor", "air") + 'loss = "0.1"\n',
         *("loss", "links[0].loss", "cannot be known: compressor declares no loss"),
