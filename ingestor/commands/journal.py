@@ -213,9 +213,12 @@ def _freeze(journal: Path, arguments: argparse.Namespace, now: datetime) -> int:
         )
     if not journal.exists():
         raise TransientError(f"{journal}: there is no journal yet; the ingestor makes it")
+    one = None
     for one in freeze(journal, arguments.before, arguments.to):
         span = f"records {one.first} to {one.last}"
         print(f"{one.site}: {one.month}, {span}: {one.moved} segments moved to {one.path}")
+    if one is None:
+        print(f"nothing from before {arguments.before:%Y-%m} is left to be moved")
     return 0
 
 

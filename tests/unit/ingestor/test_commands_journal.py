@@ -196,6 +196,8 @@ def test_old_months_are_frozen_and_the_present_one_is_not(typed, three_days, cap
     assert journal.run(arguments, lambda: before[-1].t_ms / 1000 + 40 * 86_400) == 0
     said = f"s1: 2026-11, records 1 to 11: 6 segments moved to {cold}/s1-2026-11.cold\n"
     assert capsys.readouterr().out == said
+    assert journal.run(arguments, lambda: before[-1].t_ms / 1000 + 40 * 86_400) == 0
+    assert capsys.readouterr().out == "nothing from before 2026-12 is left to be moved\n"
     assert list(open_reader(path).walk("s1")) == before
     assert typed("verify") == 0
     (cold / "s1-2026-11.cold").unlink()
