@@ -25,7 +25,7 @@ from calc_stream.core.registers import flows_between
 from calc_stream.core.series import Readings
 from calc_stream.core.stored import Stored, store
 from calc_stream.core.stores import Stocks
-from calc_stream.core.tracing import Network, trace
+from calc_stream.core.tracing import Network, trace, upstream_of
 from calc_stream.core.whole import (
     LIMIT,
     Flags,
@@ -47,7 +47,7 @@ class Postings:
     """Columns, one entry a posting that is not zero, ordered by interval, account and source.
 
     `account` and `source` point into `accounts` and `sources`; `gapped` marks energy of accounts
-    with a meter inside a long reading gap. Per source, `inflow`: quanta that entered, `opening`:
+    that may have come through a meter inside a long reading gap. Per source, `inflow`: quanta that entered, `opening`:
     quanta that were in stores when these first appeared. `begun` and `ended`: the stocks at either
     end; `short`: what meters saw leave stores beyond their level, in quanta of their carriers.
     """
@@ -129,7 +129,7 @@ def network_of(model: SiteModel) -> Network:
         source: np.array([at for at, start in enumerate(starts) if start == source], dtype=np.int64)
         for source in (*model.sources, *model.stores)
     }
-    return Network(model, groups, known_links(model), entering)
+    return Network(model, groups, known_links(model), entering, upstream_of(model))
 
 
 def post(
@@ -142,7 +142,7 @@ def post(
     traced = trace(network, flows.quanta, rows)
     bundles, arrived = at_tips(network, traced, nodes, begins)
     accounts = receivers(model, traced.residuals, traced.arrived | arrived, nodes, begins, ends)
-    gaps = gaps_of(model, flows.gapped, nodes, begins, ends)
+    gaps = gaps_of(network, flows.gapped, nodes, begins, ends)
     inflow = {s: summed(flows.quanta.whole[network.entering[s]]) for s in model.sources}
     stored = store(model, stocks, accounts, flows.quanta, inflow, rows)
     sources = tuple(sorted({*inflow, *stored.sources()}))
@@ -151,10 +151,12 @@ def post(
     names, columns = _columns(network.lines, sources, bundles, stored, rows)
     row, account, source_at, quanta = _joined(columns)
     gapped = np.zeros(row.size, dtype=np.bool_)
-    for name, flags in gaps.items():
+    for (name, fed), flags in gaps.items():
         if name in names:
             mine = account == names.index(name)
-            gapped[mine] = flags[row[mine]]
+            if fed is not None:
+                mine &= np.isin(source_at, [at for at, s in enumerate(sources) if s in fed])
+            gapped[mine] |= flags[row[mine]]
     return Postings(
         begins[row],
         ends[row],

@@ -14,6 +14,8 @@ from calc_stream.core.tracing import Network, Traced, of_store
 from calc_stream.core.whole import LIMIT, Flags, Rows, mul
 
 Nodes = Mapping[str, NodeTimeline]
+# By account, and the sources that may come through the meters; None: any, out of a store.
+Gaps = dict[tuple[Account, frozenset[str] | None], Flags]
 _AT_ONCE = 1024  # rows
 
 
@@ -106,18 +108,18 @@ def shares_along(
         yield slice(first, first + part.size - 1), its
 
 
-def gaps_of(
-    model: SiteModel, gapped: Flags | None, nodes: Nodes, begins: Rows, ends: Rows
-) -> dict[Account, Flags]:
+def gaps_of(network: Network, gapped: Flags | None, nodes: Nodes, begins: Rows, ends: Rows) -> Gaps:
     """Rows in which an account is fed by a meter inside a long reading gap. `gapped`: a row a meter."""
-    gaps: dict[Account, Flags] = {}
+    model = network.model
+    gaps: Gaps = {}
     if gapped is None:
         return gaps
     for at in np.flatnonzero(gapped.any(axis=1)).tolist():
-        flags, end = gapped[at], model.meters[at].end
-        if end not in model.nodes:
+        flags, meter = gapped[at], model.meters[at]
+        if meter.end not in model.nodes:
             continue
-        for share in shares_at(model, nodes, end, begins, ends):
-            here = flags & (share.weights != 0)
-            gaps[share.account] = gaps.get(share.account, np.zeros_like(flags)) | here
+        sources = network.upstream[meter.start]
+        for share in shares_at(model, nodes, meter.end, begins, ends):
+            here, key = flags & (share.weights != 0), (share.account, sources)
+            gaps[key] = gaps.get(key, np.zeros_like(flags)) | here
     return gaps

@@ -47,13 +47,15 @@ class Network:
     """The places in groups: each group after those that feed it; more than one place is a loop.
 
     `known`: the links whose flow is known without a meter; `entering`: by source, its meters' places
-    among the model's; `ends`: who got what at tips, and `lines` of accounts, as they were last.
+    among the model's; `upstream`: which sources may come to where a meter starts (None: any, out of a
+    store); `ends`: who got what at tips, and `lines` of accounts, as they were last.
     """
 
     model: SiteModel
     groups: tuple[tuple[Place, ...], ...]
     known: tuple[Link, ...]
     entering: Mapping[str, Rows]
+    upstream: Mapping[str, frozenset[str] | None]
     ends: dict[str, Ends] = field(default_factory=dict, compare=False)
     lines: Lines = field(default_factory=Lines, compare=False)
 
@@ -85,6 +87,25 @@ def trace(network: Network, flows: Matrix, rows: int) -> Traced:
     places = {place.name for group in network.groups for place in group}
     traced.arrived = {end: contents for end, contents in inbox.items() if end not in places}
     return traced
+
+
+def upstream_of(model: SiteModel) -> dict[str, frozenset[str] | None]:
+    """Which sources may come to a place: what it is fed by, all the way back."""
+    found: dict[str, frozenset[str] | None] = {name: frozenset({name}) for name in model.sources}
+    found |= dict.fromkeys(model.stores)
+    found |= dict.fromkeys((*model.buses, *model.utilities), frozenset())
+    edges: tuple[Edge, ...] = (*model.meters, *model.links)
+    places = model.buses.keys() | model.utilities.keys()
+    fed = [(edge.start, edge.end) for edge in edges if edge.end in places]
+    grows = True
+    while grows:
+        grows = False
+        for start, end in fed:
+            mine, more = found[end], found[start]
+            both = None if mine is None or more is None else mine | more
+            if both != mine:
+                found[end], grows = both, True
+    return found
 
 
 def of_store(store: str) -> str:
