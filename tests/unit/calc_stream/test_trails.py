@@ -7,7 +7,10 @@ import pytest
 
 from calc_stream.core import Periods, parse_events, parse_readings
 from calc_stream.core.edges import span_of
+from calc_stream.core.pools import spreading_of
+from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.accounts import AccountTrail, accounts_trail
+from calc_stream.evidence.given import pools_trail
 from calc_stream.evidence.told import Told
 from calc_stream.evidence.trail import trail
 
@@ -53,6 +56,28 @@ def test_a_trail_leads_to_what_was_posted(seed: int) -> None:
         for source in {*posted, *found.entered} if not stores_give(its) else ():
             moved = abs(found.entered.get(source, 0) - posted.get(source, 0))
             assert moved <= found.intervals, "a quantum an interval at most"
+
+
+@pytest.mark.parametrize("tens", range(2))
+def test_what_pools_gave_a_batch_adds_up_to_what_it_was_given(tens: int) -> None:
+    spread = 0
+    for seed in range(10 * tens, 10 * tens + 10):
+        world = rich_world(f"world {seed}")
+        events = parse_events(lines(world.events), "e")
+        spreading = spreading_of(computed(world), events)
+        versions, transfers = spreading.periods.versions, spreading.transfers()
+        for batch in spreading.batches:
+            given: dict[str, Fraction] = defaultdict(Fraction)
+            for pool in pools_trail(spreading, [(-LIMIT, LIMIT)], batch):
+                for source, amount in pool.amounts.items():
+                    given[source] += Fraction(amount) * versions.carrier_of(source).quanta_per_unit
+            got: dict[str, int] = defaultdict(int)
+            for transfer in transfers:
+                if transfer.batch == batch:
+                    got[transfer.source] += transfer.quanta
+            assert {s: q for s, q in given.items() if q} == {s: q for s, q in got.items() if q}
+            spread += bool(given)
+    assert spread > 5
 
 
 def test_some_of_these_worlds_have_stores_that_give_and_some_several_versions() -> None:
