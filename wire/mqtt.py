@@ -159,14 +159,15 @@ class Client:
         while True:
             connected_at = connection = None
             try:
-                paho_ = self._new_paho()
-                connection = _Connection(self._broker, paho_, self._inbox, self._refused)
+                connection = _Connection(self._broker, self._new_paho(), self._inbox, self._refused)
                 known = len(self._topics)
                 await connection.open(self._topics[:known], self._durable)
                 connected_at = loop.time()
                 self._connection = connection
                 connection.subscribe(self._topics[known:])  # wanted since it was asked for
                 self.granted = connection.granted
+                window = self.granted.get("ReceiveMaximum", MAX_INFLIGHT)
+                self._window = asyncio.Semaphore(min(window, MAX_INFLIGHT))
                 self.epoch += 1
                 self.problem = ""
                 self.connected.set()
@@ -323,9 +324,8 @@ class _Connection:
 
     def _readable(self) -> None:
         self._paho.loop_read()
-        sock = self._socket
         # Bytes that TLS has already decrypted never wake the loop by themselves.
-        if isinstance(sock, ssl.SSLSocket) and sock.pending():
+        if isinstance(sock := self._socket, ssl.SSLSocket) and sock.pending():
             self._loop.call_soon(self._readable)
 
     def _writable(self) -> None:

@@ -94,23 +94,27 @@ class Process:
         return self._ready()
 
 
-def mosquitto_command(directory: Path, port: int, queue: int = 100_000) -> list[str]:
+def mosquitto_command(
+    directory: Path, port: int, queue: int = 100_000, inflight: int = 500
+) -> list[str]:
     """A broker that keeps nothing on disk: a kill loses all it had. What does not fit its `queue` it
-    acknowledges and drops."""
+    acknowledges and drops. `inflight`: messages it takes from one at a time."""
     directory.mkdir(parents=True, exist_ok=True)
     settings = directory / "mosquitto.conf"
     settings.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-        f"max_queued_messages {queue}\nmax_inflight_messages 500\nlog_dest stderr\n"
+        f"max_queued_messages {queue}\nmax_inflight_messages {inflight}\nlog_dest stderr\n"
     )
     return [find_program("mosquitto") or "mosquitto", "-c", str(settings)]
 
 
 @contextlib.contextmanager
-def mosquitto(directory: Path, queue: int = 100_000) -> Iterator[tuple[Process, int]]:
+def mosquitto(
+    directory: Path, queue: int = 100_000, inflight: int = 500
+) -> Iterator[tuple[Process, int]]:
     """(broker, port) of a broker that keeps nothing on disk."""
     port = free_port()
-    command = mosquitto_command(directory, port, queue)
+    command = mosquitto_command(directory, port, queue, inflight)
     broker = Process("mosquitto", command, directory / "mosquitto.log", lambda: listens(port))
     broker.start()
     try:

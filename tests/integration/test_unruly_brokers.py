@@ -92,6 +92,21 @@ async def test_a_topic_wanted_later_that_is_refused_is_told_and_the_link_stays(t
     )
 
 
+@pytest.mark.parametrize(("granted", "most"), [(3, 3), (500, 20)])
+async def test_no_more_is_under_way_than_a_broker_grants(tmp_path, granted, most):
+    """One that acknowledges late would end the connection of who sends more."""
+    with servers.mosquitto(tmp_path, inflight=granted) as (_, port):
+        async with Proxy(port, Manners(late_s=0.3), seed=1).serving() as proxy:
+            client = Client(Broker(port=proxy.port), "sender")
+            async with client.running(), asyncio.timeout(20):
+                await client.connected.wait()
+                async with asyncio.TaskGroup() as tasks:
+                    for _ in range(30):
+                        tasks.create_task(client.publish("a", b""))
+                assert client.epoch == 1
+            assert proxy.most_unanswered == most
+
+
 async def test_a_queue_of_ten_that_acknowledges_what_it_drops_loses_nothing(tmp_path):
     """The ingestor is away; the broker acknowledges everything and keeps ten messages of it."""
     with servers.mosquitto(tmp_path / "mosquitto", queue=10) as (_, port):

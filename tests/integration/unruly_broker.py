@@ -19,7 +19,7 @@ _NOT_AUTHORIZED = b"\x87"
 @dataclass
 class Manners:
     """How likely each is, and for how long a message is held back; `done` counts. `refuse`: the last
-    topic of a subscription is not allowed (MQTT 5)."""
+    topic of a subscription is not allowed (MQTT 5); `late_s`: acknowledgements come so late."""
 
     drop_puback: float = 0.0
     double: float = 0.0
@@ -27,6 +27,7 @@ class Manners:
     hold_s: float = 0.3
     cut_every_s: float = 0.0
     refuse: bool = False
+    late_s: float = 0.0
     done: "Counter[str]" = field(default_factory=Counter)
 
 
@@ -50,6 +51,7 @@ class Proxy:
         self._dice = random.Random(seed)
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
+        self.most_unanswered = self._unanswered = 0  # messages of those who publish
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator["Proxy"]:
@@ -89,6 +91,12 @@ class Proxy:
                 kind, manners = frame[0] >> 4, self._manners
                 if kind == _PUBACK and not to_broker and self._is(manners.drop_puback, "dropped"):
                     continue
+                if kind == _PUBLISH and to_broker:
+                    self._unanswered += 1
+                    self.most_unanswered = max(self.most_unanswered, self._unanswered)
+                if kind == _PUBACK and not to_broker:
+                    loop.call_later(manners.late_s, self._acknowledge, writer, frame)
+                    continue
                 if kind == _PUBLISH and self._is(manners.hold, "held"):
                     held_s = self._dice.uniform(0, manners.hold_s)
                     loop.call_later(held_s, _write, writer, frame)
@@ -99,6 +107,10 @@ class Proxy:
                 if kind == _PUBLISH and self._is(manners.double, "doubled"):
                     _write(writer, bytes([frame[0] | _DUPLICATE]) + frame[1:])
                 await writer.drain()
+
+    def _acknowledge(self, writer: asyncio.StreamWriter, frame: bytes) -> None:
+        self._unanswered -= 1
+        _write(writer, frame)
 
     def _is(self, chance: float, what: str) -> bool:
         happens = self._dice.random() < chance
