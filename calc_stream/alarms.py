@@ -46,7 +46,9 @@ def _alarms(site: Site) -> Iterator[Alarm]:
         if unread.id not in read and unread.id not in state.silent:
             yield Alarm("unread", unread.id, f"{unread.id} was never read: nothing can be posted")
     for problem in state.problems()[:_MOST_PROBLEMS]:
-        yield Alarm("event", problem.event.id, f"{problem.key}: {problem.text}", problem.event.t_ms)
+        detail = {**problem.reason.values, "key": problem.key, "code": problem.reason.code}
+        text = f"{problem.key}: {problem.text}"
+        yield Alarm("event", problem.event.id, text, problem.event.t_ms, detail)
     for register, why in site.unmapped().items():
         yield Alarm("unmapped", register, f"{register}: {why}")
     for account, sums in state.totals().items():

@@ -7,11 +7,14 @@ import msgspec
 MEDIA_TYPE = "application/problem+json"
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """One of several things wrong: a row of a file, a document of a list, a parameter."""
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One of several things wrong: a row of a file, a document of a list, a parameter. `code` and
+    `values`, where there are any, say the same as `problem`, for those who say it in their own words."""
 
     where: str
     problem: str
+    code: str = ""
+    values: dict[str, str] = {}
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,11 +9,13 @@ from calc_stream.core.burdens import Burden, burdens
 from calc_stream.core.chunk import Block, Changes, Chunk, Registers, registers_of
 from calc_stream.core.definition import recompute
 from calc_stream.core.events import Event, Problem
+from calc_stream.core.json_lines import BadLine
 from calc_stream.core.ledger import Ledger
 from calc_stream.core.model import SiteModel, parse_model
 from calc_stream.core.periods import Marks, Periods
 from calc_stream.core.pools import Spreading, Transfer
 from calc_stream.core.postings import Postings
+from calc_stream.core.reasons import Reason, because
 from calc_stream.core.records import parse_event, parse_events, parse_readings
 from calc_stream.core.result import batch_result, canonical, compute_result, problems_of
 from calc_stream.core.series import Readings
@@ -23,6 +25,7 @@ from calc_stream.core.versions import Versions
 
 __all__ = [
     "Account",
+    "BadLine",
     "Batch",
     "Block",
     "Burden",
@@ -36,6 +39,7 @@ __all__ = [
     "Postings",
     "Problem",
     "Readings",
+    "Reason",
     "Registers",
     "SiteModel",
     "SiteState",
@@ -44,6 +48,7 @@ __all__ = [
     "Transfer",
     "Versions",
     "batch_result",
+    "because",
     "burdens",
     "canonical",
     "compute_result",

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from calc_stream.core.decimals import shortest, shown
+from calc_stream.core.decimals import shortest
 from calc_stream.core.events import Event, Problem
 from calc_stream.core.in_force import InForce, Named
+from calc_stream.core.reasons import because
 from wire.units import UNITS, convert, kind
 
 
@@ -98,8 +99,7 @@ class Batches:
             said = event.unit, event.factor, event.document, event.pcf, event.supplier
             lot = Lot(name, *said, event.product)
             if self.lots.setdefault(name, lot) != lot:
-                text = f"{shown(name)} was told before and said something else; void that first"
-                problems.append(Problem(event, "lot", text))
+                problems.append(Problem(event, "lot", because("lot_told", lot=name)))
         self._note("lot", name, problems)
         return before != self.lots.get(name)
 
@@ -129,13 +129,14 @@ class Batches:
                 continue
             left -= event.quantity
             if event.unit != given.unit and (given.unit is not None or event.quantity):
-                uncounted = given.unit is None
-                told = "was never counted" if uncounted else f"is counted in {shown(given.unit)}"
-                key = "of" if uncounted else "unit"
-                problems.append(Problem(event, key, f"batch {shown(name)} {told}"))
+                if given.unit is None:
+                    key, why = "of", because("never_counted", batch=name)
+                else:
+                    key, why = "unit", because("counted_in", batch=name, unit=given.unit)
+                problems.append(Problem(event, key, why))
             elif left < 0:
-                text = f"draws more of {shown(name)} than its good {shortest(given.good)}"
-                problems.append(Problem(event, "quantity", text))
+                why = because("draws_more", batch=name, good=shortest(given.good))
+                problems.append(Problem(event, "quantity", why))
         self._note("of", name, problems)
         was, refused = name in self._refused, bool(problems)
         (self._refused.add if refused else self._refused.discard)(name)
@@ -185,16 +186,16 @@ def _started(batch: Batch, event: Event) -> Iterable[Problem]:
     if batch.product is None:
         batch.product = event.product
     elif batch.product != event.product:
-        text = f"batch {shown(batch.id)} makes {shown(batch.product)}, not {shown(event.product)}"
-        yield Problem(event, "product", text)
+        told = {"batch": batch.id, "product": batch.product, "other": event.product}
+        yield Problem(event, "product", because("other_product", **told))
 
 
 def _counted(batch: Batch, event: Event) -> Iterable[Problem]:
     if batch.unit is None:
         batch.unit = event.unit
     elif batch.unit != event.unit:
-        text = f"batch {shown(batch.id)} is counted in {shown(batch.unit)}, not {shown(event.unit)}"
-        yield Problem(event, "unit", text)
+        why = because("other_unit", batch=batch.id, unit=batch.unit, other=event.unit)
+        yield Problem(event, "unit", why)
         return
     batch.good += event.good
     batch.scrap += event.scrap
@@ -203,10 +204,10 @@ def _counted(batch: Batch, event: Event) -> Iterable[Problem]:
 def _buy(batch: Batch, lot: Lot | None, event: Event) -> Iterable[Problem]:
     """Notes what was taken from a lot; what no lot record tells of is noted and is a problem."""
     if lot is not None and lot.unit != event.unit:
-        text = f"lot {shown(event.lot)} is counted in {shown(lot.unit)}, not {shown(event.unit)}"
-        yield Problem(event, "unit", text)
+        why = because("lot_unit", lot=event.lot, unit=lot.unit, other=event.unit)
+        yield Problem(event, "unit", why)
         return
     if lot is None:
-        yield Problem(event, "lot", f"no record tells of the lot {shown(event.lot)}")
+        yield Problem(event, "lot", because("no_lot", lot=event.lot))
     if event.quantity:
         batch.bought[event.lot] = batch.bought.get(event.lot, Fraction(0)) + event.quantity

@@ -12,10 +12,10 @@ from itertools import pairwise
 from calc_stream.core.batches import Batch
 from calc_stream.core.campaigns import Campaigns, First
 from calc_stream.core.columns import Span
-from calc_stream.core.decimals import shown
 from calc_stream.core.events import Event, Problem
 from calc_stream.core.in_force import InForce, Named
 from calc_stream.core.plant import Policy
+from calc_stream.core.reasons import because
 from calc_stream.core.timeline import (
     BEFORE_A_START,
     TO_BATCHES,
@@ -119,11 +119,11 @@ class Course:
         self.problems.pop(event.id, None)
         node = self._versions.at(event.t_ms).nodes.get(self._node)
         if node is not None and node.overhead:
-            text = f"{self._node} is of kind overhead: no batch or state there"
-            self.problems[event.id] = Problem(event, "node", text)
+            why = because("overhead", node=self._node)
+            self.problems[event.id] = Problem(event, "node", why)
         elif event.type == "start" and event.batch in active:
-            text = f"{shown(event.batch)} is active on {self._node}"
-            self.problems[event.id] = Problem(event, "batch", text)
+            why = because("active", batch=event.batch, node=self._node)
+            self.problems[event.id] = Problem(event, "batch", why)
         return event.id in self.problems
 
     def _start_anew(self, span: Span, starts: list[Start]) -> int:
@@ -231,7 +231,7 @@ class Courses:
                 yield from self._courses[name].problems.values()
                 continue
             for event in events:
-                yield Problem(event, "node", f"{shown(name)} is no node of the model")
+                yield Problem(event, "node", because("no_node", node=name))
 
     def _mend(self, touched: Mapping[str, set[str]], moved: Named) -> dict[str, Span]:
         """The nodes touched, with the batches that are otherwise now there; the time in which each may

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from calc_stream.core.decimals import shortest, shown
 from calc_stream.core.events import Event
 from calc_stream.core.json_lines import Line, read_lines
+from calc_stream.core.reasons import because
 from wire.errors import BadData
 from wire.messages import EVENT_TYPES, STATES
 
@@ -85,7 +86,7 @@ def merge_events(known: dict[str, Event], fresh: Iterable[Event]) -> list[Event]
 def _event(line: Line) -> Event:
     kind = line.one_of("type", EVENT_TYPES)
     keys = _KEYS[kind]
-    line.close((*_COMMON, *keys), f" of a {kind} event")
+    line.close((*_COMMON, *keys), because("unknown_key", type=kind))
     if kind == "input":
         keys = _taken_from(line, keys)
     told = {key: line.text(key) for key in _NAMES if key in keys}
@@ -108,7 +109,7 @@ def _event(line: Line) -> Event:
         **told,
     )
     if event.weight == 0:
-        raise line.refuse("weight", "must be above zero")
+        raise line.refuse("weight", because("zero"))
     if kind == "lot":
         _check_lot(line)
     return event
@@ -117,15 +118,15 @@ def _event(line: Line) -> Event:
 def _taken_from(line: Line, keys: tuple[str, ...]) -> tuple[str, ...]:
     """An input is of another batch or from a lot that was bought; the keys that then go with it."""
     if ("of" in line.values) == ("lot" in line.values):
-        raise line.refuse("of", "an input is `of` a batch or from a `lot`: one of the two")
+        raise line.refuse("of", because("of_or_lot"))
     if "lot" in line.values and "from" in line.values:
-        raise line.refuse("from", "is about batches; a lot has no scrap")
+        raise line.refuse("from", because("lot_scrap"))
     return tuple(key for key in keys if key != ("of" if "lot" in line.values else "lot"))
 
 
 def _check_lot(line: Line) -> None:
     """No value without a document, no lot without a value or a footprint to take it from."""
     if "factor" not in line.values and "pcf" not in line.values:
-        raise line.refuse("factor", "is missing: kgCO2e for one unit, or the `pcf` that tells it")
+        raise line.refuse("factor", because("lot_factor"))
     if "document" not in line.values and "pcf" not in line.values:
-        raise line.refuse("document", "is missing: where the supplier states the factor")
+        raise line.refuse("document", because("lot_document"))

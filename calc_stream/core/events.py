@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from calc_stream.core.decimals import parse_decimal, shortest, shown
+from calc_stream.core.decimals import parse_decimal, shortest
+from calc_stream.core.reasons import Reason, because
 from calc_stream.core.swaps import Standing, Swap
 
 _RANK = {"stop": 0, "state": 1, "start": 2}
@@ -58,7 +59,11 @@ class Problem:
 
     event: Event
     key: str
-    text: str
+    reason: Reason
+
+    @property
+    def text(self) -> str:
+        return str(self.reason)
 
     @property
     def order(self) -> tuple[int, tuple[int, int, str], str, str]:
@@ -80,10 +85,10 @@ def void_nothing(voids: Iterable[Event], known: Mapping[str, Event]) -> Iterator
     for event in voids:
         target = known.get(event.of)
         if target is None:
-            yield Problem(event, "of", f"voids the unknown event {event.of!a}")
+            yield Problem(event, "of", because("voids_unknown", of=event.of))
         elif target.type == "void":
-            what = "itself" if target is event else f"{event.of!a}, which is a void"
-            yield Problem(event, "of", f"voids {what}")
+            code = "voids_itself" if target is event else "voids_void"
+            yield Problem(event, "of", because(code, of=event.of))
 
 
 def swaps_told(standing: Iterable[Event]) -> dict[str, list[Swap]]:
@@ -103,10 +108,10 @@ def misplaced(
         if event.type != "swap":
             continue
         if event.meter not in meters:
-            yield Problem(event, "meter", f"{shown(event.meter)} is no meter of the model")
-        for swap, key, text in placed(event.meter).misplaced:
+            yield Problem(event, "meter", because("no_meter", meter=event.meter))
+        for swap, key, code in placed(event.meter).misplaced:
             if swap == _swap(event):
-                yield Problem(event, key, f"{shown(event.meter)}: {text}")
+                yield Problem(event, key, because(code, meter=event.meter))
 
 
 def _swap(event: Event) -> Swap:

@@ -8,6 +8,7 @@ from calc_stream.core.components import components
 from calc_stream.core.decimals import shown
 from calc_stream.core.events import Problem
 from calc_stream.core.linear import K, Vector, solve
+from calc_stream.core.reasons import because
 
 
 def inherited(
@@ -31,9 +32,9 @@ def inherited(
         inside = {(of, n): share for n in group for of, share in shares[n].items() if of in group}
         solved = solve(group, given, inside)
         if solved is None:
-            text = f"batches pass everything round for ever: {', '.join(map(shown, group[:5]))}"
+            why = because("in_a_ring", batches=", ".join(map(shown, group[:5])))
             name, of = next((n, of) for n in group for of in shares[n] if of in group)
-            problems.append(Problem(batches[name].drawn_by[of], "of", text))
+            problems.append(Problem(batches[name].drawn_by[of], "of", why))
         burden |= given if solved is None else solved
     found = {
         name: {

@@ -5,7 +5,16 @@ from collections.abc import Collection, Iterator
 from fractions import Fraction
 
 from calc_stream.core.decimals import parse_decimal, parse_fraction, parse_instant, shown
+from calc_stream.core.reasons import Reason, because
 from wire.errors import BadData
+
+
+class BadLine(BadData):
+    """One line that will never be good: which key of it, and why."""
+
+    def __init__(self, message: str, key: str, reason: Reason | str) -> None:
+        super().__init__(message)
+        self.key, self.reason = key, reason
 
 
 class Line:
@@ -23,20 +32,20 @@ class Line:
             raise self.refuse("", f"is not a JSON object: {shown(values)}")
         self.values: dict[str, object] = {k: v for k, v in values.items() if v is not None}
 
-    def refuse(self, key: str, problem: str) -> BadData:
+    def refuse(self, key: str, problem: Reason | str) -> BadLine:
         """The error about one key of this line; "" means the whole line."""
         return refuse_line(self.name, self.number, key, problem)
 
-    def close(self, known: Collection[str], why: str = "") -> None:
+    def close(self, known: Collection[str], why: Reason | str = "is not a known key") -> None:
         """Unknown keys are errors."""
         for key in self.values.keys() - known:
-            raise self.refuse(shown(key)[1:-1], f"is not a known key{why}")
+            raise self.refuse(shown(key)[1:-1], why)
 
     def text(self, key: str, default: str | None = None) -> str:
         """A text that says something; `default` None means it must be there."""
         value = self.values.get(key, default)
         if value is None:
-            raise self.refuse(key, "is missing")
+            raise self.refuse(key, because("missing"))
         if not isinstance(value, str) or not value:
             raise self.refuse(key, f"must be text, not {shown(value)}")
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
@@ -47,15 +56,17 @@ class Line:
         """A text from a closed list."""
         value = self.text(key, default)
         if value not in choices:
-            raise self.refuse(key, f"must be one of {', '.join(choices)}, not {shown(value)}")
+            raise self.refuse(key, because("one_of", choices=", ".join(choices), value=value))
         return value
 
     def instant(self, key: str) -> int:
         """An instant with a zone, in ms since the epoch."""
+        value = self.text(key)
         try:
-            return parse_instant(self.text(key))
+            return parse_instant(value)
         except ValueError as exc:
-            raise self.refuse(key, str(exc)) from exc
+            why = because("no_instant", value=value, problem=str(exc))
+            raise self.refuse(key, why) from exc
 
     def decimal(self, key: str) -> tuple[int, int]:
         """A decimal string as (mantissa, exponent)."""
@@ -66,12 +77,14 @@ class Line:
 
     def amount(self, key: str, default: str | None = None) -> Fraction:
         """A decimal string that is not below zero."""
+        text = self.text(key, default)
         try:
-            value = parse_fraction(self.text(key, default))
+            value = parse_fraction(text)
         except ValueError as exc:
-            raise self.refuse(key, str(exc)) from exc
+            why = because("no_decimal", value=text, problem=str(exc))
+            raise self.refuse(key, why) from exc
         if value < 0:
-            raise self.refuse(key, "may not be below zero")
+            raise self.refuse(key, because("below_zero"))
         return value
 
 
@@ -82,9 +95,10 @@ def read_lines(text: str, name: str) -> Iterator[Line]:
             yield Line(name, number, line)
 
 
-def refuse_line(name: str, number: int, key: str, problem: str) -> BadData:
+def refuse_line(name: str, number: int, key: str, problem: Reason | str) -> BadLine:
     """The one-line error `file:line: key: problem`."""
-    return BadData(f"{name}:{number}: {key}: {problem}" if key else f"{name}:{number}: {problem}")
+    where = f"{name}:{number}: {key}" if key else f"{name}:{number}"
+    return BadLine(f"{where}: {problem}", key, problem)
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -25,7 +25,7 @@ def parse_readings(text: str, name: str, meters: Collection[str]) -> Readings:
         if "event" in line.values:
             _take_swap(line, t_ms, swapped.setdefault(meter, {}))
             continue
-        line.close(("meter", "t", "register", "quality"), " of a reading")
+        line.close(("meter", "t", "register", "quality"), "is not a known key of a reading")
         register, quality = line.decimal("register"), line.one_of("quality", QUALITIES, "good")
         if quality in BOOKED:
             told.setdefault(meter, []).append((t_ms, register, line.number))
@@ -38,7 +38,7 @@ def parse_readings(text: str, name: str, meters: Collection[str]) -> Readings:
 
 def _take_swap(line: Line, t_ms: int, known: dict[int, tuple[Swap, int]]) -> None:
     line.one_of("event", ("swap",))
-    line.close(("meter", "t", "event", "closing", "opening"), " of a swap")
+    line.close(("meter", "t", "event", "closing", "opening"), "is not a known key of a swap")
     swap = Swap(t_ms, _plain(line.decimal("closing")), _plain(line.decimal("opening")))
     earlier, number = known.setdefault(t_ms, (swap, line.number))
     if earlier != swap:

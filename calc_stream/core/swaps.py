@@ -27,11 +27,11 @@ class Swap:
 
 
 class Misplaced(NamedTuple):
-    """A person's swap that cannot be: which key of it, and why."""
+    """A person's swap that cannot be: which key of it, and why (a code of `reasons`)."""
 
     swap: Swap
     key: str
-    text: str
+    code: str
 
 
 class Standing(NamedTuple):
@@ -53,16 +53,15 @@ def standing(
     for word in sorted(told):
         free = [s for s in counts if s.t_ms not in confirmed and not _parted(times, word, s)]
         if not free:
-            text = "nothing is known there that ended a register and is not told already"
-            misplaced.append(Misplaced(word, "t", text))
+            misplaced.append(Misplaced(word, "t", "no_end"))
             continue
         its = min(free, key=lambda swap: (abs(swap.t_ms - word.t_ms), swap))
         at = int(np.searchsorted(times, its.t_ms, "left")) - 1
         last = _value((int(registers[0][at]), registers[1])) if at >= 0 else None
         if last is not None and _value(word.closing) < last:
-            misplaced.append(Misplaced(word, "closing", "is lower than the register read before"))
+            misplaced.append(Misplaced(word, "closing", "closing_low"))
         elif _value(word.opening) > _value(its.opening):
-            misplaced.append(Misplaced(word, "opening", "is higher than the register read after"))
+            misplaced.append(Misplaced(word, "opening", "opening_high"))
         else:
             closing = _sum(word.closing, its.opening, word.opening)
             counts[its] = Swap(its.t_ms, closing, its.opening)

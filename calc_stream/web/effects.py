@@ -4,22 +4,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from calc_stream.core import Batch, Event, Problem, parse_event
+from calc_stream.core import BadLine, Batch, Event, Problem, Reason, because, parse_event
 from calc_stream.core.batches import batches_of
 from calc_stream.core.course import timelines
 from calc_stream.core.events import in_force
 from calc_stream.core.timeline import NodeTimeline
 from calc_stream.site import Site
 from calc_stream.web.sheets import Line
-from wire.errors import BadData
 
 
 class Wrong(msgspec.Struct, frozen=True):
-    """`line`: of the list or table, 0 where an event told before is contradicted."""
+    """`line`: of the list or table, 0 where an event told before is contradicted (`event`). `code` and
+    `values`, where there are any, say the same as `text`, for those who say it in their own words."""
 
     line: int
     key: str
     text: str
+    code: str = ""
+    values: dict[str, str] = {}
+    event: str = ""
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -46,12 +49,12 @@ def effects_of(site: Site, lines: Sequence[Line]) -> tuple[list[Wrong], list[Eff
     for line in lines:
         try:
             event = parse_event(msgspec.json.encode(line.event).decode())
-        except BadData as exc:
-            wrong.append(_of(line.number, str(exc)))
+        except BadLine as exc:
+            wrong.append(_wrong(line.number, exc.key, exc.reason))
             continue
         earlier = state.events.get(event.id) or fresh.get(event.id)
         if earlier is not None and earlier != event:
-            wrong.append(Wrong(line.number, "id", "was told before and said something else"))
+            wrong.append(_wrong(line.number, "id", because("told_before")))
             continue
         fresh[event.id], at[event.id] = event, line.number
     if state.periods is None:
@@ -62,11 +65,9 @@ def effects_of(site: Site, lines: Sequence[Line]) -> tuple[list[Wrong], list[Eff
     known = {_said(problem) for problem in state.problems()}
     for problem in (*problems, *more, *yet_more):
         if _said(problem) not in known:
-            key, text = problem.key, problem.text
             line_number = at.get(problem.event.id, 0)
-            wrong.append(
-                Wrong(line_number, key, text if line_number else f"{problem.event.id}: {text}")
-            )
+            about = "" if line_number else problem.event.id
+            wrong.append(_wrong(line_number, problem.key, problem.reason, about))
     touched = set(_touched(state.nodes, nodes))
     return wrong, list(_effects(state.batches, batches, touched))
 
@@ -75,11 +76,10 @@ def _said(problem: Problem) -> tuple[str, str, str]:
     return problem.event.id, problem.key, problem.text
 
 
-def _of(line: int, text: str) -> Wrong:
-    """From `event:1: key: what is wrong`."""
-    _, _, told = text.partition(": ")
-    key, found, what = told.partition(": ")
-    return Wrong(line, key if found else "", what if found else text)
+def _wrong(line: int, key: str, reason: Reason | str, event: str = "") -> Wrong:
+    text = f"{event}: {reason}" if event else str(reason)
+    said = reason if isinstance(reason, Reason) else Reason("", {})
+    return Wrong(line, key, text, said.code, said.values, event)
 
 
 def _touched(

@@ -98,6 +98,7 @@ def _tell(behind: Behind, caller: Caller, lines: list[Line], dry_run: bool) -> R
             raise
         said = {each.line for each in wrong}
         wrong += [each for each in _refused(problem, told) if each.line not in said]
+    wrong.sort(key=lambda each: each.line)
     return json(Trial(0 if wrong else len(told), wrong, effects))
 
 
@@ -109,7 +110,7 @@ def _refused(problem: Problem, told: list[Line]) -> list[Wrong]:
     for fault in problem.details.faults:
         place = fault.where.strip("[]")
         line = told[int(place)].number if place.isdigit() and int(place) < len(told) else 0
-        found.append(Wrong(line, "", fault.problem))
+        found.append(Wrong(line, "", fault.problem, fault.code, fault.values))
     return found
 
 

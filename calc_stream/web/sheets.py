@@ -11,7 +11,9 @@ from wire.messages import ProductionEvent
 from wire.problem import Fault
 
 CSV = "text/csv"
-_KEYS = {field.encode_name for field in msgspec.structs.fields(ProductionEvent)}
+_FIELDS = msgspec.structs.fields(ProductionEvent)
+_KEYS = {field.encode_name for field in _FIELDS}
+_MUST = [field.encode_name for field in _FIELDS if field.required]
 
 
 @dataclass(frozen=True)
@@ -36,21 +38,33 @@ def read_csv(body: bytes) -> list[Line]:
     try:
         sheet = body.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
-        raise bad_data("events: is not UTF-8 text; save it as «CSV UTF-8»") from exc
+        text = "is not UTF-8 text; save it as «CSV UTF-8»"
+        raise bad_data(f"events: {text}", [Fault("events", text, "no_utf8")]) from exc
     head = sheet.partition("\n")[0]
     reader = csv.reader(io.StringIO(sheet), delimiter=max(",;\t", key=head.count), strict=True)
     try:
         keys = [key.strip() for key in next(reader, [])]
         strange = [key for key in keys if key not in _KEYS or keys.count(key) > 1]
         if strange or not keys:
-            known = ", ".join(sorted(_KEYS))
-            raise bad_data(
-                f"line 1: {', '.join(strange) or 'nothing'} is no column; known: {known}"
-            )
+            names, known = ", ".join(strange), ", ".join(sorted(_KEYS))
+            text = f"{names or 'nothing'} is no column; known: {known}"
+            values = {"line": "1", "names": names or "–", "known": known}
+            raise bad_data(f"line 1: {text}", [Fault("line 1", text, "no_column", values)])
         told = [(reader.line_num, _document(keys, cells)) for cells in reader if any(cells)]
     except csv.Error as exc:
         raise bad_data(f"line {reader.line_num}: {exc}") from exc
     return _lines(told)
+
+
+def _why(document: object) -> tuple[str, dict[str, str]]:
+    """What a line of a table can be no event for, as a code with values."""
+    if not isinstance(document, dict):
+        return "", {}
+    if missing := [key for key in _MUST if key not in document]:
+        return "missing", {"key": missing[0]}
+    if strange := [str(key) for key in document if key not in _KEYS]:
+        return "no_column", {"names": ", ".join(strange), "known": ", ".join(sorted(_KEYS))}
+    return "", {}
 
 
 def _document(keys: list[str], cells: list[str]) -> dict[str, str | int]:
@@ -69,7 +83,9 @@ def _lines(told: list[tuple[int, object]] | list[tuple[int, dict[str, str | int]
         try:
             found.append(Line(number, msgspec.convert(document, ProductionEvent)))
         except msgspec.ValidationError as exc:
-            faults.append(Fault(f"line {number}", str(exc)))
+            code, values = _why(document)
+            told_of = {"line": str(number)} | values if code else {}
+            faults.append(Fault(f"line {number}", str(exc), code, told_of))
     if faults:
         raise bad_data(f"{faults[0].where}: {faults[0].problem}", faults)
     return found

@@ -19,24 +19,32 @@ def test_an_open_closure_is_a_grave_alarm(open_page, demo: System) -> None:
 
 
 @pytest.mark.parametrize(
-    ("locale", "alarms", "notice", "events"),
+    ("locale", "alarms", "notice", "events", "cause"),
     [
         (
             "en",
             ["in doubt since", "went on from another place at", "clock of gateway gw-1 is behind"],
             "register reset",
             ["m-1 register reset", "gw-1 clock was set", "closing 50.1", "quantity energy drawn"],
+            "node: press-9 is no machine of the model",
         ),
         (
             "zh-CN",
             ["起存疑", "从别处重新开始", "网关 gw-1 的时钟落后"],
             "表底数重置",
             ["m-1 表底数重置", "gw-1 时钟被调整", "止码 50.1", "用电量"],
+            "node: 模型中没有设备 press-9",
         ),
     ],
 )
 def test_what_registers_and_clocks_did_is_said_in_words(
-    open_page, demo: System, locale: str, alarms: list[str], notice: str, events: list[str]
+    open_page,
+    demo: System,
+    locale: str,
+    alarms: list[str],
+    notice: str,
+    events: list[str],
+    cause: str,
 ) -> None:
     snapshot = demo.api("/v1/snapshot")
     t_ms = snapshot["now_ms"] - 1000
@@ -49,11 +57,17 @@ def test_what_registers_and_clocks_did_is_said_in_words(
         {"kind": kind, "about": about, "text": "", "t_ms": t_ms}
         for kind, about in (("doubt", "m-1"), ("reset", "m-1"), ("clock", "gw-1"))
     ]
+    coded = {"key": "node", "code": "no_node", "node": "press-9"}
+    text = "node: 'press-9' is no node of the model"
+    snapshot["alarms"].insert(
+        0, {"kind": "event", "about": "e1", "text": text, "t_ms": t_ms, "detail": coded}
+    )
     page = open_page(snapshot, locale=locale)
     for text in alarms:
         expect(page.get_by_role("status")).to_contain_text(text)
     for text in events:
         expect(page.locator("#events")).to_contain_text(text)
+    expect(page.get_by_role("status")).to_contain_text(cause)
     page.goto(f"{demo.url}/#/meters")
     row = page.locator(f'tr[data-meter="{snapshot["meters"][0]["meter"]}"]')
     expect(row.locator('[data-event="reset"]')).to_contain_text(notice)

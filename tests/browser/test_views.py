@@ -162,25 +162,48 @@ def test_an_event_by_hand_is_told_and_taken_back(open_page, demo: System, locale
     assert next(e for e in told if e["id"] == event["id"])["voided_by"] is not None
 
 
-def test_a_file_of_events_is_tried_before_it_is_handed_in(open_page, demo: System) -> None:
-    page = open_page(view="#/events")
+@LANGUAGES
+def test_a_file_of_events_is_tried_before_it_is_handed_in(
+    watched, demo: System, pictures: Path, locale: str
+) -> None:
+    page, _ = watched(view="#/events", locale=locale)  # a refused request is told on its console
     head = "id,t,type,batch,good,unit\n"
     file = {"name": "events.csv", "mimeType": "text/csv"}
     send = page.locator("#upload button").last
+    wrong = {
+        "en-GB": (
+            "line 2 · good: “many” is no decimal",
+            "line 3 · of: is missing",
+            "no such column",
+        ),
+        "zh-CN": ("第 2 行 · good: “many”不是小数", "第 3 行 · of: 缺失", "没有这样的列"),
+    }[locale]
 
-    def tried(line: str) -> None:
+    def tried(line: str, head: str = head) -> None:
         page.set_input_files("#upload input", [file | {"buffer": (head + line).encode()}])
         page.locator("#upload button").first.click()
 
-    tried("f1,2026-11-21T08:00:00Z,quantity,from-a-file,many,kg\n")
-    expect(page.locator(".wrong")).to_contain_text("line 2", timeout=PATIENCE_MS)
+    day = "2026-11-21T08:00:00Z"
+    tried(f"f1,{day},quantity,from-a-file,many,kg\nf1,{day},void,,,\n")
+    for at, text in enumerate(wrong[:2]):
+        expect(page.locator(".wrong").nth(at)).to_contain_text(text, timeout=PATIENCE_MS)
+    expect(send).to_be_disabled()
+    page.screenshot(path=pictures / f"upload-{locale}.png", full_page=True)
+    tried("f1\n", head="id,batch_no\n")
+    expect(page.locator(".wrong")).to_contain_text(
+        f"batch_no{'：' if wrong[0][0] == '第' else ':'}"
+    )
+    expect(page.locator(".wrong")).to_contain_text(wrong[2])
     expect(send).to_be_disabled()
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    tried(f"f2,{now},quantity,from-a-file,3,kg\n")
-    expect(page.locator("#trial")).to_contain_text("1 events", timeout=PATIENCE_MS)
-    assert not [e for e in demo.api("/v1/events")["events"] if e["batch"] == "from-a-file"]
+    tried(f"f2-{locale},{now},quantity,from-a-file-{locale},3,kg\n")
+    expect(page.locator(".wrong")).to_have_count(0)
+    expect(page.locator("#trial")).to_contain_text("1 ", timeout=PATIENCE_MS)
+    assert not [
+        e for e in demo.api("/v1/events")["events"] if e["batch"] == f"from-a-file-{locale}"
+    ]
     send.click()
-    expect(page.locator("#told tr").filter(has_text="from-a-file").first).to_be_visible(
+    expect(page.locator("#told tr").filter(has_text=f"from-a-file-{locale}").first).to_be_visible(
         timeout=PATIENCE_MS
     )
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from calc_stream.core.reasons import TEXTS
+
 WEB = Path(__file__).parents[3] / "calc_stream" / "web"
 SOURCE, STATIC = WEB / "page" / "src", WEB / "static"
 LANGUAGES = ("en", "zh")
@@ -106,6 +108,19 @@ def test_the_words_of_the_records_have_names() -> None:
     for family, names in words.items():
         for name in names.split():
             assert f"{family}.{name}" in known
+
+
+def test_every_reason_the_api_gives_a_code_for_is_worded_from_its_values() -> None:
+    told = {code: set(_PLACEHOLDER.findall(text.replace("!a", ""))) for code, text in TEXTS.items()}
+    for code in ("no_instant", "no_decimal"):  # which say what was told, too
+        told[code].add("value")
+    told |= {"no_utf8": set(), "no_column": {"names", "known"}}  # of a table as a whole
+    known = texts("en")
+    assert {key for key in known if key.startswith("reason.")} == {
+        f"reason.{code}" for code in told
+    }
+    for code, values in told.items():
+        assert set(_PLACEHOLDER.findall(known[f"reason.{code}"])) <= values, code
 
 
 def test_data_never_becomes_markup() -> None:

@@ -2,10 +2,18 @@
 
 import { t } from "../say/language.svelte";
 
+/** One of several things that are wrong; `code` and `values` say the same as `problem`. */
+export interface Fault {
+  where: string;
+  problem: string;
+  code?: string;
+  values?: Record<string, string>;
+}
 export interface Answer<T> {
   value: T | null;
   /** "" when it went well; else what the server said. */
   problem: string;
+  faults?: Fault[];
   /** 0 when nobody answered. */
   status: number;
 }
@@ -21,8 +29,8 @@ async function answered<T>(response: Response): Promise<Answer<T>> {
   const body: unknown = type.includes("json") ? await response.json() : null;
   const { ok, status } = response;
   if (ok) return { value: body as T, problem: "", status };
-  const told = body as { detail?: string; title?: string } | null;
-  return { value: null, problem: told?.detail ?? told?.title ?? `HTTP ${status}`, status };
+  const told = body as { detail?: string; title?: string; faults?: Fault[] } | null;
+  return { value: null, problem: told?.detail ?? told?.title ?? `HTTP ${status}`, faults: told?.faults, status };
 }
 
 /** The file at `path` goes to the downloads as `file`; what the server said against it, or "". */

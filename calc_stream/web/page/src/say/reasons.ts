@@ -1,0 +1,15 @@
+// Why what was told cannot be, worded by its code: in the server's words where nobody has others.
+
+import { maybe } from "./language.svelte";
+
+export interface Reason {
+  text: string;
+  code?: string;
+  values?: Record<string, string>;
+}
+const MOST = 200; // letters of a stranger's value
+
+export function why({ text, code = "", values = {} }: Reason): string {
+  const short = Object.entries(values).map(([name, value]) => [name, value.length > MOST ? `${value.slice(0, MOST)}…` : value]);
+  return maybe("reason", code, Object.fromEntries(short)) || text;
+}
