@@ -41,6 +41,7 @@ from ingestor.receipts import Receipts
 from ingestor.sinks import Configured, embedded
 from ingestor.source import Source
 from ingestor.stamping import Stamping
+from ingestor.standing import Standing
 from ingestor.state import now_ms, open_cursors, open_quarantine
 from ingestor.stored import Stored
 from wire.callers import Callers
@@ -55,11 +56,29 @@ _TRIES_PER_S = 1.0
 _TRIES = 20
 
 
-def trusted_keys(plan: Plan, journal: Writer, orders: Orders) -> Keys:
-    """The keys of the journal, the configured ones and what was ordered entered first."""
+def known_keys(journal: Writer) -> Keys:
+    """Those the journal has."""
     keys = Keys()
     for site in journal.sites():
         keys.add(journal.of_kind(site, "key"))
+    return keys
+
+
+def enter_keys(
+    plan: Plan,
+    orders: Orders,
+    journal: Writer,
+    keys: Keys,
+    standings: dict[str, Standing],
+    days: Days,
+) -> None:
+    """The configured keys, and what was ordered, into the journal: behind the head of a day that is
+    over, like everything else."""
+
+    def enter(site: str, entries: list[Entry]) -> None:
+        its = standings.setdefault(site, Standing(site))
+        keys.add(record for record in days.append(its, entries) if record.kind == "key")
+
     fresh: dict[str, list[Entry]] = {}
     for site, gateway, public in plan.gateways:
         entry = keys.missing(site, gateway, public)
@@ -67,7 +86,7 @@ def trusted_keys(plan: Plan, journal: Writer, orders: Orders) -> Keys:
             fresh[site].append(entry)
     for site, entries in fresh.items():
         if entries:
-            keys.add(journal.append(site, entries))
+            enter(site, entries)
     for path, told in orders.waiting():
         try:
             ordered = keys.entry(told)
@@ -77,9 +96,8 @@ def trusted_keys(plan: Plan, journal: Writer, orders: Orders) -> Keys:
         if ordered is not None:
             again = len([k for k in journal.of_kind(told.site, "key") if k.key.startswith(told.id)])
             key = f"{told.id}/{again + 1}" if again else told.id
-            keys.add(journal.append(told.site, [Entry("key", key, ordered.data)]))
+            enter(told.site, [Entry("key", key, ordered.data)])
         orders.done(path)
-    return keys
 
 
 def readable(plan: Plan) -> Configured:
@@ -105,14 +123,15 @@ class Service:
         its = (config.partition, config.partitions)
         check_journal(config.journal, self._journal.sites(), *its)
         self._orders = Orders(config.state / "orders")
-        self._keys = keys = trusted_keys(plan, self._journal, self._orders)
+        self._keys = keys = known_keys(self._journal)
         self._standings = standing.restore(self._checkpoint, self._journal)
+        days = Days(self._journal, keys, receipt_key, now_ms)
+        enter_keys(plan, self._orders, self._journal, keys, self._standings, days)
         self._projectors = {each.name: self._projector(each) for each in plan.sinks}
         self._intake = Intake(
             *(self._journal, self._standings, keys),
             Receipts(receipt_key, now_ms),
-            Days(self._journal, keys, receipt_key, now_ms),
-            *(self._quarantine, now_ms),
+            *(days, self._quarantine, now_ms),
             [projector.opened for projector in self._projectors.values()],
             heartbeat_ms=round(config.heartbeat_s * 1000),
         )

@@ -21,10 +21,11 @@ import msgspec
 import pytest
 
 from edge_agent.enrolment import Files, Gateway, is_due
-from ingestor import certificates, config, service
+from ingestor import certificates, config, service, standing
 from ingestor.authority import Authority
 from ingestor.commands import ca as ca_command
 from ingestor.commands import keys as keys_command
+from ingestor.days import Days
 from ingestor.keys import KeyRecord
 from ingestor.orders import Orders
 from tests.integration import servers
@@ -257,7 +258,11 @@ def test_orders_wait_for_an_ingestor_that_is_stopped(
         journal.append("cq", [Entry("key", key.id, msgspec.json.encode(told))])
         for word in (("end", key.id, "--at", "2026-12-01"), ("revoke", key.id), ("revoke", key.id)):
             assert "noted; the ingestor takes it" in cloud.order(*word)
-        keys = service.trusted_keys(plan, journal, Orders(plan.config.state / "orders"))
+        keys = service.known_keys(journal)
+        standings = standing.restore(tmp_path / "none", journal)
+        days = Days(journal, keys, SigningKey.new(), now_ms)
+        orders = Orders(plan.config.state / "orders")
+        service.enter_keys(plan, orders, journal, keys, standings, days)
         assert [each.revoked for each in keys.all()] == [True]
     [told] = cloud.keys_of("gw-1")
     assert told["revoked"]

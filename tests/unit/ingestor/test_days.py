@@ -6,6 +6,11 @@ from itertools import pairwise
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from ingestor.config import IngestorConfig, Plan
+from ingestor.days import Days
+from ingestor.orders import Orders
+from ingestor.service import enter_keys, known_keys
+from ingestor.standing import restore
 from tests.unit.ingestor.conftest import Cloud
 from tests.unit.ingestor.gateway import Gateway
 from wire.journal import Record, heads, merkle
@@ -84,6 +89,26 @@ def test_a_site_that_has_fallen_silent_is_closed_once(cloud: Cloud, gateway: Gat
     cloud.intake.close_days()
     # The head itself is a record of its day; nothing came on the days between.
     assert [head.day for head in signed(cloud)] == ["2026-11-18", "2026-11-19"]
+
+
+def test_a_gateway_configured_for_a_later_day_comes_behind_the_head_of_the_day_before(
+    cloud: Cloud, gateway: Gateway
+) -> None:
+    cloud.send(gateway, gateway.seal())
+    next_day(cloud)
+    keys = known_keys(cloud.journal)
+    standings = restore(cloud.directory / "none", cloud.journal)
+    receipt_key = SigningKey.load_or_create(cloud.directory / "receipt.key")
+    days = Days(cloud.journal, keys, receipt_key, lambda: cloud.clock[0])
+    new = SigningKey.new().public
+    config = IngestorConfig(cloud.directory, cloud.directory, cloud.directory)
+    plan = Plan(config, [("s1", "gw-2", new), ("s2", "gw-3", new)], [])
+    enter_keys(plan, Orders(cloud.directory / "orders"), cloud.journal, keys, standings, days)
+    kinds = [record.kind for record in cloud.journal.walk("s1")]
+    assert kinds == ["key", "segment", "key", "head", "key"]
+    assert [head.day for head in signed(cloud)] == ["2026-11-18"]
+    assert {told.gateway for told in keys.all()} == {"gw-1", "", "gw-2", "gw-3"}
+    assert standings["s2"].offset == 1
 
 
 def test_the_tree_goes_on_after_a_restart(cloud: Cloud, gateway: Gateway) -> None:
