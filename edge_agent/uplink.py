@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from edge_agent.clock import Clock
-from edge_agent.store import MOST_NUMBERED, Disk, Sealed, Store
+from edge_agent.store import MOST_BYTES, MOST_NUMBERED, Disk, Sealed, Store
 from wire import mqtt
 from wire.errors import BadData, TransientError
 from wire.messages import GatewayState, Receipt, ResendRequest
@@ -32,6 +32,7 @@ PROBE = 8  # of them offered again while no receipt comes
 _NUMBERED_AT_ONCE = 8  # of the backlog; then what was sealed meanwhile has its turn
 MOST_RESENT = 1000  # for one request
 _LOOK_S = 5.0
+_AROUND_BYTES = 1024  # of a message, around its payload
 _MOST_NUMBER = 2**63  # SQLite's integers end there
 
 
@@ -103,7 +104,11 @@ class Uplink:
     @property
     def problem(self) -> str:
         """Why there is no link, or what it does not let through; empty where all is well."""
-        return self._mqtt.problem
+        most = self._mqtt.granted.get("MaximumPacketSize", 2 * MOST_BYTES)
+        if self._mqtt.problem or most > MOST_BYTES + _AROUND_BYTES:
+            return self._mqtt.problem
+        what = f"it takes no message over {most} bytes, and after an outage segments have more"
+        return f"{what}: set its max_packet_size to {2 * MOST_BYTES} at least"
 
     @property
     def flowing(self) -> bool:

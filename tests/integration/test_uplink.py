@@ -11,6 +11,7 @@ from edge_agent.clock import NOT_BEFORE_MS, Clock
 from edge_agent.store import Disk, open_store
 from edge_agent.uplink import Uplink
 from tests.integration import servers
+from tests.integration.test_doctor import told
 from wire.messages import GatewayState, Receipt, Refusal, Sample
 from wire.mqtt import Broker, Client
 from wire.segment import open_segment
@@ -215,3 +216,12 @@ async def test_health_is_retained(broker, tmp_path):
         assert state.online
         assert state.meters == {"m": "ok"}
         assert state.sealed == 3
+
+
+async def test_a_broker_that_takes_no_large_message_is_a_problem_before_there_is_one(tmp_path):
+    for size, is_problem in ((100_000, True), (1_000_000, False)):
+        with told(tmp_path, f"max_packet_size {size}") as broker:
+            async with started(broker, tmp_path / str(size)) as (_, cloud, uplink):
+                await cloud.wait_for(3)
+                assert ("it takes no message over 100000 bytes" in uplink.problem) == is_problem
+                assert bool(uplink.problem) == is_problem
