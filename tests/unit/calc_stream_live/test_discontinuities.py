@@ -184,6 +184,7 @@ def test_a_word_that_fits_nothing_is_an_alarm(site: Site) -> None:
             "w1",
             "t: 'm': nothing is known there that ended a register and is not told already",
             T0 + MINUTE,
+            {"meter": "m", "key": "t", "code": "no_end"},
         )
     ]
     assert grid(page) == "0.200000"
