@@ -24,6 +24,7 @@ ALLOWED = {
     "numpy",
     "operator",
     "re",
+    "string",
     "struct",
     "tomllib",
     "typing",
