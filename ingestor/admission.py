@@ -52,6 +52,10 @@ def implausible(segment: Segment, latest_ms: int) -> str:
     for name in (*(t.meter for t in segment.tables), *(e.meter for e in segment.events)):
         if not is_meter(name):
             return f"meter id {name!r} is not letters, digits, . _ and -"
+    for event in segment.events:
+        for name in (event.event, event.detail.get("quantity", "-")):
+            if not is_meter(name):  # a database has them beside the meter's
+                return f"meter event {name!r} is not letters, digits, . _ and -"
     times = [event.t_ms for event in segment.events]
     # All tables at once: most segments are one second of many meters, and a few calls a meter cost
     # more than the signature.

@@ -19,7 +19,8 @@ from wire.segment import Segment, Table
 READING = "reading"
 METER_EVENT = "meter_event"
 _ELECTRIC_UNITS = frozenset({"W", "var", "VA", "V", "A", "Hz", "1"})
-_ESCAPE = str.maketrans({",": "\\,", " ": "\\ ", "=": "\\="})
+# What would end a tag or its line and has no way to be written is left out.
+_ESCAPE = str.maketrans({",": "\\,", " ": "\\ ", "=": "\\=", "\\": "", "\n": "", "\r": ""})
 
 
 def lines_of(segment: Segment) -> bytes:

@@ -16,7 +16,7 @@ from tests.unit.ingestor.conftest import Cloud, receipt_in
 from tests.unit.ingestor.gateway import NOW_MS, Gateway
 from wire.errors import BadData, TransientError
 from wire.journal import open_reader, verify_chain
-from wire.messages import Sample
+from wire.messages import MeterEvent, Sample
 from wire.segment import MAX_SEGMENT
 
 DAY_MS = 86_400_000
@@ -92,6 +92,23 @@ def test_a_reason_is_short_because_every_receipt_repeats_it(cloud: Cloud, gatewa
         cloud.send(gateway, gateway.seal([Sample(name, NOW_MS, {"flow": (1, 0)})]))
     )
     assert len(receipt.refused[0].reason) <= 200
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        MeterEvent("m", NOW_MS, "swap\nreading,site=s2,meter=m-9 active_power=1"),
+        MeterEvent("m", NOW_MS, "reset", {"quantity": "active_power x"}),
+        MeterEvent("m", NOW_MS, ""),
+    ],
+)
+def test_an_event_no_agent_tells_is_refused(
+    cloud: Cloud, gateway: Gateway, event: MeterEvent
+) -> None:
+    receipt = receipt_in(cloud.send(gateway, gateway.seal(events=[event])))
+    assert [refusal.seq for refusal in receipt.refused] == [1]
+    assert receipt.refused[0].reason.startswith("meter event '")
+    assert cloud.segments() == []
 
 
 def test_a_refused_segment_sent_again_stays_in_quarantine(cloud: Cloud, gateway: Gateway) -> None:

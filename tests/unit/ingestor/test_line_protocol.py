@@ -83,3 +83,13 @@ def test_a_meter_event_is_a_string_in_its_own_measurement(gateway: Gateway) -> N
     [line] = text(gateway, events=(swap,))
     assert line.startswith("meter_event,site=s1,meter=m,event=swap detail=")
     assert line.endswith(f" {T}")
+
+
+def test_no_event_says_anything_of_another_meter(gateway: Gateway) -> None:
+    """One of an old journal, of a gateway that means ill."""
+    more = f"\nreading,site=s2,meter=m-9 active_power=1 {T}\n"
+    [line] = text(gateway, events=(MeterEvent("m", T, f"swap{more}"),))
+    its = "reading\\,site\\=s2\\,meter\\=m-9\\ active_power\\=1\\ 1795000000000"
+    assert line == f'meter_event,site=s1,meter=m,event=swap{its} detail="{{}}" {T}'
+    [line] = text(gateway, events=(MeterEvent("m", T, "swap\\", {"quantity": "q\\"}),))
+    assert line.startswith("meter_event,site=s1,meter=m,event=swap,quantity=q detail=")
