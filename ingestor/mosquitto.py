@@ -31,12 +31,15 @@ SERVICES: dict[str, tuple[str, ...]] = {
         *(f"write {ROOT}/+/event{more}" for more in ("", "/+")),
         "read $SYS/#",
     ),
-    "calculator": (f"write {ROOT}/+/batch/#",),
-    "reader": (f"read {ROOT}/+/batch/#",),
+    "calculator": (f"write {ROOT}/+/batch/#", f"write {ROOT}/+/alarm/#"),
+    "reader": (f"read {ROOT}/+/batch/#", f"read {ROOT}/+/alarm/#"),
 }
 _GATEWAY = (("write", "seg"), ("write", "state"), ("read", "rcpt"), ("read", "req"))
 # Its name is the source it may speak as: the topic of all sources is no system's.
-_SYSTEM = (("write", "event/{own}"), ("read", "event/rcpt/{own}"), ("read", "batch/#"))
+_SYSTEM = (
+    *(("write", "event/{own}"), ("read", "event/rcpt/{own}")),
+    *(("read", "batch/#"), ("read", "alarm/#")),
+)
 
 
 class Installation(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ import pytest
 
 from ingestor.authority import Authority
 from tests.integration.secured import HOST, Secured, now_ms, secured
+from wire import topics
 from wire.errors import ConfigError
 from wire.mqtt import Broker, Client
 from wire.signing import SigningKey, keep
@@ -34,8 +35,8 @@ def site(tmp_path_factory):
 
 
 @contextlib.asynccontextmanager
-async def connected(broker, name, *topics):
-    client = Client(broker, name, subscribe=topics, durable=False)
+async def connected(broker, name, *places):
+    client = Client(broker, name, subscribe=places, durable=False)
     async with client.running():
         async with asyncio.timeout(10):
             await client.connected.wait()
@@ -76,7 +77,9 @@ async def test_each_may_say_exactly_what_is_its_own(site: Secured) -> None:
     site.reload()
     places = [f"wp/v1/{s}/{g}/{k}" for s, g in (("cq", "gw-1"), ("bj", "gw-1")) for k in KINDS]
     places += [f"wp/v1/{s}/event{own}" for s in ("cq", "bj") for own in ("", "/mes", "/scada")]
-    places += ["wp/v1/cq/event/rcpt/mes", "wp/v1/cq/batch/b1", "wp/v1/cq/x/y/z", "other"]
+    places += ["wp/v1/cq/event/rcpt/mes", "wp/v1/cq/x/y/z", "other"]
+    of_calculator = {topics.batch("cq", "b1"), topics.alarm("cq", "backlog", "a1")}
+    places += of_calculator
     may_say = {
         "cq.gw-1": {"wp/v1/cq/gw-1/seg", "wp/v1/cq/gw-1/state"},
         "cq.gw-2": set(),
@@ -84,7 +87,7 @@ async def test_each_may_say_exactly_what_is_its_own(site: Secured) -> None:
         "cq.mes": {"wp/v1/cq/event/mes"},
         "cq.scada": {"wp/v1/cq/event/scada"},
         "ingestor": {p for p in places if p.endswith(("seg", "rcpt", "req")) or "/event" in p},
-        "calculator": {"wp/v1/cq/batch/b1"},
+        "calculator": of_calculator,
     }
     # Hears everything, a right no service has.
     site.ca("service", "reader", "--out", str(site.folder / "all.pem"))
@@ -106,20 +109,24 @@ async def test_each_may_hear_exactly_what_is_its_own(site: Secured) -> None:
     system = site.system("erp")
     site.reload()
     cloud = site.service("ingestor")
-    topics = [f"wp/v1/cq/{g}/{k}" for g, k in itertools.product(("gw-3", "gw-4"), KINDS)]
-    topics += [f"wp/v1/cq/event{tail}" for tail in ("", "/erp", "/lims", "/rcpt/erp", "/rcpt/lims")]
+    places = [f"wp/v1/cq/{g}/{k}" for g, k in itertools.product(("gw-3", "gw-4"), KINDS)]
+    places += [f"wp/v1/cq/event{tail}" for tail in ("", "/erp", "/lims", "/rcpt/erp", "/rcpt/lims")]
+    of_calculator = {topics.batch("cq", "b2"), topics.alarm("cq", "backlog", "a2")}
     async with (
         connected(links["cq.gw-1"], "x", "#", "wp/v1/+/+/+") as first,
-        connected(links["cq.gw-2"], "y", *topics) as second,
+        connected(links["cq.gw-2"], "y", *places) as second,
         connected(system, "z", "#") as third,
         connected(cloud, "cloud") as client,
+        connected(site.service("calculator"), "calculator") as calculator,
     ):
-        for topic in topics:
-            await client.publish(topic, b"for you", retain=True)
+        for place in places:
+            await client.publish(place, b"for you", retain=True)
+        for place in of_calculator:
+            await calculator.publish(place, b"for you", retain=True)
         ears = await asyncio.gather(heard(first), heard(second), heard(third))
     for ear, own in zip(ears, ("gw-3", "gw-4"), strict=False):
         assert {t for t, _ in ear} == {f"wp/v1/cq/{own}/rcpt", f"wp/v1/cq/{own}/req"}
-    assert {t for t, _ in ears[2]} == {"wp/v1/cq/event/rcpt/erp"}
+    assert {t for t, _ in ears[2]} == {"wp/v1/cq/event/rcpt/erp", *of_calculator}
 
 
 def test_a_system_is_not_called_what_a_gateways_topic_ends_in(site: Secured, tmp_path) -> None:
