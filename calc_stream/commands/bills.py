@@ -1,6 +1,7 @@
 """`wattprint bills`: what suppliers billed or delivered, against what the site's own meters counted."""
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from calc_stream.statements import Statements, statement_of
 from wire.errors import BadData, ConfigError
 from wire.journal import Record, open_reader
 from wire.statements import Statement
-from wire.units import convert
+from wire.units import UnitError, convert
 
 EXAMPLES = """examples:
   wattprint bills --config calc.toml
@@ -47,6 +48,18 @@ class Comparison(msgspec.Struct, frozen=True):
     unread: list[str]
 
 
+class Unfit(msgspec.Struct, frozen=True):
+    """A paper that can be compared with nothing, and why."""
+
+    month: str
+    paper: Statement
+    why: str
+
+    def __str__(self) -> str:
+        its = f"{self.paper.type} {self.paper.id!r} ({self.paper.document})"
+        return f"{self.month}  {its}: {self.why}; void it, and tell it better"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -57,12 +70,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the comparison. Raises ConfigError or BadData."""
-    found = [each for each in bills(args) if args.month in (None, each.month)]
+    """Prints the comparison; 1 where a paper can be compared with nothing. Raises ConfigError."""
+    every, left_out = bills(args)
+    found = [each for each in every if args.month in (None, each.month)]
+    unfit = [each for each in left_out if args.month in (None, each.month)]
     if args.json:
         print(msgspec.json.encode(found).decode())
-        return 0
-    for each in found or ():
+    else:
+        _print(found)
+    if not (found or unfit or args.json):
+        print("the journal has no bills or deliveries" + (f" of {args.month}" * bool(args.month)))
+    for paper in unfit:
+        print(paper, file=sys.stderr)
+    return 1 if unfit else 0
+
+
+def _print(found: list[Comparison]) -> None:
+    for each in found:
         percent = "" if each.percent is None else f" ({each.percent} %)"
         print(
             f"{each.month}  {each.source}: billed {each.billed} {each.unit}, metered {each.metered},"
@@ -70,12 +94,9 @@ def run(args: argparse.Namespace) -> int:
         )
         for meter in each.unread:
             print(f"    {meter} was not read over all of this time")
-    if not found:
-        print("the journal has no bills or deliveries" + (f" of {args.month}" * bool(args.month)))
-    return 0
 
 
-def bills(args: argparse.Namespace) -> list[Comparison]:
+def bills(args: argparse.Namespace) -> tuple[list[Comparison], list[Unfit]]:
     """By month and source."""
     ledger, journal = places(args)
     with closing(open_store(ledger)) as store, closing(open_reader(journal)) as reader:
@@ -87,22 +108,45 @@ def bills(args: argparse.Namespace) -> list[Comparison]:
         return compare(state, statements, reader.of_kind(site, "reading"))
 
 
-def compare(state: SiteState, statements: Statements, records: list[Record]) -> list[Comparison]:
-    """Every bill over its own time, every month's deliveries over that month. Raises BadData."""
+def compare(
+    state: SiteState, statements: Statements, records: list[Record]
+) -> tuple[list[Comparison], list[Unfit]]:
+    """Every bill over its own time, every month's deliveries over that month."""
     versions = state.versions
     if versions is None:
-        return []
+        return [], []
     zone = ZoneInfo(versions.reigns[-1].model.timezone)
-    groups: dict[tuple[int, int, str], list[Statement]] = {}
+    groups: dict[tuple[int, int, str], dict[str, Fraction]] = {}
+    unfit = []
     for record in records:
         told = statement_of(record)
         if told is None or told.type not in ("bill", "delivery") or statements.is_void(told):
             continue
-        groups.setdefault((*_time(told, zone), told.source or ""), []).append(told)
-    return [
-        _compared(state, versions, zone, span, source, papers)
-        for (*span, source), papers in sorted(groups.items(), key=lambda item: item[0])
+        span = _time(told, zone)
+        try:
+            quanta = _quanta(versions, told)
+        except BadData as exc:
+            unfit.append(Unfit(_month(span, zone), told, str(exc)))
+        else:
+            papers = groups.setdefault((*span, told.source or ""), {})
+            papers[told.document or ""] = papers.get(told.document or "", Fraction(0)) + quanta
+    compared = [
+        _compared(state, versions, zone, (first, last), source, papers)
+        for (first, last, source), papers in sorted(groups.items(), key=lambda item: item[0])
     ]
+    return compared, unfit
+
+
+def _quanta(versions: Versions, told: Statement) -> Fraction:
+    """What a paper says, in quanta of the source's carrier. Raises BadData."""
+    if told.source not in versions.sources:
+        raise BadData(f"source: the model has no {told.source!r}")
+    carrier = versions.carrier_of(told.source)
+    try:
+        rate = convert(told.unit or "", carrier.unit)
+    except UnitError as exc:
+        raise BadData(f"unit: {exc}, in which the model counts {told.source}") from exc
+    return parse_fraction(told.quantity or "") * rate * carrier.quanta_per_unit
 
 
 def _time(told: Statement, zone: ZoneInfo) -> tuple[int, int]:
@@ -117,19 +161,14 @@ def _compared(
     state: SiteState,
     versions: Versions,
     zone: ZoneInfo,
-    span: list[int],
+    span: tuple[int, int],
     source: str,
-    papers: list[Statement],
+    papers: dict[str, Fraction],
 ) -> Comparison:
-    if source not in versions.sources:
-        raise BadData(f"{papers[0].type} {papers[0].id!r}: source: the model has no {source!r}")
-    carrier = versions.carrier_of(source)
-    billed = Fraction(0)
-    for paper in papers:
-        amount = parse_fraction(paper.quantity or "")
-        billed += amount * convert(paper.unit or "", carrier.unit) * carrier.quanta_per_unit
+    """`papers`: quanta by document."""
+    carrier, billed = versions.carrier_of(source), sum(papers.values(), Fraction(0))
     metered, unread = 0, set()
-    for meter, quanta, is_read in _metered(state, versions, source, (span[0], span[1])):
+    for meter, quanta, is_read in _metered(state, versions, source, span):
         metered += quanta
         if not is_read:
             unread.add(meter)
@@ -143,7 +182,7 @@ def _compared(
         fixed(metered, *shown),
         fixed(metered - whole, *shown),
         significant((metered - billed) * 100 / billed, 3) if billed else None,
-        sorted({paper.document or "" for paper in papers}),
+        sorted(papers),
         sorted(unread),
     )
 
@@ -161,7 +200,7 @@ def _metered(
             yield meter.id, int(sum(flows[meter.id].quanta.tolist())), is_read
 
 
-def _month(span: list[int], zone: ZoneInfo) -> str:
+def _month(span: tuple[int, int], zone: ZoneInfo) -> str:
     first, last = (datetime.fromtimestamp(t_ms / 1000, zone) for t_ms in span)
     is_month = first.day == 1 and (first.hour, first.minute) == (0, 0)
     is_month = is_month and _next_month(first).date() == last.date()

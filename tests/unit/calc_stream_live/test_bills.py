@@ -45,7 +45,9 @@ def found(plant: Plant, tmp_path: Path) -> list[bills.Comparison]:
     parser = argparse.ArgumentParser()
     bills.add_arguments(parser)
     places = ["--ledger", str(tmp_path / "l"), "--journal", str(plant.journal)]
-    return bills.bills(parser.parse_args(places))
+    compared, unfit = bills.bills(parser.parse_args(places))
+    assert unfit == []
+    return compared
 
 
 def test_a_bill_is_compared_over_its_own_time(plant: Plant, tmp_path: Path) -> None:
@@ -126,3 +128,26 @@ def test_the_command_prints_a_line_a_bill(
     assert said.startswith("2026-11-25  grid: billed 51.000000 kWh, metered 50.000000, difference")
     assert bills.run(parser.parse_args([*places, "--month", "2026-10"])) == 0
     assert "no bills or deliveries of 2026-10" in capsys.readouterr().out
+
+
+def test_a_paper_that_fits_nothing_is_named_and_hides_no_other(
+    plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bill(plant, "INV-7", "0.051", "2026-11-25", "2026-11-30")
+    span = {"from": "2026-11-25T00:00:00+08:00", "to": "2026-11-30T00:00:00+08:00"}
+    for id_, source, unit in (("INV-8", "grid", "m3"), ("INV-9", "well", "kWh")):
+        told = {"source": source, "quantity": "6", "unit": unit, "document": id_}
+        paper(plant, "reading", id_, type="bill", **span, **told)
+    run_to_end(plant, tmp_path / "l")
+    parser = argparse.ArgumentParser()
+    bills.add_arguments(parser)
+    places = ["--ledger", str(tmp_path / "l"), "--journal", str(plant.journal)]
+    assert bills.run(parser.parse_args(places)) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("2026-11-25  grid: billed 51.000000 kWh, metered 50.000000")
+    assert said.err.splitlines() == [
+        "2026-11-25  bill 'INV-8' (INV-8): unit: m3 (volume) cannot be converted to kWh (energy),"
+        " in which the model counts grid; void it, and tell it better",
+        "2026-11-25  bill 'INV-9' (INV-9): source: the model has no 'well'; void it, and tell it better",
+    ]
+    assert bills.run(parser.parse_args([*places, "--month", "2026-10"])) == 0
