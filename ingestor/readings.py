@@ -18,7 +18,7 @@ from ingestor.sinks import Column, Sink
 from wire.quantities import QUANTITIES
 
 _DAY_MS = 86_400_000
-# How far back the register is looked for that stands at the first step.
+# How far back the register is looked for that stands at a step.
 LOOK_BACK_MS = _DAY_MS
 LEAST_LIMIT = 1000  # more than there can be at one time
 
@@ -122,6 +122,8 @@ def _at_steps(key: tuple[str, str], parts: list[Column], begin: int, end: int, s
     steps = np.arange(-(-begin // step) * step, end, step, dtype=np.int64)
     at = np.searchsorted(times, steps, side="right") - 1
     steps, at = steps[at >= 0], at[at >= 0]
+    is_near = steps - times[at] <= LOOK_BACK_MS  # a page that begins here looks no farther back
+    steps, at = steps[is_near], at[is_near]
     return Told(*key, steps, {"value": values[at], "read_ms": times[at]})
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -151,6 +152,26 @@ def test_pages_of_steps_together_are_the_whole(sink: Sink) -> None:
         begin = found.next_ms
     assert together == whole
     assert sum(map(len, whole.values())) > 2000
+
+
+def test_pages_agree_on_how_long_a_register_stands_that_is_not_read(tmp_path: Path) -> None:
+    history = sinks.configure({"kind": "embedded"}, "t", "s").open(tmp_path)
+    times = [BEGIN_MS, BEGIN_MS + 3 * LOOK_BACK_MS]
+    read = [Sample("m", t_ms, {"active_energy_import": (t_ms, -3)}) for t_ms in times]
+    history.write([(1, open_segment(Gateway.new(tmp_path).seal(read)))])
+    step_ms = 60_000
+    asked = Question("s1", "m", BEGIN_MS, times[1] + LOOK_BACK_MS, step_ms=step_ms)
+    [(_, whole)] = plain(page(history, asked)).items()
+    together: list[tuple[object, ...]] = []
+    begin: int | None = BEGIN_MS
+    while begin is not None:
+        found = page(history, replace(asked, from_ms=begin, limit=1000))
+        for rows in plain(found).values():
+            together += rows
+        begin = found.next_ms
+    assert together == whole
+    assert len(whole) == 2 * LOOK_BACK_MS // step_ms
+    history.close()
 
 
 @pytest.mark.influxdb
