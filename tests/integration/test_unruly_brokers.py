@@ -92,8 +92,8 @@ async def test_a_topic_wanted_later_that_is_refused_is_told_and_the_link_stays(t
     )
 
 
-@pytest.mark.parametrize(("granted", "most"), [(3, 3), (500, 20)])
-async def test_no_more_is_under_way_than_a_broker_grants(tmp_path, granted, most):
+@pytest.mark.parametrize(("granted", "least", "most"), [(3, 2, 3), (500, 4, 20)])
+async def test_no_more_is_under_way_than_a_broker_grants(tmp_path, granted, least, most):
     """One that acknowledges late would end the connection of who sends more."""
     with servers.mosquitto(tmp_path, inflight=granted) as (_, port):
         async with Proxy(port, Manners(late_s=0.3), seed=1).serving() as proxy:
@@ -104,7 +104,7 @@ async def test_no_more_is_under_way_than_a_broker_grants(tmp_path, granted, most
                     for _ in range(30):
                         tasks.create_task(client.publish("a", b""))
                 assert client.epoch == 1
-            assert proxy.most_unanswered == most
+            assert least <= proxy.most_unanswered <= most
 
 
 async def test_a_queue_of_ten_that_acknowledges_what_it_drops_loses_nothing(tmp_path):
