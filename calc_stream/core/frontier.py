@@ -27,7 +27,10 @@ def frontier_of(
     cuts: Mapping[int, Rows],
 ) -> int | None:
     """The earliest instant from which on a meter in force, not declared silent, has told nothing, or
-    not all; None when that is before anything was read. `cuts`: by start of the reign."""
+    not all; where nobody is waited for, the last reading. None when that is before anything was read.
+    `cuts`: by start of the reign."""
+    if span is None:
+        return None
     untold: list[int] = []
     for reign in versions.reigns:
         meters = reign.model.meters
@@ -36,8 +39,8 @@ def frontier_of(
             since[at] = max(_before(readings, meters[at].id, waiting.held_ms), reign.from_ms)
         since = since[(since < reign.to_ms) & ~readings.among(meters, waiting.silent)]
         untold += [int(since.min())] if since.size else []
-    frontier = min(untold, default=None)
-    if frontier is None or span is None or frontier < span[0]:
+    frontier = min(untold, default=min(span[1], waiting.held_ms))
+    if frontier < span[0]:
         return None
     return frontier if waiting.held_ms == LIMIT else _edge_before(versions, cuts, span, frontier)
 

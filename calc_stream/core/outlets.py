@@ -132,7 +132,7 @@ def _mixed(
 
 def _flowing(place: Place, flows: Mapping[str, Whole], zero: Whole) -> Whole:
     """What its meters count, a row an outflow; nothing through links."""
-    if not isinstance(flows, Matrix):
+    if not isinstance(flows, Matrix) or not flows:  # a version of a model may have no meter
         outflows = place.outflows
         return stack([flows[e.id] if isinstance(e, Meter) else zero for e in outflows], zero.size)
     matrix: Whole = flows.whole[place.metered]

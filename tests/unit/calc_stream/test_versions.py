@@ -63,3 +63,14 @@ def test_energy_that_moved_to_another_period_is_told_although_the_total_stays() 
     changes = site.apply(reading((60, 700)))
     assert changes.accounts == {}
     assert changes.moved == {"pool:n1"}
+
+
+def test_behind_a_version_without_a_meter_all_before_it_stays_posted() -> None:
+    bus = '[buses.main]\ncarrier = "electricity"\nresidual = "links"\n[[links]]\nfrom = "main"\nto = "n1"\n'
+    site = SiteState()
+    site.apply(Chunk(model=ONE))
+    site.apply(reading((0, 0), (2 * T_S, 4_800)))
+    site.apply(Chunk(model=later(ONE[: ONE.index("[[meters]]")] + bus)))
+    assert site.versions is not None
+    assert_same(site.ledger("frontier"), recompute(site.versions, [], site.readings))
+    assert site.totals() == {"pool:n1": {"grid": 2_400_000}}
