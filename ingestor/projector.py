@@ -17,6 +17,7 @@ from ingestor.quarantine import Poison, Quarantine
 from ingestor.sinks import Sink
 from wire.errors import TransientError, unopened
 from wire.journal import Reader, Record
+from wire.signing import make_file
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Cursors:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            make_file(path)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA busy_timeout = 5000")
             self._db.execute("PRAGMA journal_mode = WAL")

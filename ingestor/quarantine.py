@@ -16,6 +16,7 @@ from pathlib import Path
 
 from wire.errors import TransientError, unopened
 from wire.segment import MAX_SEGMENT
+from wire.signing import make_file
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Quarantine:
         self._lock = threading.Lock()  # the journal's thread and each sink's come here
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            make_file(path)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA busy_timeout = 5000")
             self._db.execute("PRAGMA journal_mode = WAL")

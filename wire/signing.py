@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import nacl.exceptions
@@ -113,10 +114,25 @@ def keep(path: Path, content: bytes, mode: int = 0o600) -> None:
     part.rename(path)
 
 
+def make_file(path: Path) -> None:
+    """An empty file where there is none, of its folder's owner (see `keep`). Raises OSError.
+
+    For a database that a service is to open, too: an empty file is one.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        give(path)
+
+
 def make_folder(folder: Path, mode: int = 0o700) -> None:
     """A folder of this mode, whatever the umask; of its parent's owner (see `keep`). Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(mode)
+    give(folder)
+
+
+def give(path: Path) -> None:
+    """What root has made, to its folder's owner (see `keep`). Raises OSError."""
     if os.geteuid() == 0:
-        owner = folder.parent.stat()
-        os.chown(folder, owner.st_uid, owner.st_gid)
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)

@@ -25,6 +25,7 @@ from ingestor.columns import Ints, matrix, scaled
 from ingestor.sinks import Column, Rejected, joined
 from wire.errors import TransientError, unopened
 from wire.segment import Segment
+from wire.signing import make_file
 
 HOUR_MS = 3_600_000
 FILE = "history.db"
@@ -206,6 +207,7 @@ def open_sink(settings: Settings, directory: Path) -> History:  # noqa: ARG001  
     path = directory / FILE
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        make_file(path)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         db.execute(f"PRAGMA page_size = {_PAGE}")
         db.execute("PRAGMA busy_timeout = 5000")

@@ -31,6 +31,7 @@ from ingestor.sinks.archive import files
 from ingestor.sinks.archive.rows import Rows, cut, put_together, rows_of
 from wire.errors import ConfigError, TransientError, unopened
 from wire.segment import Segment, Table
+from wire.signing import give, make_file
 
 _HOUR_MS = 3_600_000
 _WAITING = "waiting.db"
@@ -209,7 +210,10 @@ def open_sink(settings: Settings, directory: Path) -> Archive:  # noqa: ARG001  
         raise ConfigError("sinks.form: parquet needs pyarrow: pip install 'wattprint[parquet]'")
     path = settings.directory / _WAITING
     try:
-        settings.directory.mkdir(parents=True, exist_ok=True)
+        if not settings.directory.exists():
+            settings.directory.mkdir(parents=True)
+            give(settings.directory)
+        make_file(path)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA busy_timeout = 5000")
         db.execute("PRAGMA journal_mode = WAL")

@@ -13,6 +13,7 @@ from ingestor.blocks import Columns
 from ingestor.columns import scaled
 from ingestor.sinks.archive.rows import Key, Rows, put_together
 from wire.quantities import QUANTITIES
+from wire.signing import give
 
 # What reading a file raises that somebody else wrote, or changed.
 NOT_OURS = (ValueError, KeyError, OverflowError, csv.Error)
@@ -27,9 +28,12 @@ class Form(Protocol):
 
 def replace(path: Path, form: Form, rows: Rows) -> None:
     """Write beside, sync, rename: whoever opens `path` sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True)
+        give(path.parent)
     beside = path.with_name(f".{path.name}.new")
     form.write(beside, rows)
+    give(beside)
     for name in (beside, path.parent):
         if name == path.parent:
             beside.replace(path)

@@ -1,5 +1,7 @@
-"""What the ingestor keeps beside the journal, rotted: the file is named with its cure, and nothing ends."""
+"""What the ingestor keeps beside the journal. Rotted: the file is named with its cure, and nothing
+ends. Made by root, who typed a command before the service ever ran: it is the service's."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -117,3 +119,22 @@ def test_one_that_does_not_open_at_all_is_told_with_its_cure(
     (tmp_path / name).write_bytes(b"this is no database" * 1000)
     with pytest.raises(ConfigError, match=f"{name}: .* cannot be opened: .*; stop the ingestor"):
         opened(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away needs root")
+@pytest.mark.parametrize("opened", [embedded, archive, quarantine, cursors])
+def test_what_a_command_of_root_makes_is_the_services(
+    tmp_path: Path, opened: Callable[[Path], Any]
+) -> None:
+    service = 12_345
+    os.chown(tmp_path, service, service)
+    kept = tmp_path / "kept"
+    if opened is not archive:  # which makes its own folder
+        kept.mkdir()
+        os.chown(kept, service, service)
+    it = opened(kept)
+    keep(it, kept)
+    made = {path.name: path.stat().st_uid for path in tmp_path.rglob("*")}
+    assert len(made) > 3, "with its log"
+    assert {name for name, whose in made.items() if whose != service} == set()
+    it.close()
