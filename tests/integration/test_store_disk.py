@@ -99,7 +99,9 @@ def test_an_agent_starts_on_a_full_disk_and_on_one_it_may_not_write(tmp_path):
 
 
 @as_root
-def test_a_damaged_store_without_room_for_a_second_stays_beside_and_that_is_told(tmp_path):
+def test_a_damaged_store_without_room_for_a_second_stays_beside_is_told_and_can_be_put_back(
+    tmp_path,
+):
     with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=16m", "tmpfs") as folder:
         store = opened(folder)
         for n in range(400):
@@ -119,6 +121,14 @@ def test_a_damaged_store_without_room_for_a_second_stays_beside_and_that_is_told
             ("store_damaged", {"left": "all of it: there is no room for both"})
         ]
         assert (folder / "damaged-1-store.db").stat().st_size == len(whole)
+        store.close()
+        (folder / "others").unlink()
+        for file in [*folder.glob("store.db*")]:
+            file.rename(file.with_name(f"newer-{file.name}"))
+        for file in [*folder.glob("damaged-1-*")]:
+            file.rename(file.with_name(file.name.removeprefix("damaged-1-")))
+        store = opened(folder)
+        assert sorted(kept(store)) == sorted([*range(400)] * 40)
         store.close()
 
 
