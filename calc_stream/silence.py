@@ -95,7 +95,7 @@ class Told(msgspec.Struct):
 def silent_meters(
     versions: Versions, readings: Readings, told: Told, patience: Patience
 ) -> frozenset[str]:
-    """Registers declared silent; never all of them, or there would be no frontier at all."""
+    """Registers declared silent; never all of them: who told last is waited for."""
     meters = versions.all_meters
     firsts, lasts = readings.reaches(meters)
     read = firsts < LIMIT

@@ -27,8 +27,8 @@ def frontier_of(
     cuts: Mapping[int, Rows],
 ) -> int | None:
     """The earliest instant from which on a meter in force, not declared silent, has told nothing, or
-    not all; where nobody is waited for, the last reading. None when that is before anything was read.
-    `cuts`: by start of the reign."""
+    not all; the last reading where nobody is waited for, or only from a version to come on. None when
+    that is before anything was read. `cuts`: by start of the reign."""
     if span is None:
         return None
     untold: list[int] = []
@@ -39,7 +39,7 @@ def frontier_of(
             since[at] = max(_before(readings, meters[at].id, waiting.held_ms), reign.from_ms)
         since = since[(since < reign.to_ms) & ~readings.among(meters, waiting.silent)]
         untold += [int(since.min())] if since.size else []
-    frontier = min(untold, default=min(span[1], waiting.held_ms))
+    frontier = min(span[1], waiting.held_ms, *untold)
     if frontier < span[0]:
         return None
     return frontier if waiting.held_ms == LIMIT else _edge_before(versions, cuts, span, frontier)

@@ -74,3 +74,16 @@ def test_behind_a_version_without_a_meter_all_before_it_stays_posted() -> None:
     assert site.versions is not None
     assert_same(site.ledger("frontier"), recompute(site.versions, [], site.readings))
     assert site.totals() == {"pool:n1": {"grid": 2_400_000}}
+
+
+def test_a_meter_of_a_version_to_come_says_nothing_of_the_time_before_it() -> None:
+    """Its meter is read already; the one in force is silent, and nobody has told of today."""
+    site = SiteState()
+    for chunk in (Chunk(model=ONE), Chunk(model=later(ONE.replace('"m"', '"m2"')))):
+        site.apply(chunk)
+    site.apply(reading((0, 0), (60, 100)))
+    site.apply(reading((0, 0), (120, 5), meter="m2"))
+    site.apply(Chunk(silent=frozenset({"m"})))
+    assert site.frontier_ms == 60_000
+    site.apply(reading((T_S, 100), (T_S + 60, 105), meter="m2"))
+    assert site.frontier_ms == (T_S + 60) * 1000
