@@ -14,14 +14,13 @@ from calc_stream.web.effects import Effect, Trial, Wrong, effects_of
 from calc_stream.web.forward import Placed
 from calc_stream.web.guard import needs
 from calc_stream.web.paging import After, Limit, cursor, link, place
-from calc_stream.web.problems import Problem, bad_data
+from calc_stream.web.problems import Problem
 from calc_stream.web.sheets import CSV, Line, read_csv, read_json
 from calc_stream.web.told import EventTold, by_hand
 from wire.callers import Caller
 from wire.messages import ProductionEvent
 
 _MOST_BYTES = 4 * 1024 * 1024
-_MOST_EVENTS = 10_000
 _EVENT = ProductionEvent(
     *("e1", "2026-11-21T08:00:00.000Z", "start"), node="press-1", batch="B1", product="wheel-18"
 )
@@ -79,7 +78,8 @@ def routes(behind: Behind) -> APIRouter:
         """Events by hand: all are taken, or none, and each fault is named. They go to the ingestor
         under an id that says who told them, `hand/<name>/<id>`. To undo one, send a `void` of its id.
         With `dry_run` nothing is written; the answer says what would become of batches."""
-        lines = _lines(request.headers.get("content-type", ""), await body_of(request, _MOST_BYTES))
+        kind, body = request.headers.get("content-type", ""), await body_of(request, _MOST_BYTES)
+        lines = await run_in_threadpool(_lines, kind, body)
         request.state.told = _in_short(lines, dry_run)
         return await run_in_threadpool(_tell, behind, caller, lines, dry_run)
 
@@ -118,10 +118,7 @@ def _lines(content_type: str, body: bytes) -> list[Line]:
     kind = content_type.partition(";")[0].strip().lower()
     if kind not in ("", "application/json", CSV):
         raise Problem(415, f"send application/json or {CSV}, not {kind}")
-    lines = read_csv(body) if kind == CSV else read_json(body)
-    if not 1 <= len(lines) <= _MOST_EVENTS:
-        raise bad_data(f"events: there are {len(lines)}; send 1 to {_MOST_EVENTS} at once")
-    return lines
+    return read_csv(body) if kind == CSV else read_json(body)
 
 
 def _in_short(lines: list[Line], dry_run: bool) -> str:

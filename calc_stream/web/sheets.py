@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
@@ -11,6 +12,7 @@ from wire.messages import ProductionEvent
 from wire.problem import Fault
 
 CSV = "text/csv"
+_MOST_EVENTS = 10_000
 _FIELDS = msgspec.structs.fields(ProductionEvent)
 _KEYS = {field.encode_name for field in _FIELDS}
 _MUST = [field.encode_name for field in _FIELDS if field.required]
@@ -50,7 +52,8 @@ def read_csv(body: bytes) -> list[Line]:
             text = f"{names or 'nothing'} is no column; known: {known}"
             values = {"line": "1", "names": names or "–", "known": known}
             raise bad_data(f"line 1: {text}", [Fault("line 1", text, "no_column", values)])
-        told = [(reader.line_num, _document(keys, cells)) for cells in reader if any(cells)]
+        rows = ((reader.line_num, _document(keys, cells)) for cells in reader if any(cells))
+        told = list(islice(rows, _MOST_EVENTS + 1))
     except csv.Error as exc:
         raise bad_data(f"line {reader.line_num}: {exc}") from exc
     return _lines(told)
@@ -77,6 +80,9 @@ def _document(keys: list[str], cells: list[str]) -> dict[str, str | int]:
 
 
 def _lines(told: list[tuple[int, object]] | list[tuple[int, dict[str, str | int]]]) -> list[Line]:
+    if not 1 <= len(told) <= _MOST_EVENTS:
+        there = f"more than {_MOST_EVENTS}" if told else "none"
+        raise bad_data(f"events: there are {there}; send 1 to {_MOST_EVENTS} at once")
     found: list[Line] = []
     faults: list[Fault] = []
     for number, document in told:

@@ -1,6 +1,6 @@
 """Why a line of a table is refused: in the words it always had, and as a code with values."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from calc_stream.core.reasons import TEXTS
 from calc_stream.site import Site
 from calc_stream.web.effects import Wrong, effects_of
 from calc_stream.web.problems import Problem
-from calc_stream.web.sheets import read_csv
+from calc_stream.web.sheets import Line, read_csv, read_json
 from tests.unit.calc_stream_live.door import door
 from tests.unit.calc_stream_live.plant import MODEL, T0, Plant
 
@@ -186,6 +186,19 @@ def test_a_table_that_cannot_be_read_says_where_and_by_which_code(
     (fault,) = refused.value.details.faults
     assert (fault.where, fault.code, fault.values | values) == (where, code, fault.values)
     assert fault.problem in refused.value.details.detail
+
+
+@pytest.mark.parametrize(
+    ("read", "body"),
+    [(read_csv, b"id,t\n" + 10_001 * b"e\n"), (read_json, b"[" + 10_000 * b"0," + b"0]")],
+)
+def test_what_is_too_much_is_refused_before_a_line_of_it_is_looked_at(
+    read: Callable[[bytes], list[Line]], body: bytes
+) -> None:
+    with pytest.raises(Problem) as refused:
+        read(body)
+    assert not refused.value.details.faults
+    assert "more than 10000; send 1 to 10000 at once" in refused.value.details.detail
 
 
 def test_what_stands_in_the_journal_is_an_alarm_with_the_code(tmp_path: Path) -> None:
