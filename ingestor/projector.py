@@ -8,14 +8,14 @@ import logging
 import random
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from ingestor.opened import Opened
 from ingestor.quarantine import Poison, Quarantine
 from ingestor.sinks import Sink
-from wire.errors import TransientError, unopened
+from wire.errors import TransientError, unopened, using
 from wire.journal import Reader, Record
 from wire.signing import make_file
 
@@ -83,14 +83,8 @@ class Cursors:
         with self._file():
             self._db.execute(statement, values)
 
-    @contextmanager
-    def _file(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as exc:
-            raise TransientError(f"cursors cannot be used: {exc}") from exc
-        except sqlite3.DatabaseError as exc:
-            raise TransientError(f"{self._path} is damaged: {exc}; {_CURE}") from exc
+    def _file(self) -> AbstractContextManager[None]:
+        return using(self._path, "cursors", _CURE)
 
     def close(self) -> None:
         self._db.close()

@@ -9,12 +9,12 @@ import hashlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from wire.errors import TransientError, unopened
+from wire.errors import unopened, using
 from wire.segment import MAX_SEGMENT
 from wire.signing import make_file
 
@@ -118,15 +118,8 @@ class Quarantine:
     def close(self) -> None:
         self._db.close()
 
-    @contextmanager
-    def _file(self) -> Iterator[None]:
-        """What the disk does, and what rotted on it, is told. Raises TransientError."""
-        try:
-            yield
-        except sqlite3.OperationalError as exc:
-            raise TransientError(f"quarantine cannot be used: {exc}") from exc
-        except sqlite3.DatabaseError as exc:
-            raise TransientError(f"{self._path} is damaged: {exc}; {_CURE}") from exc
+    def _file(self) -> AbstractContextManager[None]:
+        return using(self._path, "quarantine", _CURE)
 
     def _make_room(self) -> int:
         """Drop the oldest until the rest fits; how many."""

@@ -11,6 +11,8 @@ Anything else is a bug: the process ends and its supervisor starts it again.
 
 import errno
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
@@ -56,3 +58,18 @@ def unopened(
     if code in _SQLITE_DISK or getattr(exc, "errno", None) in _DISK:
         return TransientError(said)
     return ConfigError(f"{said}; {cure}" if cure and path.exists() else said)
+
+
+@contextmanager
+def using(
+    path: Path, what: str, cure: str, rotted: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """What the disk does to a file of our own, and what rotted in it, is told; `rotted`: what reading
+    its contents raises then. Raises TransientError."""
+    damaged: tuple[type[Exception], ...] = (sqlite3.DatabaseError, *rotted)
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError) as exc:
+        raise TransientError(f"{what} cannot be used: {exc}") from exc
+    except damaged as exc:
+        raise TransientError(f"{path} is damaged: {exc}; {cure}") from exc

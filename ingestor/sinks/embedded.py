@@ -14,7 +14,7 @@ register does in the calculator: so the order of arrival decides nothing.
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
@@ -23,7 +23,7 @@ import numpy as np
 from ingestor.blocks import Block, Columns, Kind, Loose, block, merged
 from ingestor.columns import Ints, matrix, scaled
 from ingestor.sinks import Column, Rejected, joined
-from wire.errors import TransientError, unopened
+from wire.errors import unopened, using
 from wire.segment import Segment
 from wire.signing import make_file
 
@@ -142,15 +142,8 @@ class History:
     def close(self) -> None:
         self._db.close()
 
-    @contextmanager
-    def _file(self) -> Iterator[None]:
-        """What the disk does, and what rotted on it, is told. Raises TransientError."""
-        try:
-            yield
-        except sqlite3.OperationalError as exc:
-            raise TransientError(f"history cannot be used: {exc}") from exc
-        except (sqlite3.DatabaseError, zlib.error, msgspec.DecodeError) as exc:
-            raise TransientError(f"{self._path} is damaged: {exc}; {_CURE}") from exc
+    def _file(self) -> AbstractContextManager[None]:
+        return using(self._path, "history", _CURE, (zlib.error, msgspec.DecodeError))
 
     def _keep(
         self,

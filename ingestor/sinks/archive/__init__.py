@@ -16,8 +16,8 @@ lower stands. Values are the decimals that were read.
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +29,7 @@ from ingestor.columns import matrix, scaled
 from ingestor.sinks import Column, Rejected, joined
 from ingestor.sinks.archive import files
 from ingestor.sinks.archive.rows import Rows, cut, put_together, rows_of
-from wire.errors import ConfigError, TransientError, unopened
+from wire.errors import ConfigError, TransientError, unopened, using
 from wire.segment import Segment, Table
 from wire.signing import give, make_file
 
@@ -73,8 +73,15 @@ class Archive:
     def write(self, segments: Sequence[tuple[int, Segment]]) -> list[Rejected]:
         with self._disk():
             due = self._keep(segments)
-            for site, period in due:
-                self._file(site, period)
+        failed = []
+        for site, period in due:  # one that rotted keeps no other back
+            try:
+                with self._disk():
+                    self._file(site, period)
+            except TransientError as exc:
+                failed.append(exc)
+        if failed:
+            raise failed[0]
         return []
 
     def columns(
@@ -110,16 +117,9 @@ class Archive:
     def close(self) -> None:
         self._db.close()
 
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
-        """What the disk does, and what rotted on it, is told. Raises TransientError."""
-        try:
-            yield
-        except (sqlite3.OperationalError, OSError) as exc:
-            raise TransientError(f"archive cannot be used: {exc}") from exc
-        except (sqlite3.DatabaseError, msgspec.DecodeError) as exc:
-            path = self._settings.directory / _WAITING
-            raise TransientError(f"{path} is damaged: {exc}; {_CURE}") from exc
+    def _disk(self) -> AbstractContextManager[None]:
+        path = self._settings.directory / _WAITING
+        return using(path, "archive", _CURE, (msgspec.DecodeError,))
 
     def _keep(self, segments: Sequence[tuple[int, Segment]]) -> list[tuple[str, str]]:
         """Keep them on disk; (site, period) of the files that are due now."""

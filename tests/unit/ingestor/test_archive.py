@@ -210,6 +210,20 @@ def test_a_file_somebody_changed_is_named_with_its_cure_and_made_anew_without_it
     sink.close()
 
 
+def test_a_file_somebody_changed_keeps_no_other_back(tmp_path: Path) -> None:
+    times = [MIDNIGHT_MS, MIDNIGHT_MS + 26 * HOUR_MS]
+    late = [MIDNIGHT_MS + 1000, MIDNIGHT_MS + 27 * HOUR_MS, MIDNIGHT_MS + 50 * HOUR_MS]
+    pairs = sealed(tmp_path, [*times, *late])
+    sink = archive(tmp_path)
+    for pair in pairs[:2]:
+        sink.write([pair])
+    (tmp_path / "archive/s1/2026-11-18.csv").write_text("changed")
+    with pytest.raises(TransientError, match=r"2026-11-18\.csv: is not as it was written"):
+        sink.write(pairs[2:])
+    assert len(rows(tmp_path, "2026-11-19.csv")) == 8
+    sink.close()
+
+
 _WRITER = """
 import sys
 from pathlib import Path
