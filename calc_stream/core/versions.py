@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from calc_stream.core.decimals import instant
-from calc_stream.core.plant import Carrier, Meter, SiteModel, Source
+from calc_stream.core.plant import Carrier, Meter, SiteModel
 from calc_stream.core.toml_lines import Path, line_of
 from calc_stream.core.whole import LIMIT
 from wire.config import refuse
@@ -110,12 +110,12 @@ class Versions:
         """The meters of any version, as `meters` has them."""
         return tuple(self.meters.values())
 
-    def source_at(self, source: str, t_ms: int) -> Source | None:
-        """A source just after `t_ms`. Once it is gone, as the last version with it had it: stores may
-        hold what it gave. None before there is one."""
+    def having(self, source: str, t_ms: int) -> SiteModel | None:
+        """The version just after `t_ms` with a source in it. Once that is gone, the last that had it:
+        stores may hold what it gave. None before there is one."""
         models = [reign.model for reign in self.reigns if reign.from_ms <= t_ms]
         models = models or [self.at(t_ms)]
-        return next((m.sources[source] for m in reversed(models) if source in m.sources), None)
+        return next((model for model in reversed(models) if source in model.sources), None)
 
     def carrier_of(self, source: str) -> Carrier:
         """The carrier of a source, the same in all versions that have it."""

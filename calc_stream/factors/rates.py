@@ -151,11 +151,11 @@ class Rates:
         """(key of the model or of a contract, why what the source gave at an instant has no mass)."""
         its = {f"instruments.{o.id}" for o in self._factors.instruments if o.source == source}
         its.add(f"sources.{source}")
-        for key, problem in doubts(self._versions.at(t_ms), self._factors, self._method):
+        model = self._versions.having(source, t_ms) or self._versions.at(t_ms)
+        for key, problem in doubts(model, self._factors, self._method):
             if key.rpartition(".")[0] in its:
                 return key, problem
-        named = self._versions.source_at(source, t_ms)
-        name = None if named is None else named.factor
+        name = self._named(source, t_ms)
         problem = f"of {{}} no {self._method.factor_kind} factor holds at {instant(t_ms)}"
         if self._rows(source, name, t_ms) is not None:
             for one in self._factors.instruments:
@@ -189,9 +189,7 @@ class Rates:
         return mass
 
     def _of(self, source: str, t_ms: int) -> tuple[Rate, ...] | None:
-        named = self._versions.source_at(source, t_ms)
-        name = None if named is None else named.factor
-        rows = self._rows(source, name, t_ms)
+        rows = self._rows(source, self._named(source, t_ms), t_ms)
         parts = self._covered.get(source, {})
         if rows is None or parts is None:
             return None
@@ -207,6 +205,11 @@ class Rates:
                     return None
                 rates += found
         return tuple(rates)
+
+    def _named(self, source: str, t_ms: int) -> str | None:
+        """What the model calls its factor."""
+        model = self._versions.having(source, t_ms)
+        return None if model is None else model.sources[source].factor
 
     def _by_contract(
         self,

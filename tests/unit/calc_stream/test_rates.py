@@ -198,6 +198,23 @@ def test_why_something_has_no_mass_is_said_by_key(contracted: FactorSet) -> None
     )
 
 
+def test_of_a_source_that_is_gone_it_is_said_what_was_wrong_while_it_was_there(
+    contracted: FactorSet,
+) -> None:
+    """Not that there is none: a store still gives what it gave."""
+    gone = MODEL.replace("format = 1", "format = 1\nvalid_from = 2026-11-21T08:00:00Z")
+    gone = gone.replace("grid", "sun")
+    rates = Rates(
+        Versions.of(parse_model(text, "model") for text in (MODEL, gone)),
+        contracted,
+        load_method("ghg_inventory"),
+        {"grid": {NOV_2026: 100_000_000}},
+    )
+    key, problem = rates.lack("grid", NOV_2026)
+    assert key == "instruments.wind.factor"
+    assert problem.startswith("cn-wind-footprint is no inventory factor")
+
+
 @given(st.integers(0, 10**12), st.sampled_from(["gbt24067", "pact3", "ghg_inventory", "cbam"]))
 def test_without_contracts_place_and_contract_are_the_same(quanta: int, name: str) -> None:
     burden = {"grid": {NOV_2026: quanta}, "gas": {NOV_2026: quanta}}
