@@ -20,7 +20,7 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def reason_of(request: Request, cure: str) -> str:
-    """On one line. `cure`: what to say. Raises Problem where nothing is said."""
+    """On one line. `cure`: what to say. Raises Problem where nothing is said, or what nobody sees."""
     body = await body_of(request, _MOST_BYTES)
     try:
         reason = " ".join(msgspec.json.decode(body, type=Reason).reason.split())
@@ -28,6 +28,8 @@ async def reason_of(request: Request, cure: str) -> str:
         raise bad_data(f"reason: {exc}") from exc
     if not reason:
         raise bad_data(f"reason: {cure}")
+    if hidden := next((letter for letter in reason if not letter.isprintable()), ""):
+        raise bad_data(f"reason: nobody sees U+{ord(hidden):04X} in it: leave it out")
     return reason
 
 

@@ -253,6 +253,17 @@ def test_what_cannot_be_withdrawn_is_a_problem(opened: Door) -> None:
     assert (again.status_code, "withdrawn already" in again.json()["detail"]) == (409, True)
 
 
+def test_a_reason_with_what_nobody_sees_is_refused_and_it_stands(opened: Door) -> None:
+    """Not as one that stands no more: who asked would think that it was withdrawn."""
+    otto, stands = opened.client("otto-otto"), sample(site=SITE)
+    answer = withdrawing(otto, stands, "wired\u200bwrong")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        "reason: nobody sees U+200B in it: leave it out",
+    )
+    assert otto.get(f"/v1/footprints/{stands.id}/line").json()["withdrawn"] is None
+
+
 def test_a_reason_of_several_lines_or_wide_spaces_is_told_on_one(opened: Door) -> None:
     reason = "m-7 was\nwired the\u3000wrong way"
     answer = withdrawing(opened.client("otto-otto"), sample(site=SITE), reason)
