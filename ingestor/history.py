@@ -190,8 +190,8 @@ def run(
     Raises BadData, ConfigError and TransientError; called again, it goes on where it was.
     """
     key, place = key_of(plan), plan.state
-    ends = {_name(series): _last_ms(database, series) for series in plan.series}
     state = _restore(place, send)
+    ends = {_name(series): _last_ms(database, series, state) for series in plan.series}
     for series in plan.series:
         name = _name(series)
         while rows := _next(database, series, state.series.get(name), points):
@@ -257,12 +257,14 @@ def _facts(
     return samples, events, Last(rows[-1][0], str(last))
 
 
-def _last_ms(database: Database, series: Series) -> int:
-    """Raises BadData where there is no point at all: a name is wrong, and would be left out."""
+def _last_ms(database: Database, series: Series, state: State) -> int:
+    """Raises BadData where there never was a point: a name is wrong, and would be left out."""
     last = _rows(database, series, f"last({_id(series.field)})")
-    if not last:
-        raise BadData(f"{_name(series)}: {NOTHING}")
-    return last[0][0]
+    if last:
+        return last[0][0]
+    if known := state.series.get(_name(series)):  # imported, and kept there no longer
+        return known.t_ms
+    raise BadData(f"{_name(series)}: {NOTHING}")
 
 
 def _next(

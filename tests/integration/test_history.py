@@ -182,6 +182,29 @@ def test_points_of_a_clock_that_was_wrong_are_left_out_and_counted(cloud: Ingest
     assert imported(cloud)["active_power"] == {T0_MS: Decimal(2), T0_MS + 1000: Decimal(3)}
 
 
+@pytest.mark.influxdb
+def test_a_series_imported_and_kept_no_longer_holds_up_no_other(cloud: Ingestor) -> None:
+    path = cloud.directory / "history.toml"
+    plan = history.load(path)
+    text = path.read_text().replace('"power"', '"gone"', 1).replace('"power"', '"stays"')
+    path.write_text(text)
+    url, t_ms = plan.influxdb.url, T0_MS
+
+    def write(measurement: str, field: str, t_ms: int) -> None:
+        asked = {"db": "energy", "precision": "ms"}
+        line = f"{measurement},device=pm\\ 1's {field}=1 {t_ms}"
+        plain_http.post(f"{url}/write", params=asked, content=line).raise_for_status()
+
+    write("gone", "kwh_total", t_ms)
+    write("stays", "watts", t_ms)
+    assert command(cloud, "import").stdout.endswith("done: 2 points\n")
+    asked = {"db": "energy", "q": "DROP MEASUREMENT gone"}
+    plain_http.post(f"{url}/query", params=asked).raise_for_status()
+    write("stays", "watts", t_ms + 1000)
+    told = command(cloud, "import")
+    assert told.stdout.endswith("done: 1 points\n"), told.stderr
+
+
 class Crash(Exception):
     pass
 
