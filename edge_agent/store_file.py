@@ -169,7 +169,11 @@ class StoreFile:
         self._fill(new, lambda _: {"left": "all of it: there is no room for both"})
 
     def _fill(self, new: Path, find: Callable[[sqlite3.Connection], dict[str, str]]) -> None:
-        with closing(connect(new)) as db:
+        # Without a log beside: it would need the room twice, and what a full disk keeps in it stays
+        # behind when the file gets its name.
+        with closing(sqlite3.connect(new, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = MEMORY")
+            db.execute("PRAGMA synchronous = FULL")
             make(db)
             db.execute("BEGIN IMMEDIATE")
             found = find(db)
