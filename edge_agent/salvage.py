@@ -9,7 +9,6 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from itertools import count
 from pathlib import Path
 
 from wire.errors import BadData
@@ -36,13 +35,8 @@ def renew(path: Path, fill: Callable[[Path], None], bare: Callable[[Path], None]
             raise
         _remove(new)
         bare(new)
-    aside = next(
-        name for n in count(1) if not (name := path.with_name(f"damaged-{n}-{path.name}")).exists()
-    )
-    for ending in ("-wal", ""):  # the log first: without it the file would lose what it holds
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
-    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    aside = _aside(path, _last(path) + 1)
+    path.rename(aside)
     log.error("%s is %s now", path, aside)
     finish(path)
 
@@ -50,6 +44,11 @@ def renew(path: Path, fill: Callable[[Path], None], bare: Callable[[Path], None]
 def finish(path: Path) -> None:
     """End a renewal that a crash cut short. Raises OSError."""
     if not path.exists() and _new(path).exists():
+        aside = _aside(path, _last(path))
+        # The log behind its file: the one would open without the other, and lose what that holds.
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + "-wal").rename(aside.with_name(aside.name + "-wal"))
+        path.with_name(path.name + "-shm").unlink(missing_ok=True)
         _new(path).rename(path)
 
 
@@ -76,6 +75,16 @@ def move(old: Path, new: sqlite3.Connection, tables: Sequence[str]) -> dict[str,
 
 def _new(path: Path) -> Path:
     return path.with_name(f"new-{path.name}")
+
+
+def _aside(path: Path, number: int) -> Path:
+    return path.with_name(f"damaged-{number}-{path.name}")
+
+
+def _last(path: Path) -> int:
+    """The greatest number of what was set aside; 0: nothing was."""
+    names = (each.name.split("-")[1] for each in path.parent.glob(f"damaged-*-{path.name}"))
+    return max((int(name) for name in names if name.isdecimal()), default=0)
 
 
 def _remove(path: Path) -> None:

@@ -203,9 +203,38 @@ def test_a_crash_between_the_renewals_steps_loses_nothing(tmp_path, filled):
     path = tmp_path / "store.db"
     stream, sealed = filled()
     path.rename(tmp_path / "new-store.db")  # as after the old one had got its new name
+    (tmp_path / "damaged-3-store.db").write_bytes(b"damaged")
+    path.with_name("store.db-wal").write_bytes(b"its log")
     store = opened(path)
     assert {s.seq: s.data for s in store.unreceipted(stream, 0, 1000)} == sealed
+    assert (tmp_path / "damaged-3-store.db-wal").read_bytes() == b"its log"
     store.close()
+
+
+@pytest.mark.parametrize("renames", range(3))
+def test_a_crash_among_the_renewals_renames_parts_no_file_from_its_log(
+    tmp_path, monkeypatch, renames
+):
+    path, left, rename = tmp_path / "store.db", list(range(renames)), Path.rename
+    path.write_bytes(b"damaged")
+    path.with_name("store.db-wal").write_bytes(b"its log")
+
+    def until_the_power_goes(this, target):
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return rename(this, target)
+
+    monkeypatch.setattr(Path, "rename", until_the_power_goes)
+    with pytest.raises(KeyboardInterrupt):
+        salvage.renew(path, lambda new: new.write_bytes(b"new") and None, Path.touch)
+    monkeypatch.undo()
+    salvage.finish(path)
+    found = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    aside = "damaged-1-" if renames else ""
+    assert (found["store.db"] == b"new") == bool(renames)
+    assert found[f"{aside}store.db"] == b"damaged"
+    assert found[f"{aside}store.db-wal"] == b"its log"
 
 
 def rot(store, table, where):
