@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from fractions import Fraction
 
 from calc_stream.core.decimals import parse_fraction, significant
 from calc_stream.engines.embedded import Engine
 from calc_stream.footprints.doubt import joint_budget
+from calc_stream.ledger.figures import Basis
 from calc_stream.ledger.rows import BatchRow
 from calc_stream.site import Site
 
@@ -18,9 +20,11 @@ _MOST_CELLS = 300_000
 
 
 class Doubts:
-    """Remembers U95 by batch and revision; asked for one that is not known yet, works it out."""
+    """Remembers U95 by batch and revision; asked for one that is not known yet, works it out. By another
+    model or other factors it may be another one though the figure is the same: all are forgotten."""
 
     def __init__(self) -> None:
+        self._basis: tuple[Mapping[int, str], str | None] | None = None  # hashes: models, factors
         self._known: OrderedDict[tuple[str, int], str | None] = OrderedDict()
         self._asked: OrderedDict[tuple[str, int], BatchRow] = OrderedDict()
 
@@ -38,25 +42,28 @@ class Doubts:
     async def run(self, engine: Engine) -> None:
         """Until cancelled."""
         while True:
-            if self._asked:
-                await asyncio.to_thread(self._work, engine)
+            await asyncio.to_thread(self._work, engine)
             await asyncio.sleep(_PAUSE_S)
 
     def _work(self, engine: Engine) -> None:
-        key, row = self._asked.popitem()  # the newest question first
         with engine.lock:
-            if engine.site is not None:
-                self._known[key] = _u95(engine.site, row)
+            basis = engine.site.basis if engine.site else None
+            if engine.site is None or basis is None:
+                return
+            hashes = basis.model_hashes, basis.factor_hash
+            if hashes != self._basis:
+                self._basis = hashes
+                self._known.clear()
+            if self._asked:
+                key, row = self._asked.popitem()  # the newest question first
+                self._known[key] = _u95(engine.site, basis, row)
         while len(self._known) > _MOST:
             self._known.popitem(last=False)
 
 
-def _u95(site: Site, row: BatchRow) -> str | None:
+def _u95(site: Site, basis: Basis, row: BatchRow) -> str | None:
     """Of the row as it stands; None once another revision does."""
     if site.book.latest.get(row.batch) != row:
-        return None
-    basis = site.basis
-    if basis is None:
         return None
     rates = basis.rates if row.spread else basis.plain
     found = joint_budget(site.state, [row], rates, _MOST_CELLS)

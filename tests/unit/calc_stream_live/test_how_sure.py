@@ -28,15 +28,15 @@ def told(plant: Plant, model: str) -> None:
     plant.read((0, 1000), (30, 1050), (60, 1100), (90, 1107), (120, 1115), (180, 1130))
 
 
-def work(made: Door, batch: str) -> None:
-    """As the service does beside all else, until it is done with this one."""
+def work(made: Door, batch: str, due: bool = False) -> None:
+    """As the service does beside all else, until it is done with this one; or until it is `due`."""
     doubts, engine = made.parts.doubts, made.parts.engine
     assert engine.site is not None
     row = engine.site.book.latest[batch]
 
     async def until_done() -> None:
         running = asyncio.create_task(doubts.run(engine))
-        while doubts.is_due(row):
+        while doubts.is_due(row) != due:
             await asyncio.sleep(0.05)
         running.cancel()
 
@@ -74,7 +74,9 @@ def test_what_has_no_figure_for_a_unit_waits_for_none(tmp_path: Path) -> None:
         assert client.get("/v1/batches/nobody/u95").status_code == 404
 
 
-def test_a_meter_of_which_nothing_is_known_leaves_it_open_for_good(tmp_path: Path) -> None:
+def test_a_meter_of_which_nothing_is_known_leaves_it_open_until_the_model_tells(
+    tmp_path: Path,
+) -> None:
     with door(tmp_path) as made:
         told(made.plant, MODEL)
         made.take()
@@ -82,3 +84,10 @@ def test_a_meter_of_which_nothing_is_known_leaves_it_open_for_good(tmp_path: Pat
         assert answer(client, "P") == (1, None, True)
         work(made, "P")
         assert answer(client, "P") == (1, None, False)
+        made.plant.model(CLASSES, "model-2")
+        made.take()
+        work(made, "P", due=True)
+        assert answer(client, "P") == (1, None, True)
+        work(made, "P")
+        revision, u95, due = answer(client, "P")
+        assert (revision, u95 is None, due) == (1, False, False)
