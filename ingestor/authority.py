@@ -19,7 +19,7 @@ from ingestor import certificates
 from ingestor.certificates import Issuer
 from wire.certificate import Certificate, load, read_all
 from wire.errors import BadData, ConfigError
-from wire.signing import keep, make_folder
+from wire.signing import give, keep, make_folder
 
 CA, GATEWAYS_CA = "ca", "gateways-ca"
 _MOST_NAME = 64  # of a common name, by RFC 5280
@@ -197,9 +197,7 @@ class Authority:
         try:
             file = os.open(self._deeds, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(file, "ab") as deeds:
-                if os.geteuid() == 0:  # see `keep`
-                    owner = self.folder.stat()
-                    os.fchown(file, owner.st_uid, owner.st_gid)
+                give(self._deeds)
                 deeds.write(msgspec.json.encode(deed) + b"\n")
                 deeds.flush()
                 os.fsync(deeds.fileno())

@@ -6,7 +6,6 @@ the newest there, or it is not taken. It may take that of others of its product,
 any more. The newest may be withdrawn: it then stands for nothing, and is what the next one supersedes.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import msgspec
 from calc_stream.footprints.footprint import Footprint, Withdrawal, Withdrawn, successors
 from calc_stream.footprints.identity import content_id
 from wire.errors import BadData, ConfigError, TransientError
+from wire.signing import make_file
 
 _FIRST = """
 CREATE TABLE IF NOT EXISTS footprint (
@@ -205,6 +205,7 @@ def open_shelf(directory: Path) -> Shelf:
     path = directory / FILE
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        make_file(path)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA busy_timeout = 5000")
         db.execute("PRAGMA journal_mode = WAL")
@@ -212,9 +213,6 @@ def open_shelf(directory: Path) -> Shelf:
         if (version := _version(db)) < _VERSION:  # two processes may be the first ones
             added = "".join(_SINCE[version:])
             db.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {_VERSION}; COMMIT;")
-        if os.geteuid() == 0:
-            owner = directory.stat()
-            os.chown(path, owner.st_uid, owner.st_gid)
         found = _version(db)
     except (OSError, sqlite3.Error) as exc:
         raise ConfigError(f"{path}: footprints cannot be opened: {exc}") from exc

@@ -4,13 +4,13 @@ Requests are remembered as well: one that comes twice within 30 days is answered
 is known which still wait for their answer.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 
 from wire.errors import ConfigError, TransientError
+from wire.signing import make_file
 
 FILE = "pact.db"
 GIVE_UP_MS = 72 * 3_600_000
@@ -153,6 +153,7 @@ def open_outbox(directory: Path) -> Outbox:
     """Its folder's owner's, so that root may ask for a service. Raises ConfigError."""
     path = directory / FILE
     try:
+        make_file(path)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA busy_timeout = 5000")
         db.execute("PRAGMA journal_mode = WAL")
@@ -162,9 +163,6 @@ def open_outbox(directory: Path) -> Outbox:
             added = "".join(_SINCE[version:])
             db.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {_VERSION}; COMMIT;")
             version = _VERSION
-        if os.geteuid() == 0:
-            owner = directory.stat()
-            os.chown(path, owner.st_uid, owner.st_gid)
     except (OSError, sqlite3.Error) as exc:
         raise ConfigError(f"{path}: events to partners cannot be opened: {exc}") from exc
     if version != _VERSION:
