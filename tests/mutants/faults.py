@@ -50,7 +50,7 @@ FAULTS = [
     Fault("periods cut nothing", "edges", "periods.cuts(reign, part)", "periods.cuts(reign, part)[:0]"),
     # versions and periods
     Fault("a version begins late", "versions", "if r.from_ms <= t_ms)", "if r.from_ms < t_ms)"),
-    Fault("a source that is gone weighs nothing", "versions", "for m in reversed(models) if source in m.sources", "for m in models[-1:] if source in m.sources"),
+    Fault("a source that is gone weighs nothing", "versions", "for model in reversed(models) if source in model.sources", "for model in models[-1:] if source in model.sources"),
     Fault("versions are one period", "periods", "[[-LIMIT], begins, held, *parts]", "[[-LIMIT], held, *parts]"),
     Fault("windows are one period", "periods", "[[-LIMIT], begins, held, *parts]", "[[-LIMIT], begins]"),
     Fault("hours are one period", "periods", "found = np.maximum(found, times // _HOUR_MS * _HOUR_MS)", "pass"),
