@@ -8,7 +8,7 @@ import hashlib
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from wire.errors import BadData
@@ -17,6 +17,13 @@ from wire.segment import GENESIS, read_header
 log = logging.getLogger(__name__)
 
 _WORDS = {"segment": "segments", "bundle": "bundles", "pending": "cycles"}
+_NO_ROT = frozenset(
+    {
+        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
+        *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL),
+        *(sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP),
+    }
+)
 _MOST_BETWEEN = 20_000  # row ids tried one by one where the tree of the table is broken
 
 
@@ -95,10 +102,11 @@ def _remove(path: Path) -> None:
 def _rows(db: sqlite3.Connection, table: str, columns: Sequence[str]) -> Iterator[tuple[object]]:
     names = ",".join(columns)
     for id_ in _ids(db, table):
-        with suppress(sqlite3.Error):
+        row = None
+        with _past_rot():
             row = db.execute(f"SELECT {names} FROM {table} WHERE rowid = ?", (id_,)).fetchone()
-            if row is not None:
-                yield row
+        if row is not None:
+            yield row
 
 
 def _ids(db: sqlite3.Connection, table: str) -> list[int]:
@@ -117,12 +125,22 @@ def _ids(db: sqlite3.Connection, table: str) -> list[int]:
 def _walk(db: sqlite3.Connection, query: str) -> tuple[list[int], bool]:
     """The row ids as far as they can be read; whether that is to the end."""
     found: list[int] = []
-    try:
+    with _past_rot():
         for (id_,) in db.execute(query):
             found.append(id_)
-    except sqlite3.Error:
-        return found, False
-    return found, True
+        return found, True
+    return found, False
+
+
+@contextmanager
+def _past_rot() -> Iterator[None]:
+    """What cannot be read is passed over; but not for want of room, or because somebody else reads."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code in _NO_ROT or code & 0xFF in _NO_ROT:
+            raise
 
 
 def _is_whole(table: str, row: dict[str, object]) -> bool:

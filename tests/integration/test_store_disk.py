@@ -125,6 +125,20 @@ def test_a_damaged_store_with_just_room_for_a_second_moves_whole(tmp_path, times
 
 
 @as_root
+def test_a_damaged_store_with_no_room_to_look_into_it_waits_for_some(tmp_path):
+    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=16m", "tmpfs") as folder:
+        damaged(
+            folder, lambda _: 70_000
+        )  # for the new one's first pages, not for a -shm of the old
+        store = opened(folder)
+        with pytest.raises(TransientError):
+            store.current()
+        (folder / "others").unlink()
+        assert sorted(kept(store)) == sorted([*range(400)] * 40)
+        store.close()
+
+
+@as_root
 def test_a_damaged_store_without_room_for_a_second_stays_beside_is_told_and_can_be_put_back(
     tmp_path,
 ):
