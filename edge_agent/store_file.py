@@ -177,9 +177,9 @@ class StoreFile:
             make(db)
             db.execute("BEGIN IMMEDIATE")
             found = find(db)
-            log.error("%s was damaged; in a new one are %s", self.path, found)
             self._renewed(db, found)
             db.execute("COMMIT")
+        log.error("%s was damaged; in a new one are %s", self.path, found)
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -140,11 +140,12 @@ def test_a_damaged_store_with_no_room_to_look_into_it_waits_for_some(tmp_path):
 
 @as_root
 def test_a_damaged_store_without_room_for_a_second_stays_beside_is_told_and_can_be_put_back(
-    tmp_path,
+    tmp_path, caplog
 ):
     with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=16m", "tmpfs") as folder:
         size = damaged(folder, lambda size: min(400_000, size // 2))
         store = opened(folder)
+        assert "400" not in caplog.text, "what found no room is not said to be saved"
         commit(store, 1000)
         assert store.seal(at(T0 + 10**6), "synchronized") == 1
         segment = open_segment(store.segment(store.current().stream, 1).data)
