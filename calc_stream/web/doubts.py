@@ -1,6 +1,7 @@
 """How sure the factors of closed batches are: worked out one at a time, when nobody waits."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from fractions import Fraction
@@ -14,6 +15,7 @@ from calc_stream.site import Site
 
 _MOST = 5000
 _PAUSE_S = 0.5
+_SHARE = 5  # one that took 1 s is followed by 5 s for the calculator alone
 # Meters times intervals: all windows of its pools count, with stores all of the past, and the calculator
 # waits. Beyond about a second (a day of minutes with 200 meters) only `explain` tells.
 _MOST_CELLS = 300_000
@@ -42,8 +44,9 @@ class Doubts:
     async def run(self, engine: Engine) -> None:
         """Until cancelled."""
         while True:
+            began_s = time.monotonic()
             await asyncio.to_thread(self._work, engine)
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(max(_PAUSE_S, _SHARE * (time.monotonic() - began_s)))
 
     def _work(self, engine: Engine) -> None:
         with engine.lock:
