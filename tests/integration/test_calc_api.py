@@ -131,7 +131,7 @@ def test_a_table_is_taken_whole_or_not_at_all(beside: Door) -> None:
         (b"id;t;colour\n", "colour"),
         (b"\xff\xfe", "UTF-8"),
         (b"", "no column"),
-        (b"id,t,type\n", "there are 0"),
+        (b"id,t,type\n", "there are none"),
     ):
         answer = client.post("/v1/events", content=body, headers=csv)
         assert (answer.status_code, problem in answer.json()["detail"]) == (422, True)
