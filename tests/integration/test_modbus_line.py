@@ -104,7 +104,7 @@ async def test_a_dead_meter_costs_its_neighbours_two_timeouts_once_and_then_one(
                     await bus.read(2, 3, 0, 1, tally=dead)
                 assert await bus.read(1, 3, 0, 1) == (8,)
                 waits.append(line.began[-1] - line.began[-2])
-    assert waits[0] >= 0.4
+    assert waits[0] > 0.35  # two waits of 0.2 s; who listens may be late
     assert max(waits[1:]) < 0.35
 
 
@@ -123,7 +123,7 @@ async def test_who_met_its_neighbours_answer_with_a_late_one_is_waited_for_again
                     assert await bus.read(1, 3, 0, 1) == (8,)
                 waits.append(line.began[-1] - line.began[-2])
     assert max(waits[1:3]) < 0.35
-    assert waits[3] >= 0.4
+    assert waits[3] > 0.35  # two waits of 0.2 s; who listens may be late
 
 
 async def test_whose_late_answer_came_while_nobody_was_asked_is_waited_for_again() -> None:
@@ -143,7 +143,7 @@ async def test_whose_late_answer_came_while_nobody_was_asked_is_waited_for_again
                 assert await bus.read(1, 3, 0, 1) == (8,)
                 waits.append(line.began[-1] - line.began[-2])
     assert late.stray == 1
-    assert waits[2] >= 0.4
+    assert waits[2] > 0.35  # two waits of 0.2 s; who listens may be late
 
 
 async def test_a_meter_asked_by_two_is_not_asked_by_the_second_before_its_late_answer_has_gone_by() -> (
