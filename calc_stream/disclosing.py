@@ -23,7 +23,8 @@ from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.series import key_of
 from calc_stream.ledger.rows import BatchRow
 from wire.errors import BadData, ConfigError
-from wire.signing import SigningKey, keep
+from wire.files import keep
+from wire.signing import SigningKey
 
 SALTS, LOG = "disclosure.salts", "disclosures.jsonl"
 TYPES: dict[Kind, type[msgspec.Struct]] = {"footprint": Footprint, "batch": BatchRow}

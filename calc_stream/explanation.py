@@ -14,11 +14,12 @@ import msgspec
 from calc_stream.core import SiteState, Spreading, Versions, recompute
 from calc_stream.core.decimals import fixed, parse_fraction, parse_instant, shortest, significant
 from calc_stream.core.edges import span_of
+from calc_stream.core.series import Span
 from calc_stream.core.whole import LIMIT
 from calc_stream.evidence.accounts import AccountTrail, accounts_trail
 from calc_stream.evidence.budget import Budget
 from calc_stream.evidence.given import PoolTrail, pools_trail
-from calc_stream.evidence.production import production, spans_of
+from calc_stream.evidence.production import Production, production, spans_of
 from calc_stream.evidence.told import Told, gather, in_force, versions_in_force
 from calc_stream.evidence.trail import EventTrail, MeterTrail, Trail, finer, trail
 from calc_stream.factors import (
@@ -97,9 +98,11 @@ def explain(store: Store, reader: Reader, site: str, row: BatchRow) -> Explanati
     found = trail(told, row.batch, until_ms)
     rates = _rates(told, row, method)
     sources = list(_sources(row, told, found, rates))
-    again = _again(row, told, until_ms)
+    made = production(told.versions, told.events.values())
+    spans = spans_of(told.periods, made, row.batch)
+    again = _again(row, told, made, spans, until_ms)
     doubt = joint_budget(again, [row], rates)
-    accounts, pools = accounts_trail(found.over, row.batch), _pools(row, told, again)
+    accounts, pools = accounts_trail(found.over, row.batch), _pools(row, again, spans)
     return Explanation(row, sources, accounts, pools, found.meters, found.events, doubt)
 
 
@@ -134,27 +137,23 @@ def _told(reader: Reader, site: str, row: BatchRow, upto: int) -> tuple[Told, Me
     return gather(records, versions, factors, statements), method
 
 
-def _again(row: BatchRow, told: Told, until_ms: int) -> Again:
+def _again(row: BatchRow, told: Told, made: Production, spans: list[Span], until_ms: int) -> Again:
     """What is known of the site. What pools gave goes on after the batch's end."""
-    made = production(told.versions, told.events.values())
     posted = span_of(told.versions, told.readings)
     if posted is not None and not (row.state in CLOSED and row.spread):
         posted = posted[0], min(posted[1], until_ms)
     return Again(
         *(told.periods, told.events, told.readings, made.batches, made.nodes, posted),
-        cache(lambda: posted_in(told, spans_of(told.periods, made, row.batch)).sums),
+        cache(lambda: posted_in(told, spans).sums),
     )
 
 
-def _pools(row: BatchRow, told: Told, its: Again) -> list[PoolTrail]:
+def _pools(row: BatchRow, its: Again, spans: list[Span]) -> list[PoolTrail]:
     """None before all windows the batch was in are over."""
-    policies = [reign.model.policy for reign in told.versions.reigns]
-    spreads = any(policy.windows or policy.setup == "campaign" for policy in policies)
-    if not (spreads and row.spread and row.state in CLOSED):
+    if not (its.versions.spreads and row.spread and row.state in CLOSED):
         return []
-    made = production(told.versions, told.events.values())
     spreading = Spreading(its.periods, its.nodes, its.batches, its.received(), its.posted)
-    return pools_trail(spreading, spans_of(told.periods, made, row.batch), row.batch)
+    return pools_trail(spreading, spans, row.batch)
 
 
 def _quanta(row: BatchRow, versions: Versions, source: str) -> dict[int, Fraction]:
@@ -188,9 +187,9 @@ def _sources(row: BatchRow, told: Told, found: Trail, rates: Rates | None) -> It
 
 def _besides(told: Told) -> tuple[str, ...]:
     """What own energy may hold that came on no way from a source's meter within its interval."""
-    campaign = any(r.model.policy.setup == "campaign" for r in told.versions.reigns)
     stored = "what stores gave" if told.versions.stores else ""
-    return tuple(filter(None, (stored, "its part of its campaign's set-up" if campaign else "")))
+    setup = "its part of its campaign's set-up" if told.versions.campaigns else ""
+    return tuple(filter(None, (stored, setup)))
 
 
 def _masses(row: BatchRow, told: Told, source: str, rates: Rates | None) -> Iterator[MassTrail]:

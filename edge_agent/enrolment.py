@@ -33,7 +33,8 @@ from wire import certificate, enrolment, tls
 from wire.certificate import Certificate
 from wire.enrolment import Code, Enrolled, Trusted
 from wire.errors import BadData, ConfigError, TransientError
-from wire.signing import PublicKey, SigningKey, keep
+from wire.files import keep
+from wire.signing import PublicKey, SigningKey
 from wire.topics import client_id
 
 _TIMEOUT_S = 20.0

@@ -19,7 +19,7 @@ from ingestor import certificates
 from ingestor.certificates import Issuer
 from wire.certificate import Certificate, load, read_all
 from wire.errors import BadData, ConfigError
-from wire.signing import give, keep, make_folder
+from wire.files import give, keep, make_folder
 
 CA, GATEWAYS_CA = "ca", "gateways-ca"
 _MOST_NAME = 64  # of a common name, by RFC 5280

@@ -91,7 +91,7 @@ def read_heartbeat(data: bytes) -> Heartbeat:
     for key in ("source", "epoch"):
         if not _NODE.fullmatch(getattr(beat, key) or "-"):
             raise BadData(f"heartbeat: {key}: is letters, digits, . _ and -")
-    if not beat.source or not 0 <= beat.n < MOST_NUMBER or not 0 <= beat.heartbeat < 2**53:
+    if not beat.source or not 0 <= beat.n < MOST_NUMBER or not 0 <= beat.heartbeat < MOST_NUMBER:
         raise BadData("heartbeat: source, n and heartbeat: are a name, a count and UTC ms")
     return beat
 

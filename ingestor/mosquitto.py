@@ -13,8 +13,8 @@ import msgspec
 from ingestor.authority import CA, GATEWAYS_CA, SIGNED_BY, Authority, Kind
 from wire.config import Port
 from wire.errors import ConfigError
+from wire.files import keep, make_folder
 from wire.segment import MAX_SEGMENT
-from wire.signing import keep, make_folder
 from wire.topics import ROOT
 
 FOLDER = "broker"  # in the authority's: everything the broker needs, and no key but its own

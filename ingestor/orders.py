@@ -12,7 +12,7 @@ import msgspec
 
 from ingestor.keys import KeyRecord
 from wire.errors import ConfigError
-from wire.signing import keep
+from wire.files import keep
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from ingestor.opened import Opened
 from ingestor.quarantine import Poison, Quarantine
 from ingestor.sinks import Sink
-from wire.errors import TransientError, unopened, using
+from wire.errors import TransientError
+from wire.files import open_database, unopened, using
 from wire.journal import Reader, Record
-from wire.signing import make_file
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +37,7 @@ class Cursors:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            make_file(path)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA busy_timeout = 5000")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._db = open_database(path)
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS cursor (sink TEXT NOT NULL, site TEXT NOT NULL,"
                 " offset INTEGER NOT NULL, chain TEXT NOT NULL DEFAULT '',"

@@ -14,9 +14,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from wire.errors import unopened, using
+from wire.files import open_database, unopened, using
 from wire.segment import MAX_SEGMENT
-from wire.signing import make_file
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +66,7 @@ class Quarantine:
         self._most, self._most_bytes = most, most_bytes
         self._lock = threading.Lock()  # the journal's thread and each sink's come here
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            make_file(path)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA busy_timeout = 5000")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._db = open_database(path)
             self._db.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as exc:
             raise unopened(path, "quarantine", exc, _CURE) from exc

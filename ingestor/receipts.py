@@ -10,8 +10,9 @@ import msgspec
 from ingestor.streams import Stream
 from wire import topics
 from wire.errors import ConfigError
+from wire.files import keep
 from wire.messages import EventReceipt, Receipt, ResendRequest
-from wire.signing import SigningKey, keep
+from wire.signing import SigningKey
 from wire.topics import GatewayTopic
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from wire.errors import ConfigError
-from wire.signing import keep
+from wire.files import keep
 from wire.topics import is_meter
 
 log = logging.getLogger(__name__)

@@ -9,20 +9,6 @@ WattprintError             everything raised on purpose
 Anything else is a bug: the process ends and its supervisor starts it again.
 """
 
-import errno
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
-_SQLITE_DISK = frozenset(
-    {
-        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY),
-        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
-    }
-)
-
 
 class WattprintError(Exception):
     """Raised on purpose; never raised itself."""
@@ -46,30 +32,3 @@ class TransientError(WattprintError):
 
 class BadData(WattprintError):
     """This item will never be good, whoever looks at it."""
-
-
-def unopened(
-    path: Path, what: str, exc: OSError | sqlite3.Error, cure: str = ""
-) -> TransientError | ConfigError:
-    """What it means that a file of our own does not open: a disk that is full or fails may be well
-    later, for anything else a person is needed. `cure`: of a file that is damaged."""
-    said = f"{path}: {what} cannot be opened: {exc}"
-    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-    if code in _SQLITE_DISK or getattr(exc, "errno", None) in _DISK:
-        return TransientError(said)
-    return ConfigError(f"{said}; {cure}" if cure and path.exists() else said)
-
-
-@contextmanager
-def using(
-    path: Path, what: str, cure: str, rotted: tuple[type[Exception], ...] = ()
-) -> Iterator[None]:
-    """What the disk does to a file of our own, and what rotted in it, is told; `rotted`: what reading
-    its contents raises then. Raises TransientError."""
-    damaged: tuple[type[Exception], ...] = (sqlite3.DatabaseError, *rotted)
-    try:
-        yield
-    except (sqlite3.OperationalError, OSError) as exc:
-        raise TransientError(f"{what} cannot be used: {exc}") from exc
-    except damaged as exc:
-        raise TransientError(f"{path} is damaged: {exc}; {cure}") from exc

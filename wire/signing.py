@@ -3,14 +3,13 @@
 import base64
 import binascii
 import hashlib
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import nacl.exceptions
 import nacl.signing
 
 from wire.errors import BadData, ConfigError
+from wire.files import keep
 
 _PREFIX = "ed25519:"
 _PKCS8 = bytes.fromhex("302e020100300506032b657004220420")  # RFC 8410; the 32 bytes follow
@@ -90,49 +89,3 @@ class SigningKey:
     def sign(self, message: bytes) -> bytes:
         """64 bytes."""
         return self._key.sign(message).signature
-
-
-def keep(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a key or certificate, whole or not at all. Raises OSError.
-
-    Under another name first: a kill in between leaves no half key. Root may do this for a service
-    that could not read what is root's: a new file is its folder's owner's, another stays whose it
-    was.
-    """
-    if not path.parent.exists():
-        make_folder(path.parent)
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        if os.geteuid() == 0:
-            owner = (path if path.exists() else path.parent).stat()
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-
-
-def make_file(path: Path) -> None:
-    """An empty file where there is none, of its folder's owner (see `keep`). Raises OSError.
-
-    For a database that a service is to open, too: an empty file is one.
-    """
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
-        give(path)
-
-
-def make_folder(folder: Path, mode: int = 0o700) -> None:
-    """A folder of this mode, whatever the umask; of its parent's owner (see `keep`). Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(mode)
-    give(folder)
-
-
-def give(path: Path) -> None:
-    """What root has made, to its folder's owner (see `keep`). Raises OSError."""
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)

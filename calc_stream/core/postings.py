@@ -47,8 +47,8 @@ class Postings:
     """Columns, one entry a posting that is not zero, ordered by interval, account and source.
 
     `account` and `source` point into `accounts` and `sources`; `gapped` marks energy of accounts
-    that may have come through a meter inside a long reading gap. Per source, `inflow`: quanta that entered, `opening`:
-    quanta that were in stores when these first appeared. `begun` and `ended`: the stocks at either
+    that may have come through a meter inside a long reading gap. Per source, `inflow`: quanta that
+    entered, `opening`: quanta that were in stores when these first appeared. `begun` and `ended`: the stocks at either
     end; `short`: what meters saw leave stores beyond their level, in quanta of their carriers.
     """
 

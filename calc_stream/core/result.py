@@ -38,8 +38,7 @@ def compute_result(
     spreading, lots = spreading_of(ledger, events), lots_of(in_force(events)[0])
     batches, sums, transfers = spreading.batches, spreading.sums, spreading.transfers()
     borne, _ = burdens(batches, sums, transfers)
-    policies = [reign.model.policy for reign in versions.reigns]
-    parts |= any(policy.windows or policy.setup == "campaign" for policy in policies)
+    parts |= versions.spreads
     return {
         "site": versions.site,
         "intervals": ledger.intervals,

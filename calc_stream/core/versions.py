@@ -106,6 +106,11 @@ class Versions:
         return any(reign.model.policy.setup == "campaign" for reign in self.reigns)
 
     @cached_property
+    def spreads(self) -> bool:
+        """Whether pools or campaigns give to batches in any version."""
+        return self.campaigns or any(reign.model.policy.windows for reign in self.reigns)
+
+    @cached_property
     def all_meters(self) -> tuple[Meter, ...]:
         """The meters of any version, as `meters` has them."""
         return tuple(self.meters.values())

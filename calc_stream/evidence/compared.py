@@ -90,8 +90,7 @@ def of_accounts(case: Case, from_ms: int, to_ms: int) -> dict[str, Figure]:
 
 def _transfers(case: Case, part: Part, from_ms: int, to_ms: int) -> Iterator[Transfer]:
     """Of what was posted in this time. By what it is spread may lie around it, too."""
-    policies = [reign.model.policy for reign in case.versions.reigns]
-    if not any(policy.windows or policy.setup == "campaign" for policy in policies):
+    if not case.versions.spreads:
         return
     for transfer in spreading_of(posted(case, part.marks), case.events).transfers():
         if from_ms <= transfer.period < to_ms:

@@ -17,7 +17,7 @@ import msgspec
 from calc_stream.footprints.footprint import Footprint, Withdrawal, Withdrawn, successors
 from calc_stream.footprints.identity import content_id
 from wire.errors import BadData, ConfigError, TransientError
-from wire.signing import make_file
+from wire.files import open_database
 
 _FIRST = """
 CREATE TABLE IF NOT EXISTS footprint (
@@ -204,12 +204,7 @@ def open_shelf(directory: Path) -> Shelf:
     owner's, so that root may publish for a service. Raises ConfigError."""
     path = directory / FILE
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        make_file(path)
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA busy_timeout = 5000")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        db = open_database(path)
         if (version := _version(db)) < _VERSION:  # two processes may be the first ones
             added = "".join(_SINCE[version:])
             db.executescript(f"BEGIN IMMEDIATE; {added} PRAGMA user_version = {_VERSION}; COMMIT;")

@@ -298,5 +298,4 @@ def _moved(step: Step, window: Span) -> bool:
 
 
 def _spreads(state: SiteState) -> bool:
-    policies = [reign.model.policy for reign in state.versions.reigns] if state.versions else ()
-    return any(policy.windows or policy.setup == "campaign" for policy in policies)
+    return state.versions is not None and state.versions.spreads

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from calc_stream.pact import validator
-from wire import signing
+from wire import files
 from wire.errors import BadData, ConfigError
 
 
@@ -55,7 +55,7 @@ class Folder:
         origin = Origin(sha256, document["id"], url, now_ms)
         try:
             if not path.exists():
-                signing.keep(path, data, 0o644)
+                files.keep(path, data, 0o644)
             with self._list.open("ab") as file:
                 file.write(msgspec.json.encode(origin) + b"\n")
         except OSError as exc:

@@ -10,7 +10,7 @@ from calc_stream.footprints.declaration import Declaration
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.pact.mapping import of_footprint
 from calc_stream.pact.model import ProductFootprint
-from wire import signing
+from wire import files
 from wire.errors import BadData, TransientError
 
 
@@ -45,7 +45,7 @@ class Declared:
         made, path = self.document(footprint, known), self._path(footprint)
         try:
             if not path.exists():
-                signing.keep(path, msgspec.json.encode(made), 0o644)
+                files.keep(path, msgspec.json.encode(made), 0o644)
         except OSError as exc:
             raise TransientError(f"{path}: {exc.strerror}") from exc
         return made

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wire.errors import ConfigError, TransientError
-from wire.signing import make_file
+from wire.files import open_database
 
 FILE = "pact.db"
 GIVE_UP_MS = 72 * 3_600_000
@@ -153,11 +153,7 @@ def open_outbox(directory: Path) -> Outbox:
     """Its folder's owner's, so that root may ask for a service. Raises ConfigError."""
     path = directory / FILE
     try:
-        make_file(path)
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA busy_timeout = 5000")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        db = open_database(path)
         version = int(db.execute("PRAGMA user_version").fetchone()[0])
         if version < _VERSION:
             added = "".join(_SINCE[version:])

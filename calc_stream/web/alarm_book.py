@@ -16,6 +16,7 @@ import msgspec
 from calc_stream.alarm import Alarm, Kind
 from calc_stream.web.alarm_words import words
 from wire.errors import BadData, ConfigError, TransientError
+from wire.files import open_database
 
 FILE = "alarms.db"
 CLEAR_MS = 10_000  # what comes and goes within this time was there all along
@@ -154,14 +155,11 @@ def open_book(folder: Path, hooks: Sequence[str] = ()) -> AlarmBook:
     """The book of a directory; made where there is none. Raises ConfigError."""
     path = folder / FILE
     try:
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA busy_timeout = 5000")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        db = open_database(path)
         if not (found := _version(db)):
             db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
             found = _VERSION
-    except sqlite3.Error as exc:
+    except (OSError, sqlite3.Error) as exc:
         raise ConfigError(f"{path}: alarms cannot be opened: {exc}") from exc
     if found != _VERSION:
         raise ConfigError(f"{path}: alarms of version {found}, this program knows {_VERSION}")

@@ -15,7 +15,8 @@ from ingestor.state import now_ms
 from wire import topics
 from wire.enrolment import Code
 from wire.errors import ConfigError
-from wire.signing import SigningKey, keep
+from wire.files import keep
+from wire.signing import SigningKey
 
 EXAMPLES = (
     "wattprint ca init /var/lib/wattprint/authority --host broker.example --host 192.0.2.7",

@@ -17,10 +17,11 @@ from ingestor import receipts
 from ingestor.commands.posting import post, way_to
 from wire.config import read_secret
 from wire.errors import BadData, ConfigError
+from wire.files import keep
 from wire.journal import Reader, Remote, heads, open_reader
 from wire.journal.cosigned import Cosignature, Seen, cosign, go_on
 from wire.journal.heads import Consistency, TreeHead
-from wire.signing import PublicKey, SigningKey, keep
+from wire.signing import PublicKey, SigningKey
 
 _TIMEOUT_S = 30.0
 EXAMPLES = (

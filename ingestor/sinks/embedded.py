@@ -23,9 +23,8 @@ import numpy as np
 from ingestor.blocks import Block, Columns, Kind, Loose, block, merged
 from ingestor.columns import Ints, matrix, scaled
 from ingestor.sinks import Column, Rejected, joined
-from wire.errors import unopened, using
+from wire.files import open_database, unopened, using
 from wire.segment import Segment
-from wire.signing import make_file
 
 HOUR_MS = 3_600_000
 FILE = "history.db"
@@ -199,14 +198,7 @@ def open_sink(settings: Settings, directory: Path) -> History:  # noqa: ARG001  
     """The history in `directory`, made where there is none. Raises ConfigError."""
     path = directory / FILE
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        make_file(path)
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.execute(f"PRAGMA page_size = {_PAGE}")
-        db.execute("PRAGMA busy_timeout = 5000")
-        db.execute("PRAGMA journal_mode = WAL")
-        # A row lost in a power cut is projected again from the journal: the cursor is kept later.
-        db.execute("PRAGMA synchronous = FULL")
+        db = open_database(path, _PAGE)
         db.executescript(_SCHEMA)
     except (OSError, sqlite3.Error) as exc:
         raise unopened(path, "history", exc, _CURE) from exc

@@ -48,6 +48,14 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture
+def page(chromium: Browser, locale: str) -> Iterator[Page]:
+    """An empty one, for tests that have a `locale`."""
+    context = chromium.new_context(locale=locale, viewport={"width": 1600, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system with its simulated plant, running for the browser to look at."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pypdfium2
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.shelf import open_shelf
@@ -52,13 +52,6 @@ def shelved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
             for each in (OLD, NEW, LATER):
                 assert shelf.add(each)
         yield made
-
-
-@pytest.fixture
-def page(chromium: Browser, locale: str) -> Iterator[Page]:
-    context = chromium.new_context(locale=locale, viewport={"width": 1600, "height": 900})
-    yield context.new_page()
-    context.close()
 
 
 def opened(page: Page, at: Door, product: str = "wheel-17", query: str = "") -> Page:

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.shelf import open_shelf
@@ -33,13 +33,6 @@ def shelved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         made.plant.example_4()
         made.take()
         yield made
-
-
-@pytest.fixture
-def page(chromium: Browser, locale: str) -> Iterator[Page]:
-    context = chromium.new_context(locale=locale, viewport={"width": 1600, "height": 900})
-    yield context.new_page()
-    context.close()
 
 
 def published(at: Door, product: str) -> tuple[Footprint, Footprint]:

@@ -14,8 +14,9 @@ from ingestor.commands import ca
 from tests.conftest import find_program
 from tests.integration import servers
 from tests.integration.servers import Process
+from wire.files import keep
 from wire.mqtt import Broker
-from wire.signing import SigningKey, keep
+from wire.signing import SigningKey
 
 DAY_MS = 86_400_000
 HOST = "127.0.0.1"

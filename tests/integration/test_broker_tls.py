@@ -13,8 +13,9 @@ from ingestor.authority import Authority
 from tests.integration.secured import HOST, Secured, now_ms, secured
 from wire import topics
 from wire.errors import ConfigError
+from wire.files import keep
 from wire.mqtt import Broker, Client
-from wire.signing import SigningKey, keep
+from wire.signing import SigningKey
 
 pytestmark = pytest.mark.mosquitto
 

@@ -17,9 +17,10 @@ from tests.integration.ingestor_process import Ingestor
 from tests.integration.secured import DAY_MS, HOST, Secured, now_ms, secured
 from tests.integration.servers import Process
 from wire import finding
+from wire.files import keep
 from wire.finding import Finding
 from wire.mqtt import Broker, Client
-from wire.signing import SigningKey, keep
+from wire.signing import SigningKey
 
 
 @contextlib.contextmanager

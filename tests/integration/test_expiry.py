@@ -11,8 +11,9 @@ from tests.integration.agent_process import AgentProcess, Meters, until
 from tests.integration.secured import DAY_MS, HOST, Secured, now_ms, secured
 from tests.integration.servers import Process
 from wire import certificate
+from wire.files import keep
 from wire.journal import open_reader
-from wire.signing import SigningKey, keep
+from wire.signing import SigningKey
 
 pytestmark = pytest.mark.mosquitto
 

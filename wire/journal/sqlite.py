@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from wire.errors import ConfigError, TransientError, unopened
+from wire.errors import ConfigError, TransientError
+from wire.files import unopened
 from wire.journal.cold import NOTHING, Cold, Unreadable
 from wire.journal.heads import leaf_of
 from wire.journal.record import GENESIS, Entry, Record, link

@@ -29,9 +29,9 @@ from ingestor.columns import matrix, scaled
 from ingestor.sinks import Column, Rejected, joined
 from ingestor.sinks.archive import files
 from ingestor.sinks.archive.rows import Rows, cut, put_together, rows_of
-from wire.errors import ConfigError, TransientError, unopened, using
+from wire.errors import ConfigError, TransientError
+from wire.files import give, open_database, unopened, using
 from wire.segment import Segment, Table
-from wire.signing import give, make_file
 
 _HOUR_MS = 3_600_000
 _WAITING = "waiting.db"
@@ -213,11 +213,7 @@ def open_sink(settings: Settings, directory: Path) -> Archive:  # noqa: ARG001  
         if not settings.directory.exists():
             settings.directory.mkdir(parents=True)
             give(settings.directory)
-        make_file(path)
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA busy_timeout = 5000")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+        db = open_database(path)
         db.executescript(_SCHEMA)
     except (OSError, sqlite3.Error) as exc:
         raise unopened(path, "archive", exc, _CURE) from exc

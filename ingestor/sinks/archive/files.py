@@ -12,8 +12,8 @@ import numpy as np
 from ingestor.blocks import Columns
 from ingestor.columns import scaled
 from ingestor.sinks.archive.rows import Key, Rows, put_together
+from wire.files import give
 from wire.quantities import QUANTITIES
-from wire.signing import give
 
 # What reading a file raises that somebody else wrote, or changed.
 NOT_OURS = (ValueError, KeyError, OverflowError, csv.Error)
