@@ -40,7 +40,7 @@ class Meaning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     @property
     def where(self) -> str:
         """Where the number stands in the meter and how it is written, for a person."""
-        raise NotImplementedError
+        raise NotImplementedError  # of each protocol its own
 
 
 class Serial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +68,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     @property
     def meanings(self) -> Mapping[str, Meaning]:
         """What the model can tell, by quantity."""
-        raise NotImplementedError
+        raise NotImplementedError  # of each protocol its own
 
     def rules(self) -> Iterator[str]:
         """How one asks this model and how it is recognised, a line each, for a person."""
