@@ -27,15 +27,16 @@ class Replay:
     def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
         self.process, self.folder = process, folder
         self.config = folder / "agent.toml"
+        self.said: list[str] = []
 
-    async def told(self, words: str) -> str:
-        """The line of its progress that holds `words`."""
+    async def told(self, words: str) -> None:
+        """Wait for a line of its progress that holds `words`, told already or still to come."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(30):
-            while line := (await self.process.stderr.readline()).decode():
-                if words in line:
-                    return line
-        raise AssertionError(f"never said {words!r}")
+        async with asyncio.timeout(60):
+            while not any(words in line for line in self.said):
+                line = (await self.process.stderr.readline()).decode()
+                assert line, f"never said {words!r}, but {self.said}"
+                self.said.append(line)
 
     async def agent(self, *words: str) -> str:
         command = (sys.executable, "-m", "edge_agent", *words, "--config", str(self.config))
@@ -63,7 +64,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             )
         running.append(process)
         made = Replay(process, tmp_path)
-        for words in (*expected, "  0 %"):
+        for words in (*expected, " %  2026-03-05T08:"):  # how far it is: all its ports are open
             await made.told(words)
         return made
 
