@@ -69,6 +69,8 @@ class Batches:
     def follow(self, moved: Named) -> dict[str, Batch | None]:
         """Takes in what events came and went: how each batch that is otherwise now was before, and of
         those that bought what is told otherwise now."""
+        if not any(moved.values()):
+            return {}
         lots = {lot for lot in sorted(moved["lot"]) if self._tell(lot)}
         buyers = {event.batch for lot in lots for event in self._named["bought"].get(lot, ())}
         names = {*moved["batch"], *moved["of"], *buyers}

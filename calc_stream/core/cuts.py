@@ -2,6 +2,7 @@
 readings."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,20 @@ from calc_stream.core.whole import LIMIT, Rows
 
 _NONE: Rows = np.empty(0, dtype=np.int64)
 _AHEAD_MS = 86_400_000  # so far ahead of the readings cuts are looked for
+
+
+class Parts(NamedTuple):
+    """Cuts in order: `known`, the very same column while none comes or goes, and where readings end."""
+
+    known: Rows
+    lasts: Rows
+
+    def together(self) -> Rows:
+        """In one column, each once."""
+        return rising(np.concatenate(self))
+
+
+_NO_PARTS = Parts(_NONE, _NONE)
 
 
 class Cuts:
@@ -43,22 +58,23 @@ class Cuts:
         for reign, part in periods.versions.within((span[0], self._upto_ms)):
             self._known[reign.from_ms] = joined(part, self._steady[reign.from_ms], told)
 
-    def upto(self, t_ms: int = LIMIT) -> dict[int, Rows]:
+    def upto(self, t_ms: int = LIMIT) -> dict[int, Parts]:
         """With those where meters' readings end, up to an instant."""
         found = {}
         for reign in self._periods.versions.reigns:
-            known = self._known.get(reign.from_ms, _NONE)
             lasts = self._readings.reaches(reign.model.meters)[1]
             lasts = lasts[(lasts >= reign.from_ms) & (lasts <= min(reign.to_ms, t_ms))]
-            found[reign.from_ms] = rising(np.concatenate([known, lasts])) if lasts.size else known
+            found[reign.from_ms] = Parts(self._known.get(reign.from_ms, _NONE), rising(lasts))
         return found
 
 
-def others(old: Mapping[int, Rows], new: Mapping[int, Rows], upto_ms: int) -> Iterator[int]:
-    """The cuts up to an instant that only one of the two has."""
+def others(old: Mapping[int, Parts], new: Mapping[int, Parts], upto_ms: int) -> Iterator[int]:
+    """The cuts up to an instant that only one of the two has, and maybe some that both have."""
     for start in old.keys() | new.keys():
-        cuts = (own.get(start, _NONE) for own in (old, new))
-        yield from apart(*(own[: own.searchsorted(upto_ms, "right")] for own in cuts)).tolist()
+        for before, after in zip(old.get(start, _NO_PARTS), new.get(start, _NO_PARTS), strict=True):
+            if before is not after:
+                cuts = (own[: own.searchsorted(upto_ms, "right")] for own in (before, after))
+                yield from apart(*cuts).tolist()
 
 
 def apart(one: Rows, other: Rows) -> Rows:

@@ -20,8 +20,9 @@ def span_of(site: SiteModel | Versions, readings: Readings) -> Span | None:
         firsts, lasts = readings.reaches(reign.model.meters)
         firsts, lasts = np.maximum(firsts, reign.from_ms), np.minimum(lasts, reign.to_ms)
         there = firsts <= lasts
-        if there.any():
-            ends.append((int(firsts[there].min()), int(lasts[there].max())))
+        firsts, lasts = firsts[there], lasts[there]
+        if firsts.size:
+            ends.append((int(np.minimum.reduce(firsts)), int(np.maximum.reduce(lasts))))
     if not ends:
         return None
     return min(first for first, _ in ends), max(last for _, last in ends)
@@ -56,12 +57,12 @@ def joined(span: Span, *cuts: Rows) -> Rows:
     return every[every.searchsorted(span[0]) : every.searchsorted(span[1], "right")]
 
 
-def edges_within(span: Span, slot_ms: int, extra: Rows) -> Rows:
-    """All edges of `span`, its two ends included, sorted, each once. `extra`: sorted."""
+def edges_within(span: Span, slot_ms: int, *extra: Rows) -> Rows:
+    """All edges of `span`, its two ends included, sorted, each once. `extra`: sorted, each of them."""
     first, last = span
     slots = np.arange(-(-first // slot_ms) * slot_ms, last + 1, slot_ms, dtype=np.int64)
-    lo, hi = extra.searchsorted(first, "left"), extra.searchsorted(last, "right")
-    return rising(np.concatenate([slots, extra[lo:hi], np.array(span, dtype=np.int64)]))
+    inside = (cuts[cuts.searchsorted(first) : cuts.searchsorted(last, "right")] for cuts in extra)
+    return rising(np.concatenate([slots, *inside, np.array(span, dtype=np.int64)]))
 
 
 def rising(times: Rows) -> Rows:

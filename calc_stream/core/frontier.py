@@ -38,7 +38,7 @@ def frontier_of(
         for at in np.flatnonzero(since > waiting.held_ms).tolist():
             since[at] = max(_before(readings, meters[at].id, waiting.held_ms), reign.from_ms)
         since = since[(since < reign.to_ms) & ~readings.among(meters, waiting.silent)]
-        untold += [int(since.min())] if since.size else []
+        untold += [int(np.minimum.reduce(since))] if since.size else []
     frontier = min(span[1], waiting.held_ms, *untold)
     if frontier < span[0]:
         return None

@@ -30,8 +30,10 @@ class InForce:
 
     def take(self, fresh: Iterable[Event]) -> Named:
         """Events that were not told before; which ones stand now that did not, or no longer do."""
-        fresh = list(fresh)
-        gone = []
+        moved: Named = {role: {} for role in ROLES}
+        fresh, gone = list(fresh), []
+        if not fresh:
+            return moved
         for void in (event for event in fresh if event.type == "void"):
             others, target = self._voids.setdefault(void.of, []), self.events.get(void.of)
             if not others and target is not None and target.type != "void":
@@ -49,7 +51,6 @@ class InForce:
                 if not others:
                     del self.named[role][name]
         self._cut(came, gone)
-        moved: Named = {role: {} for role in ROLES}
         for event in (*came, *gone):
             for role, name in _names(event):
                 moved[role].setdefault(name, []).append(event)

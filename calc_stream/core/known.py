@@ -89,6 +89,8 @@ def added(
     """The sum of the flows of edges that are metered or known."""
     metered = total([flows[e.id] for e in edges if isinstance(e, Meter)], np.zeros(rows, np.int64))
     linked = [known[edge] for edge in edges if isinstance(edge, Link)]
+    if not linked:
+        return Known(metered, 1)
     over = lcm(*(flow.over for flow in linked))
     parts = [mul(flow.numbers, whole(over // flow.over)) for flow in linked]
     return Known(total([mul(metered, whole(over)), *parts], metered), over)

@@ -85,7 +85,8 @@ class Lines:
 def quanta_along(line: Line, source: str, bundles: Sequence[Bundle], rows: int) -> Whole:
     """One source's quanta, a row an account of the line."""
     divisors = common_whole([bundle.whole for bundle in bundles], rows)
-    parts: list[Whole] = [np.empty((0, rows), dtype=np.int64)]
+    nothing: Whole = np.zeros((1, rows), dtype=np.int64)
+    parts: list[Whole] = [nothing[1:]]
     factors: dict[int, Whole] = {}
     for bundle in bundles:
         part, own = bundle.parts[source], bundle.whole
@@ -94,7 +95,8 @@ def quanta_along(line: Line, source: str, bundles: Sequence[Bundle], rows: int) 
         parts.append(part if own is divisors else mul(part, factors[id(own)]))
     stacked = narrow(np.concatenate(parts[1:] or parts))
     floors = floor_div(running(stacked[line.order]), divisors)
-    nothing: Whole = np.zeros((1, rows), dtype=np.int64)
     if line.ends is not None:
         floors = np.concatenate([nothing, floors])[line.ends]
-    return np.diff(floors, axis=0, prepend=nothing)
+    quanta = floors.copy()
+    quanta[1:] -= floors[:-1]
+    return quanta

@@ -29,7 +29,7 @@ from calc_stream.core.whole import (
 class Place:
     """A bus or a utility with its edges. `mixes`: a bus; `spreads`: D is what flows out; `weights`:
     what a quantum of each outflow weighs where they are shared out by what is metered. `metered`: each
-    outflow's place among the model's meters (-1: a link); `fan`: which of them alone feed a node or an
+    outflow's place among the model's meters (-1: one of the `links`); `fan`: which of them alone feed a node or an
     export, `tips`, and so need not be looked at one by one; `others`: the rest."""
 
     name: str
@@ -39,6 +39,7 @@ class Place:
     spreads: bool
     weights: tuple[int, ...]
     metered: Rows
+    links: tuple[Link, ...]
     fan: Rows
     tips: tuple[str, ...]
     others: tuple[int, ...]
@@ -76,6 +77,7 @@ def places_of(model: SiteModel) -> dict[str, Place]:
         places[name] = Place(
             *(name, inflows, outflows, bus is not None, spreads, weights),
             np.array([numbers[e.id] if isinstance(e, Meter) else -1 for e in outflows], np.int64),
+            tuple(edge for edge in outflows if isinstance(edge, Link)),
             np.array(fan, dtype=np.int64),
             tuple(outflows[at].end for at in fan),
             tuple(at for at, edge in enumerate(outflows) if edge.end not in tips),
@@ -115,10 +117,9 @@ def _mixed(
         metered = np.where(empty, zero, metered)
         drawn = np.where(empty, zero, drawn)
     rest = add(divisor, -drawn)
-    if not (place.metered < 0).any():
+    if not place.links:
         return Outlets(divisor, metered, rest, untraced)
-    links = [e for e in place.outflows if isinstance(e, Link)]
-    shares = _whole_shares([e.share if e.share is not None else Fraction(1) for e in links])
+    shares = _whole_shares([e.share if e.share is not None else Fraction(1) for e in place.links])
     parts = whole(sum(shares))
     given = iter(shares)
     linked = np.where(empty, zero, rest)
@@ -136,7 +137,7 @@ def _flowing(place: Place, flows: Mapping[str, Whole], zero: Whole) -> Whole:
         outflows = place.outflows
         return stack([flows[e.id] if isinstance(e, Meter) else zero for e in outflows], zero.size)
     matrix: Whole = flows.whole[place.metered]
-    if (place.metered < 0).any():
+    if place.links:
         matrix[place.metered < 0] = 0
     return matrix
 

@@ -192,7 +192,7 @@ def _columns(
                 steps = steps if back.dtype != object else steps.astype(object)
                 row = line.names.index(account)
                 steps[row] = add(steps[row], -back)
-        hit, who = np.nonzero(steps.T)
+        hit, who = steps.T.nonzero()
         columns.append((hit, places[at][who], np.full_like(hit, at), steps[who, hit]))
         columns += _opened(at, source, names, stored)
     return names, columns

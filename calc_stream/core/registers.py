@@ -28,6 +28,7 @@ from calc_stream.core.whole import (
     narrow,
     overflows,
     peak,
+    steps,
 )
 
 _MOST_EDGES = 16  # that are looked up among the last readings of all meters at once
@@ -74,9 +75,8 @@ def flows_between(
     gapped: Flags | None = None if max_gap_ms is None else np.zeros(shape, dtype=np.bool_)
     if not all(shape):
         return Flows(quanta, gapped, places.index)
-    for at, there, (over, under) in _found(edges, places, readings):
-        marks = there.quanta(over, under)
-        flow = narrow(add(marks[:, 1:], -marks[:, :-1]))
+    for at, there, rates in _found(edges, places, readings):
+        flow = narrow(steps(there.quanta(rates)))
         quanta = quanta if flow.dtype != object else quanta.astype(object)
         quanta[at] = flow
         if gapped is not None and max_gap_ms is not None:
@@ -88,7 +88,7 @@ def quanta_at(edges: Rows, series: Totals, scale: Fraction) -> Whole:
     """floor(total * scale) at edges that lie between the first and the last reading."""
     if series.times.size > 1:
         there = _looked_up(edges, [(series, scale)])
-        return np.asarray(there.quanta(*_rates([(scale, series.exponent)]))[0])
+        return np.asarray(there.quanta(_rates([(scale, series.exponent)]))[0])
     over, under = _rate(scale.numerator, scale.denominator, series.exponent)
     return floor_div(mul(np.repeat(series.totals, edges.size), column([over])), column([under]))
 
@@ -118,25 +118,26 @@ class _Neighbours:
         columns = self.before_ms, self.after_ms, self.low, self.high, self.at, self.gone
         return _Neighbours(*(column[mine] for column in columns))
 
-    def quanta(self, over: Whole, under: Whole) -> Whole:
-        """`over` / `under`: quanta for one unit of the registers as they stand here."""
+    def quanta(self, rates: Rates) -> Whole:
+        """`rates`: of the registers as they stand here."""
         span = self.after_ms - self.before_ms
-        most = max(peak(self.low), peak(self.high)) * peak(over)
-        small = object not in (self.low.dtype, over.dtype, under.dtype)
-        if small and 4 * max(most, peak(under)) * peak(span) < LIMIT:  # all that follows is less
-            return self._counted(span, over, under, np.add, np.multiply)
-        wide = overflows(mul(add(self.high, -self.low), over), span)
+        over, under = rates.peaks
+        most = max(max(peak(self.low), peak(self.high), 1) * over, under) * peak(span)
+        if self.low.dtype != object and 4 * most < LIMIT:  # all that follows is less
+            return self._counted(span, rates, np.add, np.multiply)
+        wide = overflows(mul(add(self.high, -self.low), rates.over), span)
         if wide.any() and not wide.all():  # a lot in a long gap: those meters apart
-            parts = [self.rows(mine).quanta(over[mine], under[mine]) for mine in (wide, ~wide)]
+            parts = [self.rows(mine).quanta(rates.rows(mine)) for mine in (wide, ~wide)]
             whole = np.empty(span.shape, dtype=np.result_type(*parts))
             whole[wide], whole[~wide] = parts
             return whole
-        return self._counted(span, over, under, add, mul)
+        return self._counted(span, rates, add, mul)
 
-    def _counted(self, span: Rows, over: Whole, under: Whole, plus: Sum, times: Sum) -> Whole:
+    def _counted(self, span: Rows, rates: Rates, plus: Sum, times: Sum) -> Whole:
+        over, under = rates.over, rates.under
         rise = times(plus(self.high, -self.low), over)
         base = times(self.low, over)
-        if (under == 1).all():
+        if rates.even:
             return plus(base, floor_div(times(rise, self.gone), span))
         scaled, base = base, floor_div(base, under)
         rest = times(plus(scaled, -times(base, under)), span)
@@ -154,19 +155,24 @@ class _Neighbours:
 
 def _found(
     edges: Rows, places: Places, readings: Readings
-) -> Iterator[tuple[Rows, _Neighbours, Rates]]:
+) -> Iterator[tuple[Rows | slice, _Neighbours, Rates]]:
     """Which meters, what they read around the edges, and their rates; once for all whose last
     readings these are, and for the others meter by meter."""
     tails, row = readings.tails, places.rows
-    near = tails.covers(row, int(edges[0])) & (edges.size <= _MOST_EDGES)
-    if near.all():
-        exponents = tails.exponent[row]
-        if places.rates is None or not np.array_equal(places.rates[0], exponents):
-            scaled = zip((meter.scale for meter in places.meters), exponents.tolist(), strict=True)
-            places.rates = exponents, _rates(scaled)
+    if places.turns != tails.turns:
+        places.turns, places.rates = tails.turns, None
+        places.since_ms = int(np.maximum.reduce(tails.since(row)))
+        places.found.clear()
+    few = edges.size <= _MOST_EDGES
+    if few and places.since_ms <= edges[0]:
+        if places.rates is None:
+            exponents = tails.exponent[row].tolist()
+            scales = (meter.scale for meter in places.meters)
+            places.rates = _rates(zip(scales, exponents, strict=True))
         there = _Neighbours.of(edges, *tails.around(row, edges, places.found))
-        yield np.arange(row.size), there, places.rates[1]
+        yield slice(None), there, places.rates
         return
+    near = (tails.since(row) <= edges[0]) & few
     if near.any():
         at = np.flatnonzero(near)
         there = _Neighbours.of(edges, *tails.around(row[at], edges, {}))
@@ -203,9 +209,9 @@ def _looked_up(edges: Rows, group: list[Series]) -> _Neighbours:
 
 def _rates(scales: Iterable[tuple[Fraction, int]]) -> Rates:
     """Of scales and exponents, a row each."""
-    rates = [_rate(scale.numerator, scale.denominator, exponent) for scale, exponent in scales]
-    over, under = (column(list(own))[:, None] for own in zip(*rates, strict=True))
-    return over, under
+    return Rates.of(
+        _rate(scale.numerator, scale.denominator, exponent) for scale, exponent in scales
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,22 +12,42 @@ from calc_stream.core.columns import Column, Span, Totals
 from calc_stream.core.plant import Meter
 from calc_stream.core.swaps import Standing, Swap, standing
 from calc_stream.core.tails import Known, Tails
-from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, add, mul, narrow, whole
+from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, add, mul, narrow, peak, whole
 from calc_stream.core.whole import column as ints
 
 _MOST_PLACES = 64
-Rates = tuple[Whole, Whole]  # quanta for one unit of each register, as over / under
+
+
+class Rates(NamedTuple):
+    """Quanta for one unit of each register, as over / under, a row each; `peaks`: none of either is
+    larger; `even`: all `under` are 1."""
+
+    over: Whole
+    under: Whole
+    peaks: tuple[int, int]
+    even: bool
+
+    @classmethod
+    def of(cls, rates: Iterable[tuple[int, int]]) -> "Rates":
+        over, under = (ints(list(own))[:, None] for own in zip(*rates, strict=True))
+        return cls(over, under, (peak(over), peak(under)), bool((under == 1).all()))
+
+    def rows(self, mine: Flags) -> "Rates":
+        """Those of some."""
+        return self._replace(over=self.over[mine], under=self.under[mine])
 
 
 @dataclass(slots=True)
 class Places:
-    """The rows of meters among the tails; `rates`: of registers with these exponents; `found`: where
-    edges were."""
+    """The rows of meters among the tails, and what holds until these turn: `since_ms`: from when on all
+    are there; `rates`: of their registers; `found`: where edges were."""
 
     meters: tuple[Meter, ...]
     rows: Rows
     index: Mapping[str, int]
-    rates: tuple[Rows, Rates] | None = None
+    turns: int = -1
+    since_ms: int = LIMIT
+    rates: Rates | None = None
     found: Known = field(default_factory=dict)
 
 
@@ -47,6 +69,7 @@ class Readings:
         self._rows: dict[str, int] = {}  # of the tails
         self._meters: list[str] = []
         self._stale: set[int] = set()  # rows whose reach is to be looked up
+        self._rounds: dict[tuple[str, ...], Rows | None] = {}
         self._places: dict[int, Places] = {}
         self._totals: dict[str, Totals] = {}
         self._standing: dict[str, Standing] = {}
@@ -77,26 +100,22 @@ class Readings:
 
     def take(self, block: Block) -> list[Span]:
         """Registers of many meters; the spans they change."""
-        meters, count, times = block.meters, block.counts, block.times_ms
-        marks, exponents = block.mantissas, block.exponents
-        row, tails = self._rows_of(meters), self.tails
+        row, tails = self._round(tuple(block.meters)), self.tails
+        if row is None:
+            return self._add_all(block)
         if self._stale:
             self._look_up()
-        unsound = row[~tails.sound[row]]
-        for at in unsound.tolist():
+        for at in row[~tails.sound[row]].tolist():
             self._fill(self._meters[at])
-        if tails.full(row, count):
+        if tails.full(block.counts):
             self._take_all_out()
             tails.make_room()
         before = tails.last_ms[row]
-        taken = tails.append(row, count, times, marks, exponents)
+        taken = tails.append(row, block)
+        if np.logical_and.reduce(taken):
+            return _united(before, tails.last_ms[row])
         spans = _united(before[taken], tails.last_ms[row[taken]])
-        ends = np.add.accumulate(count)
-        for at in np.flatnonzero(~taken).tolist():
-            mine = slice(int(ends[at] - count[at]), int(ends[at]))
-            span = self.add(meters[at], times[mine], marks[mine], int(exponents[at]))
-            spans += [] if span is None else [span]
-        return spans
+        return spans + self._add_all(compress(block, (~taken).tolist()))
 
     def add(self, meter: str, times: Rows, mantissas: Whole, exponent: int) -> Span | None:
         """Registers of one meter, in any order; the span they change."""
@@ -117,6 +136,10 @@ class Readings:
         span = int(known[max(before - 1, 0)]), int(known[min(after, known.size - 1)])
         more = self._changed(meter, stood)  # what was read may part a word from its swap
         return span if more is None else (min(span[0], more[0]), more[1])
+
+    def _add_all(self, readings: Iterable[Registers]) -> list[Span]:
+        each = (self.add(r.meter, r.times_ms, r.mantissas, r.exponent) for r in readings)
+        return [span for span in each if span is not None]
 
     def add_swaps(self, meter: str, swaps: Iterable[Swap]) -> Span | None:
         """Swaps of one meter; the span they change (everything after the earliest)."""
@@ -221,6 +244,15 @@ class Readings:
             self._stale.add(row)
         return row
 
+    def _round(self, meters: tuple[str, ...]) -> Rows | None:
+        """The rows of meters that are read together, again and again; None: one comes twice."""
+        if meters not in self._rounds:
+            if len(self._rounds) >= _MOST_PLACES:
+                self._rounds.clear()
+            once = len(set(meters)) == len(meters)
+            self._rounds[meters] = self._rows_of(meters) if once else None
+        return self._rounds[meters]
+
     def _rows_of(self, meters: Sequence[str]) -> Rows:
         try:
             return np.array(list(map(self._rows.__getitem__, meters)), dtype=np.int64)
@@ -244,7 +276,7 @@ class Readings:
     def _fill(self, meter: str) -> None:
         """A meter's row again, where its total just runs on."""
         column, totals = self._columns.get(meter), self.totals(meter)
-        if column is None or not column.times.size or column.clash:
+        if column is None or not column.times.size or column.clash or totals.times.size < 2:
             return
         if object in (totals.totals.dtype, column.mantissas.dtype):
             return
@@ -272,7 +304,7 @@ class Readings:
         row = self._rows.get(meter)
         if row is not None:
             self._stale.add(row)
-            self.tails.sound[row] = False
+            self.tails.lose(row)
 
     def _changed(self, meter: str, stood: Sequence[Swap]) -> Span | None:
         """Everything after the first swap that stands now and did not, or the other way round."""
@@ -286,20 +318,19 @@ class Readings:
 
 def united(spans: Iterable[Span]) -> list[Span]:
     """The same time in as few spans, in order."""
-    ends = np.array([*spans], dtype=np.int64).reshape(-1, 2)
-    return _united(ends[:, 0], ends[:, 1])
+    found: list[Span] = []
+    for first, last in sorted(spans):
+        if found and first <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], last)
+        else:
+            found.append((first, last))
+    return found
 
 
 def _united(firsts: Rows, lasts: Rows) -> list[Span]:
-    if not firsts.size:
-        return []
-    if firsts.max() <= lasts.min():
-        return [(int(firsts.min()), int(lasts.max()))]
-    order = np.argsort(firsts)
-    firsts, lasts = firsts[order], np.maximum.accumulate(lasts[order])
-    apart = np.flatnonzero(firsts[1:] > lasts[:-1])
-    begins = firsts[np.concatenate([[0], apart + 1])].tolist()
-    return list(zip(begins, lasts[np.append(apart, -1)].tolist(), strict=True))
+    if firsts.size and np.maximum.reduce(firsts) <= np.minimum.reduce(lasts):
+        return [(int(np.minimum.reduce(firsts)), int(np.maximum.reduce(lasts)))]
+    return united(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
 def _totals(column: Column, swaps: Sequence[Swap]) -> Totals:

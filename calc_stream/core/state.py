@@ -16,7 +16,7 @@ from calc_stream.core.accounts import Sums
 from calc_stream.core.batches import Batch, Batches, Lot
 from calc_stream.core.chunk import Block, Changes, Chunk
 from calc_stream.core.course import Courses
-from calc_stream.core.cuts import Cuts, others
+from calc_stream.core.cuts import Cuts, Parts, others
 from calc_stream.core.definition import blocks, ledger_of
 from calc_stream.core.edges import edges_within, span_of
 from calc_stream.core.event_records import merge_events
@@ -55,7 +55,7 @@ class SiteState:
         self.pages = Pages()
         self.frontier_ms: int | None = None
         self._span: Span | None = None
-        self._cuts: dict[int, Rows] = {}  # by start of the reign, up to the frontier
+        self._cuts: dict[int, Parts] = {}  # by start of the reign, up to the frontier
         self._every: Cuts  # once there is a model
         self._networks: dict[int, Network] = {}
         self._in_force = InForce()
@@ -143,7 +143,7 @@ class SiteState:
             start = self._span[0] if self.frontier_ms is None else self.frontier_ms
             cuts = self._every.upto()
             for reign, part in periods.versions.within((start, self._span[1])):
-                for edges in blocks(part, reign.model, cuts[reign.from_ms]):
+                for edges in blocks(part, reign.model, cuts[reign.from_ms].together()):
                     stocks = parts[-1].ended if parts else {}
                     network = self._networks[reign.from_ms]
                     parts.append(post(network, self.nodes, self.readings, edges, stocks))
@@ -182,7 +182,7 @@ class SiteState:
 
     def edges(self, reign: Reign, part: Span) -> Rows:
         """Where a version's time is cut, in a part of it that is posted; its ends included."""
-        return edges_within(part, reign.model.slot_ms, self._cuts[reign.from_ms])
+        return edges_within(part, reign.model.slot_ms, *self._cuts[reign.from_ms])
 
     def nodes_at(self, t_ms: int) -> dict[str, Stretch]:
         """State and active batches of every node just after `t_ms`."""
@@ -281,7 +281,9 @@ class SiteState:
         self._span = span_of(versions, self.readings)
         self._every.look(self._in_force.cuts, self._span or (0, 0))
         waiting = Waiting(self.silent, self.held_ms)
-        held = {} if self.held_ms == LIMIT else self._every.upto()
+        held = {}
+        if self.held_ms != LIMIT:
+            held = {start: cuts.together() for start, cuts in self._every.upto().items()}
         self.frontier_ms = frontier_of(versions, self.readings, waiting, self._span, held)
         posted = self.posted
         self._cuts = {} if posted is None else self._every.upto(posted[1])

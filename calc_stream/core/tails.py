@@ -2,32 +2,35 @@
 the end, without work meter by meter.
 
 A column of the matrices a meter: the readings of one round lie beside each other. A meter is `sound`
-while its total just runs on: no swap, exponent or contradiction behind it; what does not fit there goes
-the long way, through the meter's own column.
+while its total just runs on: two readings at least, no swap, exponent or contradiction behind it; what
+does not fit there goes the long way, through the meter's own column.
 """
 
 import numpy as np
 
+from calc_stream.core.blocks import Block
 from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, peak
 
 DEPTH = 256  # readings of a meter at most; half of them stay when there is no room
 _NEAR = 8  # so many of the last readings are looked at first
 _MOST_KNOWN = 8
 
-Known = dict[tuple[int, int], Rows]
+Known = dict[int, Rows]  # by edge
 
 
 class Tails:
     """`first_ms` and `last_ms`: of all readings of a meter (LIMIT and -LIMIT: none). The last
-    `size - kept` are not in the meter's column yet; `offset`: total minus register."""
+    `size - kept` are not in the meter's column yet; `offset`: total minus register. `turns`: how often
+    it was otherwise than that readings ran on."""
 
     def __init__(self) -> None:
-        self._times: Rows = np.empty((DEPTH, 0), dtype=np.int64)
+        self._times: Rows = np.empty((DEPTH, 0), dtype=np.int64)  # LIMIT where no reading is
         self._totals: Rows = np.empty((DEPTH, 0), dtype=np.int64)
         self._state: Rows = np.empty((6, 0), dtype=np.int64)
         self._name_columns()
         self.sound: Flags = np.empty(0, dtype=np.bool_)
-        self._turns = 0  # how often readings came to stand elsewhere
+        self.turns = 0
+        self._offset = 0  # none is larger
 
     def grow(self, meters: int) -> None:
         """Room for so many meters."""
@@ -40,6 +43,7 @@ class Tails:
             for own in (self._times, self._totals, self._state)
         )
         self._name_columns()
+        self._times[:, old:] = LIMIT
         self.first_ms[old:], self.last_ms[old:] = LIMIT, -LIMIT
         self.sound = np.concatenate([self.sound, np.zeros(size - old, dtype=np.bool_)])
 
@@ -50,40 +54,52 @@ class Tails:
         """A meter anew, from the end of its totals, which its column has all."""
         last = min(times.size, DEPTH // 2)
         self._times[:last, at], self._totals[:last, at] = times[-last:], totals[-last:]
+        self._times[last:, at] = LIMIT
         self.size[at] = self.kept[at] = last
         self.offset[at], self.exponent[at] = offset, exponent
+        self._offset = max(self._offset, abs(offset))
         self.sound[at] = True
-        self._turns += 1
+        self.turns += 1
 
-    def append(self, at: Rows, count: Rows, times: Rows, marks: Rows, exponent: Rows) -> Flags:
-        """Which meters' registers, so many each, just run on and were taken in."""
-        ends = np.add.accumulate(count)
-        begins = ends - count
+    def lose(self, at: int) -> None:
+        """A meter no longer just runs on."""
+        self.sound[at] = False
+        self.turns += 1
+
+    def append(self, at: Rows, block: Block) -> Flags:
+        """Which meters' registers just run on and were taken in. `at`: of each meter, another one."""
+        count, times, marks = block.counts, block.times_ms, block.mantissas
+        begins = np.add.accumulate(count) - count
         before = np.empty_like(times)
         before[1:] = times[:-1]
         before[begins] = self.last_ms[at]
         fits = np.logical_and.reduceat(times > before, begins)
-        fits &= self.sound[at] & (self.exponent[at] == exponent) & (count <= DEPTH // 2)
-        if peak(marks) + peak(self.offset[at]) >= LIMIT or _repeats(at):
+        fits &= self.sound[at] & (self.exponent[at] == block.exponents) & (count <= DEPTH // 2)
+        if peak(marks) + self._offset >= LIMIT:
             fits[:] = False
-        if not np.logical_and.reduce(fits):
+        if np.logical_and.reduce(fits):
+            self._put(at, count, times, marks)
+        elif np.logical_or.reduce(fits):
             mine = np.repeat(fits, count)
-            at, count, times, marks = at[fits], count[fits], times[mine], marks[mine]
-            if not at.size:
-                return fits
-            ends = np.add.accumulate(count)
-            begins = ends - count
-        each = np.repeat(at, count)
-        place = (np.repeat(self.size[at] - begins, count) + np.arange(times.size), each)
-        self._times[place] = times
-        self._totals[place] = marks + self.offset[each]
-        self.size[at] += count
-        self.last_ms[at] = times[ends - 1]
+            self._put(at[fits], count[fits], times[mine], marks[mine])
         return fits
 
-    def full(self, at: Rows, count: Rows) -> bool:
-        """Whether there is no room for so many more of one of these meters."""
-        return bool(np.logical_or.reduce(self.size[at] + np.minimum(count, DEPTH // 2) > DEPTH))
+    def _put(self, at: Rows, count: Rows, times: Rows, marks: Rows) -> None:
+        """Behind what is there."""
+        size, ends = self.size[at], np.add.accumulate(count)
+        number, each = size, at
+        if times.size > at.size:
+            each = np.repeat(at, count)
+            number = np.repeat(size - ends + count, count) + np.arange(times.size)
+        self._times[number, each] = times
+        self._totals[number, each] = marks + self.offset[each]
+        self.size[at] = size + count
+        self.last_ms[at] = times[ends - 1]
+
+    def full(self, count: Rows) -> bool:
+        """Whether there may be no room for so many more of some meters."""
+        most = int(np.maximum.reduce(self.size, initial=0))
+        return most + min(int(np.maximum.reduce(count, initial=0)), DEPTH // 2) > DEPTH
 
     def waiting(self) -> list[int]:
         """The meters of which something is not in their column yet."""
@@ -103,29 +119,30 @@ class Tails:
         self._times = np.take_along_axis(self._times, place, 0)
         self._totals = np.take_along_axis(self._totals, place, 0)
         self.size -= past
+        self._times[DEPTH // 2 :] = LIMIT
         self.kept[:] = self.size
-        self._turns += 1
+        self.turns += 1
 
-    def covers(self, at: Rows, t_ms: int) -> Flags:
-        """Whether a meter with two readings at least is here since an instant, or has no more."""
+    def since(self, at: Rows) -> Rows:
+        """From when on each meter is here with all its readings; LIMIT while it does not just run on."""
         since = self._times[0, at]
-        begins = (since <= t_ms) | (since == self.first_ms[at])
-        return np.asarray(self.sound[at] & (self.size[at] > 1) & begins)
+        since = np.where(since == self.first_ms[at], -LIMIT, since)
+        return np.where(self.sound[at], since, LIMIT)
 
     def around(self, at: Rows, edges: Rows, known: Known) -> tuple[Rows, Rows, Rows, Rows, Rows]:
         """Times and totals of the readings on both sides of edges that meters cover, a row a meter, and
         the numbers of those behind; an edge on a reading is behind it, save on the last one. `known`: of
-        these meters, where edges were found before."""
+        these meters, where edges were found before in this turn."""
         settled_ms = int(np.minimum.reduce(self.last_ms[at]))
         found = []
         for edge in edges.tolist():
-            place = known.get((edge, self._turns))
+            place = known.get(edge)
             if place is None:
                 place = self._behind(at, edge)
                 if edge < settled_ms:  # what comes is behind it
                     if len(known) >= _MOST_KNOWN:
                         known.clear()
-                    known[edge, self._turns] = place
+                    known[edge] = place
             found.append(place)
         behind = np.minimum(np.maximum(np.array(found), 1), self.size[at] - 1)
         after = behind * self.sound.size + at
@@ -136,17 +153,10 @@ class Tails:
 
     def _behind(self, at: Rows, t_ms: int) -> Rows:
         """The number of the first reading behind an instant."""
-        times, width, high = self._times.ravel(), self.sound.size, self.size[at]
-        low = np.maximum(high - _NEAR, 0)
-        if not np.logical_and.reduce(times[low * width + at] <= t_ms):
-            low = np.zeros_like(high)
-        while np.logical_or.reduce(low < high):
-            middle = (low + high) >> 1
-            right = times[np.minimum(middle, DEPTH - 1) * width + at] <= t_ms
-            right &= low < high
-            low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
-        return np.asarray(low)
-
-
-def _repeats(at: Rows) -> bool:
-    return bool(np.logical_or.reduce(np.bincount(at) > 1))
+        behind = self.size[at]
+        for _ in range(_NEAR):
+            later = self._times[behind - 1, at] > t_ms
+            if not np.logical_or.reduce(later):
+                return behind
+            behind = behind - later
+        return np.asarray(np.add.reduce(self._times[:, at] <= t_ms, axis=0))

@@ -37,10 +37,13 @@ class Totals:
     def take(self, page: Postings, periods: Periods, sign: int) -> None:
         """The sums of a page in (sign 1) or out (-1)."""
         for period_ms, source, mine in _parts(page, periods):
-            quanta = page.quanta[mine] if sign > 0 else -page.quanta[mine]
-            cells = self._rows(page.accounts, page.account[mine], period_ms, source)
-            self._quanta.add(cells, quanta)
-            self.named.add(self.name_of[cells], quanta)
+            quanta = narrow(page.quanta[mine] if sign > 0 else -page.quanta[mine])
+            cells, most = (
+                self._rows(page.accounts, page.account[mine], period_ms, source),
+                _most(quanta),
+            )
+            self._quanta.add(cells, quanta, most)
+            self.named.add(self.name_of[cells], quanta, most)
             self._moves.append((cells, quanta))
         for source, inflow, opening in zip(page.sources, page.inflow, page.opening, strict=True):
             self.inflow[source] = self.inflow.get(source, 0) + sign * inflow
@@ -147,7 +150,7 @@ class Moved:
         net = _Column()
         net.grow(size)
         for rows, quanta in moves:
-            net.add(rows, quanta)
+            net.add(rows, quanta, _most(quanta))
         changed: list[int] = np.flatnonzero(net.sums).tolist()
         return changed
 
@@ -164,25 +167,27 @@ class _Column:
         if rows > self.sums.size:
             self.sums = np.concatenate([self.sums, np.zeros_like(self.sums, shape=rows)])
 
-    def add(self, rows: Rows, quanta: Whole) -> None:
-        quanta = narrow(quanta)
-        more = peak(quanta) * quanta.size
-        self._most += more
+    def add(self, rows: Rows, quanta: Whole, most: int) -> None:
+        """`most`: no sum of some of the quanta is larger."""
+        self._most += most
         if self._most >= LIMIT and self.sums.dtype != object:
-            self._most = peak(self.sums) + more
+            self._most = peak(self.sums) + most
             self.sums = self.sums if self._most < LIMIT else self.sums.astype(object)
         np.add.at(self.sums, rows, quanta)
+
+
+def _most(quanta: Whole) -> int:
+    return peak(quanta) * quanta.size
 
 
 def _parts(page: Postings, periods: Periods) -> Iterator[tuple[int, str, Rows | slice]]:
     """The postings of a page by period and source."""
     for at, source in enumerate(page.sources):
-        its = page.source == at
-        mine = slice(None) if its.all() else np.flatnonzero(its)
-        starts = periods.starts(source, page.starts[mine])
-        if periods.single or not starts.size:
+        mine = slice(None) if len(page.sources) == 1 else np.flatnonzero(page.source == at)
+        if periods.single:
             yield periods.versions.reigns[0].from_ms, source, mine
             continue
+        starts = periods.starts(source, page.starts[mine])
         for period_ms in np.unique(starts).tolist():
             rows = np.flatnonzero(starts == period_ms)
             yield period_ms, source, rows if isinstance(mine, slice) else mine[rows]

@@ -127,7 +127,7 @@ def _share_out(
     if not content.parts:
         return []
     unit = content.over(ways.whole)
-    if np.any(ways.stay != 0):
+    if ways.stay.any():
         traced.residuals[place.name] = unit.times(ways.stay)
     # A source at a time over all edges at once; each edge's content is a row of that.
     parts = {source: mul(part, ways.out) for source, part in unit.parts.items()}

@@ -99,8 +99,17 @@ def running(matrix: Whole) -> Whole:
     return np.asarray(np.add.accumulate(matrix, axis=0))
 
 
+def steps(matrix: Whole) -> Whole:
+    """From each number of a matrix's rows to the next one."""
+    if matrix.dtype != object and 2 * peak(matrix) >= LIMIT:
+        matrix = matrix.astype(object)
+    return np.asarray(matrix[:, 1:] - matrix[:, :-1])
+
+
 def total(parts: list[Whole], like: Whole) -> Whole:
     """The sum of columns; zeros shaped like `like` when there are none."""
+    if len(parts) == 1:
+        return narrow(parts[0])
     return summed(stack(parts, like.size)) if parts else np.zeros(like.shape, dtype=np.int64)
 
 

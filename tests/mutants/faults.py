@@ -68,7 +68,7 @@ FAULTS = [
     # what just runs on
     Fault("what comes late is taken for the newest", "tails", "np.logical_and.reduceat(times > before, begins)", "np.ones(begins.size, dtype=np.bool_)", True),
     Fault("an edge stays where it was although more came", "tails", "if edge < settled_ms:", "if True:"),
-    Fault("an edge stays where it was although readings moved up", "tails", "self.kept[:] = self.size\n        self._turns += 1", "self.kept[:] = self.size"),
+    Fault("an edge stays where it was although readings moved up", "tails", "self.kept[:] = self.size\n        self.turns += 1", "self.kept[:] = self.size"),
     Fault("a swapped register runs on from nothing", "tails", "marks + self.offset[each]", "marks"),
     Fault("a meter that has more digits now runs on", "tails", "fits &= self.sound[at] & (self.exponent[at] == exponent)", "fits &= self.sound[at] & (exponent == exponent)"),
     Fault("who got it before gets it still", "timeline", "self.nodes is nodes and self.from_ms <= first_ms and last_ms < self.until_ms", "self.nodes is nodes"),
@@ -76,7 +76,7 @@ FAULTS = [
     # pages and lines
     Fault("what is cut off a page stays in the sums", "pages", "            gone.append(after)", "            pass"),
     Fault("a part of a page took in what all of it did", "postings", "replace(self.rows(slice(at)), inflow=before", "replace(self.rows(slice(at)), inflow=self.inflow"),
-    Fault("readings of one meter told twice at once just run on", "tails", "or _repeats(at)", ""),
+    Fault("readings of one meter told twice at once just run on", "series", "once = len(set(meters)) == len(meters)", "once = True"),
     Fault("an account stands in one bundle", "line", "ends = None if (count == 1).all() else np.cumsum(count)", "ends = None"),
     # who gets it
     Fault("set-up that ends just in time is too early", "timeline", 'ends.searchsorted(stretch.ready_ms, "left")', 'ends.searchsorted(stretch.ready_ms, "right")'),
