@@ -71,10 +71,14 @@ class Cuts:
 def others(old: Mapping[int, Parts], new: Mapping[int, Parts], upto_ms: int) -> Iterator[int]:
     """The cuts up to an instant that only one of the two has, and maybe some that both have."""
     for start in old.keys() | new.keys():
-        for before, after in zip(old.get(start, _NO_PARTS), new.get(start, _NO_PARTS), strict=True):
-            if before is not after:
-                cuts = (own[: own.searchsorted(upto_ms, "right")] for own in (before, after))
-                yield from apart(*cuts).tolist()
+        before, after = (own.get(start, _NO_PARTS) for own in (old, new))
+        if before.known is not after.known:
+            cuts = (
+                own[: own.searchsorted(upto_ms, "right")] for own in (before.known, after.known)
+            )
+            yield from apart(*cuts).tolist()
+        lasts = {*before.lasts.tolist()} ^ {*after.lasts.tolist()}
+        yield from (t_ms for t_ms in lasts if t_ms <= upto_ms)
 
 
 def apart(one: Rows, other: Rows) -> Rows:

@@ -69,8 +69,9 @@ def rising(times: Rows) -> Rows:
     """Sorted, each once: columns that each rise are soon merged. (For few numbers `np.unique` costs more
     than the work.)"""
     times = np.sort(times, kind="stable")
-    fresh = np.ones(times.size, dtype=np.bool_)
-    fresh[1:] = times[1:] != times[:-1]
+    fresh = np.empty(times.size, dtype=np.bool_)
+    fresh[:1] = True
+    np.not_equal(times[1:], times[:-1], out=fresh[1:])
     return times[fresh]
 
 

@@ -37,7 +37,9 @@ def frontier_of(
         since = np.maximum(readings.reaches(meters)[1], reign.from_ms)
         for at in np.flatnonzero(since > waiting.held_ms).tolist():
             since[at] = max(_before(readings, meters[at].id, waiting.held_ms), reign.from_ms)
-        since = since[(since < reign.to_ms) & ~readings.among(meters, waiting.silent)]
+        if waiting.silent:
+            since = since[~readings.among(meters, waiting.silent)]
+        since = since[since < reign.to_ms]
         untold += [int(np.minimum.reduce(since))] if since.size else []
     frontier = min(span[1], waiting.held_ms, *untold)
     if frontier < span[0]:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from calc_stream.core.accounts import Account
 from calc_stream.core.content import Content, common_whole
 from calc_stream.core.whole import Rows, Whole, floor_div, mul, narrow, running
 
 Accounts = tuple[Account, ...]
+Numbers = npt.NDArray[np.integer]
 _MOST_LINES = 64
 
 
@@ -53,7 +55,7 @@ class Lines:
     def __init__(self) -> None:
         self._alone: dict[Account, Accounts] = {}
         self._known: dict[object, tuple[object, Line]] = {}
-        self._joined: dict[object, tuple[object, Accounts, list[Rows]]] = {}
+        self._joined: dict[object, tuple[object, Accounts, list[Numbers]]] = {}
 
     def alone(self, account: Account, content: Content) -> Bundle:
         """The content of a single account."""
@@ -69,7 +71,7 @@ class Lines:
             self._known[key] = bundled, Line.of(bundled, more)
         return self._known[key][1]
 
-    def joined(self, lines: Sequence[Line]) -> tuple[Accounts, list[Rows]]:
+    def joined(self, lines: Sequence[Line]) -> tuple[Accounts, list[Numbers]]:
         """All their accounts, and where among these each line's are."""
         key = tuple(map(id, lines))
         if key not in self._joined:
@@ -77,7 +79,9 @@ class Lines:
                 self._joined.clear()
             names = tuple(sorted({name for line in lines for name in line.names}))
             place = {name: at for at, name in enumerate(names)}
-            at = [np.array([place[n] for n in line.names], dtype=np.int64) for line in lines]
+            at: list[Numbers] = [
+                np.array([place[n] for n in line.names], dtype=np.int32) for line in lines
+            ]
             self._joined[key] = tuple(lines), names, at
         return self._joined[key][1:]
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from calc_stream.core.accounts import Account, Sums
 from calc_stream.core.components import components
 from calc_stream.core.known import known_links
-from calc_stream.core.line import Accounts, Bundle, Lines, quanta_along
+from calc_stream.core.line import Accounts, Bundle, Lines, Numbers, quanta_along
 from calc_stream.core.outlets import places_of
 from calc_stream.core.periods import Periods
 from calc_stream.core.plant import SiteModel
@@ -39,7 +39,7 @@ from calc_stream.core.whole import (
     summed,
 )
 
-Column = tuple[Rows, Rows, Rows, Whole]  # row, account, source, quanta
+Column = tuple[Rows, Numbers, Numbers, Whole]  # row, account, source, quanta
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +160,8 @@ def post(
     return Postings(
         begins[row],
         ends[row],
-        account.astype(np.int32),
-        source_at.astype(np.int32),
+        account.astype(np.int32, copy=False),
+        source_at.astype(np.int32, copy=False),
         quanta,
         gapped,
         names,
@@ -193,7 +193,8 @@ def _columns(
                 row = line.names.index(account)
                 steps[row] = add(steps[row], -back)
         hit, who = steps.T.nonzero()
-        columns.append((hit, places[at][who], np.full_like(hit, at), steps[who, hit]))
+        source_at = np.full(hit.size, at, dtype=np.int32)
+        columns.append((hit, places[at][who], source_at, steps[who, hit]))
         columns += _opened(at, source, names, stored)
     return names, columns
 

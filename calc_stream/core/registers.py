@@ -96,7 +96,7 @@ def quanta_at(edges: Rows, series: Totals, scale: Fraction) -> Whole:
 @dataclass(slots=True)
 class _Neighbours:
     """The readings on both sides of edges, a row a meter; `gone`: time from the one before. `at`: the
-    number of the one behind, which is the last one for an edge on it."""
+    number of the one behind, which is the last one for an edge on it. `most`: no total is larger."""
 
     before_ms: Rows
     after_ms: Rows
@@ -104,25 +104,30 @@ class _Neighbours:
     high: Whole
     at: Rows
     gone: Rows
+    most: int
 
     @classmethod
     def of(
-        cls, edges: Rows, before_ms: Rows, after_ms: Rows, low: Whole, high: Whole, at: Rows
+        cls,
+        edges: Rows,
+        around: tuple[Rows, Rows, Whole, Whole, Rows],
+        most: int,
     ) -> "_Neighbours":
         """Edges outside a meter's readings count as at the nearest one."""
+        before_ms, after_ms = around[:2]
         gone = np.minimum(np.maximum(edges - before_ms, 0), after_ms - before_ms)
-        return cls(before_ms, after_ms, low, high, at, gone)
+        return cls(*around, gone, most)
 
     def rows(self, mine: Flags) -> "_Neighbours":
         """Those of some meters."""
-        columns = self.before_ms, self.after_ms, self.low, self.high, self.at, self.gone
-        return _Neighbours(*(column[mine] for column in columns))
+        ms, totals = (self.before_ms[mine], self.after_ms[mine]), (self.low[mine], self.high[mine])
+        return _Neighbours(*ms, *totals, self.at[mine], self.gone[mine], self.most)
 
     def quanta(self, rates: Rates) -> Whole:
         """`rates`: of the registers as they stand here."""
         span = self.after_ms - self.before_ms
         over, under = rates.peaks
-        most = max(max(peak(self.low), peak(self.high), 1) * over, under) * peak(span)
+        most = max(max(self.most, 1) * over, under) * peak(span)
         if self.low.dtype != object and 4 * most < LIMIT:  # all that follows is less
             return self._counted(span, rates, np.add, np.multiply)
         wide = overflows(mul(add(self.high, -self.low), rates.over), span)
@@ -169,13 +174,13 @@ def _found(
             exponents = tails.exponent[row].tolist()
             scales = (meter.scale for meter in places.meters)
             places.rates = _rates(zip(scales, exponents, strict=True))
-        there = _Neighbours.of(edges, *tails.around(row, edges, places.found))
+        there = _Neighbours.of(edges, tails.around(row, edges, places.found), tails.most)
         yield slice(None), there, places.rates
         return
     near = (tails.since(row) <= edges[0]) & few
     if near.any():
         at = np.flatnonzero(near)
-        there = _Neighbours.of(edges, *tails.around(row[at], edges, {}))
+        there = _Neighbours.of(edges, tails.around(row[at], edges, {}), tails.most)
         exponents = tails.exponent[row[at]].tolist()
         scales = (places.meters[i].scale for i in at.tolist())
         yield at, there, _rates(zip(scales, exponents, strict=True))
@@ -204,7 +209,8 @@ def _looked_up(edges: Rows, group: list[Series]) -> _Neighbours:
         before = at - 1
         at_all[row], before_ms[row], after_ms[row] = at, times[before], times[at]
         low[row], high[row] = totals[before], totals[at]
-    return _Neighbours.of(edges, before_ms, after_ms, low, high, at_all)
+    most = max(peak(low), peak(high))
+    return _Neighbours.of(edges, (before_ms, after_ms, low, high, at_all), most)
 
 
 def _rates(scales: Iterable[tuple[Fraction, int]]) -> Rates:

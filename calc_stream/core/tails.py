@@ -30,7 +30,7 @@ class Tails:
         self._name_columns()
         self.sound: Flags = np.empty(0, dtype=np.bool_)
         self.turns = 0
-        self._offset = 0  # none is larger
+        self.most = self._offset = 0  # no total, no offset is larger
 
     def grow(self, meters: int) -> None:
         """Room for so many meters."""
@@ -58,6 +58,7 @@ class Tails:
         self.size[at] = self.kept[at] = last
         self.offset[at], self.exponent[at] = offset, exponent
         self._offset = max(self._offset, abs(offset))
+        self.most = max(self.most, peak(totals[-last:]))
         self.sound[at] = True
         self.turns += 1
 
@@ -69,14 +70,13 @@ class Tails:
     def append(self, at: Rows, block: Block) -> Flags:
         """Which meters' registers just run on and were taken in. `at`: of each meter, another one."""
         count, times, marks = block.counts, block.times_ms, block.mantissas
-        begins = np.add.accumulate(count) - count
-        before = np.empty_like(times)
-        before[1:] = times[:-1]
-        before[begins] = self.last_ms[at]
-        fits = np.logical_and.reduceat(times > before, begins)
+        fits = _rise(self.last_ms[at], count, times)
         fits &= self.sound[at] & (self.exponent[at] == block.exponents) & (count <= DEPTH // 2)
-        if peak(marks) + self._offset >= LIMIT:
+        most = peak(marks) + self._offset
+        if most >= LIMIT:
             fits[:] = False
+        else:
+            self.most = max(self.most, most)
         if np.logical_and.reduce(fits):
             self._put(at, count, times, marks)
         elif np.logical_or.reduce(fits):
@@ -86,15 +86,16 @@ class Tails:
 
     def _put(self, at: Rows, count: Rows, times: Rows, marks: Rows) -> None:
         """Behind what is there."""
-        size, ends = self.size[at], np.add.accumulate(count)
-        number, each = size, at
+        size = self.size[at]
+        number, each, lasts = size, at, times
         if times.size > at.size:
-            each = np.repeat(at, count)
+            each, ends = np.repeat(at, count), np.add.accumulate(count)
             number = np.repeat(size - ends + count, count) + np.arange(times.size)
+            lasts = times[ends - 1]
         self._times[number, each] = times
         self._totals[number, each] = marks + self.offset[each]
         self.size[at] = size + count
-        self.last_ms[at] = times[ends - 1]
+        self.last_ms[at] = lasts
 
     def full(self, count: Rows) -> bool:
         """Whether there may be no room for so many more of some meters."""
@@ -155,8 +156,19 @@ class Tails:
         """The number of the first reading behind an instant."""
         behind = self.size[at]
         for _ in range(_NEAR):
-            later = self._times[behind - 1, at] > t_ms
+            later: Flags = self._times[behind - 1, at] > t_ms
             if not np.logical_or.reduce(later):
-                return behind
+                return np.asarray(behind)
             behind = behind - later
         return np.asarray(np.add.reduce(self._times[:, at] <= t_ms, axis=0))
+
+
+def _rise(lasts: Rows, count: Rows, times: Rows) -> Flags:
+    """Of which meters, so many readings of each, they come one after the other and behind the last."""
+    if times.size == lasts.size:  # one each
+        return np.asarray(times > lasts)
+    begins = np.add.accumulate(count) - count
+    before = np.empty_like(times)
+    before[1:] = times[:-1]
+    before[begins] = lasts
+    return np.logical_and.reduceat(times > before, begins)
