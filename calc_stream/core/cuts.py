@@ -62,7 +62,7 @@ class Cuts:
         """With those where meters' readings end, up to an instant."""
         found = {}
         for reign in self._periods.versions.reigns:
-            lasts = self._readings.reaches(reign.model.meters)[1]
+            lasts = self._readings.lasts(reign.model.meters)
             lasts = lasts[(lasts >= reign.from_ms) & (lasts <= min(reign.to_ms, t_ms))]
             found[reign.from_ms] = Parts(self._known.get(reign.from_ms, _NONE), rising(lasts))
         return found

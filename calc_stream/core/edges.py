@@ -37,7 +37,7 @@ def extra_cuts(
     if part is None:
         return np.empty(0, dtype=np.int64)
     told = np.array([event.t_ms for event in events if event.cuts], dtype=np.int64)
-    lasts = readings.reaches(reign.model.meters)[1]
+    lasts = readings.lasts(reign.model.meters)
     return joined(part, steady_cuts(reign, readings, periods, part), told, lasts)
 
 
@@ -46,7 +46,7 @@ def steady_cuts(reign: Reign, readings: Readings, periods: Periods, part: Span) 
     what stays while meters just go on."""
     mine = {meter.id for meter in reign.model.meters} & readings.swaps.keys()
     swaps = [swap.t_ms for meter in mine for swap in readings.swaps[meter]]
-    firsts = readings.reaches(reign.model.meters)[0]
+    firsts = readings.firsts(reign.model.meters)
     told = np.array(swaps, dtype=np.int64)
     return np.concatenate([told, firsts[firsts < LIMIT], periods.cuts(reign, part)])
 

@@ -34,7 +34,7 @@ def frontier_of(
     untold: list[int] = []
     for reign in versions.reigns:
         meters = reign.model.meters
-        since = np.maximum(readings.reaches(meters)[1], reign.from_ms)
+        since = np.maximum(readings.lasts(meters), reign.from_ms)
         for at in np.flatnonzero(since > waiting.held_ms).tolist():
             since[at] = max(_before(readings, meters[at].id, waiting.held_ms), reign.from_ms)
         if waiting.silent:

@@ -13,8 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from calc_stream.core.places import Places, Rates
 from calc_stream.core.plant import Meter
-from calc_stream.core.series import Places, Rates, Readings, Totals
+from calc_stream.core.series import Readings, Totals
 from calc_stream.core.whole import (
     LIMIT,
     Flags,

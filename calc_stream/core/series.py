@@ -1,54 +1,20 @@
 """Cumulative registers: the columns of all meters, their swaps, and the totals these come to."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import compress
-from typing import NamedTuple
 
 import numpy as np
 
 from calc_stream.core.blocks import Block, Registers
 from calc_stream.core.columns import Column, Span, Totals
+from calc_stream.core.places import Places
 from calc_stream.core.plant import Meter
 from calc_stream.core.swaps import Standing, Swap, standing
-from calc_stream.core.tails import Known, Tails
-from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, add, mul, narrow, peak, whole
+from calc_stream.core.tails import Tails
+from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, add, mul, narrow, whole
 from calc_stream.core.whole import column as ints
 
 _MOST_PLACES = 64
-
-
-class Rates(NamedTuple):
-    """Quanta for one unit of each register, as over / under, a row each; `peaks`: none of either is
-    larger; `even`: all `under` are 1."""
-
-    over: Whole
-    under: Whole
-    peaks: tuple[int, int]
-    even: bool
-
-    @classmethod
-    def of(cls, rates: Iterable[tuple[int, int]]) -> "Rates":
-        over, under = (ints(list(own))[:, None] for own in zip(*rates, strict=True))
-        return cls(over, under, (peak(over), peak(under)), bool((under == 1).all()))
-
-    def rows(self, mine: Flags) -> "Rates":
-        """Those of some."""
-        return self._replace(over=self.over[mine], under=self.under[mine])
-
-
-@dataclass(slots=True)
-class Places:
-    """The rows of meters among the tails, and what holds until these turn: `since_ms`: from when on all
-    are there; `rates`: of their registers; `found`: where edges were."""
-
-    meters: tuple[Meter, ...]
-    rows: Rows
-    index: Mapping[str, int]
-    turns: int = -1
-    since_ms: int = LIMIT
-    rates: Rates | None = None
-    found: Known = field(default_factory=dict)
 
 
 class Readings:
@@ -103,8 +69,7 @@ class Readings:
         row, tails = self._round(tuple(block.meters)), self.tails
         if row is None:
             return self._add_all(block)
-        if self._stale:
-            self._look_up()
+        self._look_up()
         for at in row[~tails.sound[row]].tolist():
             self._fill(self._meters[at])
         if tails.full(block.counts):
@@ -194,17 +159,25 @@ class Readings:
     def reach(self, meter: str) -> Span | None:
         """A meter's first and last reading; None when it was never read."""
         row = self._row(meter)
-        if self._stale:
-            self._look_up()
+        self._look_up()
         first_ms, last_ms = int(self.tails.first_ms[row]), int(self.tails.last_ms[row])
         return (first_ms, last_ms) if first_ms <= last_ms else None
 
     def reaches(self, meters: tuple[Meter, ...]) -> tuple[Rows, Rows]:
         """The first and the last reading of each; LIMIT and -LIMIT when it was never read."""
+        return self.firsts(meters), self.lasts(meters)
+
+    def firsts(self, meters: tuple[Meter, ...]) -> Rows:
+        """The first reading of each alone."""
         row = self.places(meters).rows
-        if self._stale:
-            self._look_up()
-        return self.tails.first_ms[row], self.tails.last_ms[row]
+        self._look_up()
+        return np.asarray(self.tails.first_ms[row])
+
+    def lasts(self, meters: tuple[Meter, ...]) -> Rows:
+        """The last reading of each alone."""
+        row = self.places(meters).rows
+        self._look_up()
+        return np.asarray(self.tails.last_ms[row])
 
     def among(self, meters: tuple[Meter, ...], ids: Collection[str]) -> Flags:
         """Which of them these are."""

@@ -130,9 +130,9 @@ class SiteState:
         elif self._courses:
             touched += self._courses.follow(named, batches)
         touched += self._reach(self.periods)
-        changes = self._post(self.periods, united(touched), adopts)
         ran = (event.batch for events in named["node"].values() for event in events if event.batch)
-        return replace(changes, told=frozenset({*batches, *ran}))
+        told = frozenset((*batches, *ran))
+        return self._post(self.periods, united(touched), adopts, told)
 
     def ledger(self, upto: Literal["frontier", "end"] = "end") -> Ledger:
         """What is posted, or with `end` also the preview beyond the frontier."""
@@ -300,9 +300,11 @@ class SiteState:
             return None
         return self._span[0], self.frontier_ms
 
-    def _post(self, periods: Periods, touched: list[Span], missing: bool) -> Changes:
+    def _post(
+        self, periods: Periods, touched: list[Span], missing: bool, told: frozenset[str]
+    ) -> Changes:
         """Posts the touched pages anew, those that are missing, and those whose stores begin
-        otherwise now."""
+        otherwise now. `told`: as `Changes` has it."""
         spans: list[Span] = []
         versions = periods.versions
         wanted = self._pages_in(versions, touched)
@@ -322,7 +324,7 @@ class SiteState:
             self.pages.put(page, int(edges[at]), new)
             spans.append((int(edges[at]), int(edges[-1])))
         moved, pages = (self._totals.moved(),), self.pages.turned()
-        return Changes(tuple(spans), moved, self.frontier_ms, pages)
+        return Changes(tuple(spans), moved, self.frontier_ms, pages, told)
 
     def _in_turn(self, wanted: Sequence[int]) -> Iterator[int]:
         """The pages to post, in order; each is posted before the next one is asked for. By what is in
