@@ -68,9 +68,11 @@ def edges_within(span: Span, slot_ms: int, *extra: Rows) -> Rows:
 def rising(times: Rows) -> Rows:
     """Sorted, each once: columns that each rise are soon merged. (For few numbers `np.unique` costs more
     than the work.)"""
+    if times.size < 2:
+        return times
     times = np.sort(times, kind="stable")
     fresh = np.empty(times.size, dtype=np.bool_)
-    fresh[:1] = True
+    fresh[0] = True
     np.not_equal(times[1:], times[:-1], out=fresh[1:])
     return times[fresh]
 

@@ -32,22 +32,31 @@ class Totals:
         self._by_name: dict[tuple[str, str], int] = {}
         self._of: dict[str, list[int]] = {}  # cells by name
         self._moves: list[tuple[Rows, Whole]] = []  # since they were asked for last
+        self._last: tuple[Postings, Periods, list[tuple[Rows, Whole, int]]] | None = None
         self._known: dict[tuple[int, int, str], tuple[tuple[Account, ...], Rows]] = {}
 
     def take(self, page: Postings, periods: Periods, sign: int) -> None:
         """The sums of a page in (sign 1) or out (-1)."""
-        for period_ms, source, mine in _parts(page, periods):
-            quanta = narrow(page.quanta[mine] if sign > 0 else -page.quanta[mine])
-            cells, most = (
-                self._rows(page.accounts, page.account[mine], period_ms, source),
-                _most(quanta),
-            )
+        for cells, quanta, most in self._counted(page, periods):
+            quanta = quanta if sign > 0 else -quanta
             self._quanta.add(cells, quanta, most)
             self.named.add(self.name_of[cells], quanta, most)
             self._moves.append((cells, quanta))
         for source, inflow, opening in zip(page.sources, page.inflow, page.opening, strict=True):
             self.inflow[source] = self.inflow.get(source, 0) + sign * inflow
             self.opening[source] = self.opening.get(source, 0) + sign * opening
+
+    def _counted(self, page: Postings, periods: Periods) -> list[tuple[Rows, Whole, int]]:
+        """The cells of a page, their quanta and how large a sum of these may be. Of the page asked for
+        last that is known: what was taken in is the next to be taken out."""
+        if self._last is None or self._last[0] is not page or self._last[1] is not periods:
+            found = []
+            for period_ms, source, mine in _parts(page, periods):
+                quanta = narrow(page.quanta[mine])
+                cells = self._rows(page.accounts, page.account[mine], period_ms, source)
+                found.append((cells, quanta, peak(quanta) * quanta.size))
+            self._last = page, periods, found
+        return self._last[2]
 
     def sums(self) -> Sums:
         """By account, and by period and source; zeros left out."""
@@ -150,7 +159,7 @@ class Moved:
         net = _Column()
         net.grow(size)
         for rows, quanta in moves:
-            net.add(rows, quanta, _most(quanta))
+            net.add(rows, quanta, peak(quanta) * quanta.size)
         changed: list[int] = np.flatnonzero(net.sums).tolist()
         return changed
 
@@ -174,10 +183,6 @@ class _Column:
             self._most = peak(self.sums) + most
             self.sums = self.sums if self._most < LIMIT else self.sums.astype(object)
         np.add.at(self.sums, rows, quanta)
-
-
-def _most(quanta: Whole) -> int:
-    return peak(quanta) * quanta.size
 
 
 def _parts(page: Postings, periods: Periods) -> Iterator[tuple[int, str, Rows | slice]]:
