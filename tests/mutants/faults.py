@@ -69,8 +69,9 @@ FAULTS = [
     Fault("what comes late is taken for the newest", "tails", "return np.asarray(times > lasts)", "return np.asarray(times == times)", True),
     Fault("an edge stays where it was although more came", "tails", "if edge < settled_ms:", "if True:"),
     Fault("an edge stays where it was although readings moved up", "tails", "self.kept[:] = self.size\n        self.turns += 1", "self.kept[:] = self.size"),
+    Fault("a meter that runs on no more is looked for where it was", "tails", "self.sound[at] = False\n        self.turns += 1", "self.sound[at] = False"),
     Fault("a swapped register runs on from nothing", "tails", "marks + self.offset[each]", "marks"),
-    Fault("a meter that has more digits now runs on", "tails", "fits &= self.sound[at] & (self.exponent[at] == exponent)", "fits &= self.sound[at] & (exponent == exponent)"),
+    Fault("a meter that has more digits now runs on", "tails", "(self.exponent[at] == block.exponents)", "(block.exponents == block.exponents)"),
     Fault("who got it before gets it still", "timeline", "self.nodes is nodes and self.from_ms <= first_ms and last_ms < self.until_ms", "self.nodes is nodes"),
     Fault("who got it before gets it still, whatever is told", "timeline", "self.nodes is nodes and self.from_ms", "self.from_ms"),
     # pages and lines
@@ -94,6 +95,7 @@ FAULTS = [
     Fault("what was voided before it came stands", "in_force", "if e.type != \"void\" and e.id not in self._voids", "if e.type != \"void\""),
     Fault("what is voided later stands", "in_force", "gone.append(target)", "pass", True),
     Fault("an event that is gone cuts", "in_force", "self.cuts = np.delete(self.cuts, self.cuts.searchsorted(less) + others)", "pass"),
+    Fault("readings' ends come and go unnoticed", "cuts", "lasts = {*before.lasts.tolist()} ^ {*after.lasts.tolist()}", "lasts = set[int]()"),
     Fault("of cuts the later ones are the same", "cuts", "first = int(unlike[0]) if unlike.size else least", "first = least"),
     Fault("what comes is as if it had been there", "course", "event.t_ms > max(last_ms, then_ms):", "event.t_ms > then_ms:"),
     Fault("what comes late changes nothing behind it", "course", "if was[1:] == (state, active):", "if True:"),
@@ -122,6 +124,7 @@ FAULTS = [
     Fault("lots stay where they were bought", "burdens", "lots = dict(with_lots[name])", "lots = {}", True),
     Fault("inputs by all output, scrap too", "genealogy", "quantity / batches[of].good", "quantity / (batches[of].good + batches[of].scrap)"),
     # sums
+    Fault("what another page came to is taken out", "totals", "self._last[0] is not page", "False", True),
     Fault("what a page took out stays in the sums", "totals", "if sign > 0 else -quanta", "if sign > 0 else quanta"),
     Fault("an account that only moved is not told", "totals", "rows = self._changed(self._moves, len(self._totals.cells))", "return frozenset(self.accounts)\n        rows = list[int]()"),
 ]  # fmt: skip
