@@ -32,7 +32,7 @@ class System:
 
     def api(self, path: str) -> Any:
         """The calculator's JSON at `path`."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE_S) as answer:
             return json.load(answer)
 
     def pid(self, name: str) -> int:
@@ -76,7 +76,7 @@ class System:
         """One Ctrl-C; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=PATIENCE_S)
         self._errors.close()
         return self.process.returncode
 

@@ -97,7 +97,7 @@ class Part:
         """SIGTERM; the exit code."""
         assert self._child is not None
         self._child.terminate()
-        code = self._child.wait(40)
+        code = self._child.wait(servers.PATIENCE_S)
         self._child = None
         return code
 
@@ -198,7 +198,7 @@ class Plant:
     def start(self) -> None:
         for part in self.parts.values():
             part.start()
-        servers.wait_until(lambda: servers.answers(f"{self.cloud.url}/health"), "the ingestor", 60)
+        servers.wait_until(lambda: servers.answers(f"{self.cloud.url}/health"), "the ingestor")
 
     def kill(self, name: str) -> None:
         """kill -9. What the agent has committed by then has to arrive."""
@@ -275,7 +275,9 @@ class Plant:
     def projected(self) -> dict[tuple[str, int, str], dict[str, float]]:
         """Every point in InfluxDB, by meter, time and quality."""
         query = {"db": "wattprint", "epoch": "ms", "q": "SELECT * FROM reading"}
-        answer = plain_http.get(f"{self.influx}/query", params=query, timeout=30).json()
+        answer = plain_http.get(
+            f"{self.influx}/query", params=query, timeout=servers.PATIENCE_S
+        ).json()
         found = {}
         for series in answer["results"][0].get("series", []):
             for row in series["values"]:
