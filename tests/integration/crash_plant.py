@@ -290,7 +290,7 @@ class Plant:
                 found[place] = fields
         return found
 
-    def settle(self, patience_s: float = 90) -> None:
+    def settle(self, patience_s: float = 240) -> None:
         """No meter answers any more; wait until all is handed on, projected and booked; then the agent
         has ended, too, and nothing moves any more."""
         self.meters.stop()
