@@ -24,7 +24,8 @@ unit = "kWh"                             # of the field
 ~~~
 
 A register that falls ends and begins anew, as a gateway would say it: a `reset`, which waits for a
-person's word. Values are what the database prints, exactly, unless `decimals` rounds them. Sealed
+person's word. Values are what the database prints, exactly, unless `decimals` rounds them. Readings
+have whole milliseconds: of several points within one the last is taken, the others are counted. Sealed
 bytes are on disk before they are sent, and sent again after a crash: so nothing comes twice.
 """
 
@@ -95,10 +96,11 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Last(msgspec.Struct, frozen=True):
-    """How far one series has come."""
+    """How far one series has come. `behind`: how many points had a later one within their ms."""
 
     t_ms: int
     value: str
+    behind: int = 0
 
 
 class State(msgspec.Struct, frozen=True):
@@ -174,12 +176,15 @@ def survey(plan: Plan, database: Database) -> Iterator[tuple[str, int, int, int]
 
 
 def left_out(plan: Plan, database: Database) -> Iterator[str]:
-    """In words, what `run` does not import: no clock was ever right then."""
+    """In words, what `run` does not import: no clock was ever right then, or a later point is there."""
+    state = _known(plan.state)
     spans = {"before the year 2000": f"time < {NOT_BEFORE_MS}ms", "later than now": "time > now()"}
     for series in plan.series:
         for what, span in spans.items():
             for _, count in _rows(database, series, f"count({_id(series.field)})", span):
                 yield f"{_name(series)}: {count} points {what}"
+        if (last := state.series.get(_name(series))) and last.behind:
+            yield f"{_name(series)}: {last.behind} points with a later one in their millisecond"
 
 
 def run(
@@ -196,7 +201,7 @@ def run(
         name = _name(series)
         while rows := _next(database, series, state.series.get(name), points):
             state = _import(plan, key, series, rows, state, send)
-            yield Progress(name, len(rows), rows[-1][0], ends[name])
+            yield Progress(name, len(dict(rows)), rows[-1][0], ends[name])
 
 
 def _restore(place: Path, send: Callable[[bytes], None]) -> State:
@@ -207,6 +212,10 @@ def _restore(place: Path, send: Callable[[bytes], None]) -> State:
         send(told.data)
         _keep(place / _STATE, msgspec.json.encode(told.then))
         pending.unlink()
+    return _known(place)
+
+
+def _known(place: Path) -> State:
     if (place / _STATE).exists():
         return msgspec.json.decode((place / _STATE).read_bytes(), type=State)
     return State(secrets.token_hex(16))
@@ -242,7 +251,9 @@ def _facts(
     rate, is_register = _rate(series), QUANTITIES[series.quantity].cumulative
     samples, events = [], []
     last = Decimal(before.value) if before else None
-    for t_ms, told in rows:
+    latest = dict(rows)  # of several within one ms the last
+    behind = (before.behind if before else 0) + len(rows) - len(latest)
+    for t_ms, told in latest.items():
         raw = Decimal(str(told))
         if series.decimals is not None:
             raw = round(raw, series.decimals)
@@ -254,7 +265,7 @@ def _facts(
         last = raw
         value = {series.quantity: _exact(raw, rate)}
         samples.append(Sample(series.meter, t_ms, value, "backfilled"))
-    return samples, events, Last(rows[-1][0], str(last))
+    return samples, events, Last(rows[-1][0], str(last), behind)
 
 
 def _last_ms(database: Database, series: Series, state: State) -> int:
@@ -272,26 +283,49 @@ def _next(
 ) -> list[tuple[int, Any]]:
     # A database keeps nanoseconds: the last point's own time may lie behind its whole ms.
     after = f"time >= {last.t_ms + 1 if last else NOT_BEFORE_MS}ms AND time <= now()"
-    # One more than wanted: where a second value at the last one's time is cut off, it is seen.
     rest = f"ORDER BY time LIMIT {points + 1}"
-    return _rows(database, series, _id(series.field), after, rest)[:points]
+    rows = _rows(database, series, _id(series.field), after, rest)
+    if len(rows) > points:  # the last one's ms may go on behind it: it is left for the next time
+        rows = [row for row in rows if row[0] < rows[-1][0]]
+        if not rows:
+            return _next(database, series, last, 2 * points)
+    shared = [one[0] for one, other in itertools.pairwise(rows) if one[0] == other[0]]
+    if shared:
+        _refuse_several(database, series, shared[0], shared[-1])
+    return rows
+
+
+def _refuse_several(database: Database, series: Series, first_ms: int, last_ms: int) -> None:
+    """Points within one ms are one meter's when they are of one series. Raises BadData."""
+    span = f"time >= {first_ms}ms AND time < {last_ms + 1}ms"
+    apart = _series(database, series, _id(series.field), span, "GROUP BY *")
+    seen = [{t_ms for t_ms, _ in rows} for rows in apart]
+    if sum(map(len, seen)) > len(set().union(*seen)):
+        raise BadData(f"{_name(series)}: two values at one time: name more tags, for one series")
 
 
 def _rows(
     database: Database, series: Series, what: str, where: str = "", rest: str = ""
 ) -> list[tuple[int, Any]]:
     """(ms, value) of one series."""
+    return list(itertools.chain(*_series(database, series, what, where, rest)))
+
+
+def _series(
+    database: Database, series: Series, what: str, where: str, rest: str
+) -> list[list[tuple[int, Any]]]:
+    """(ms, value) of each that the database tells apart."""
     wanted = [f"{_id(tag)} = {_text_of(value)}" for tag, value in sorted(series.tags.items())]
     wanted += [where] if where else []
     condition = f"WHERE {' AND '.join(wanted)}" if wanted else ""
-    query = f"SELECT {what} FROM {_id(series.measurement)} {condition} {rest}"
-    found = database.query(query)
-    rows = [(int(row[0]), row[1]) for each in found for row in each["values"] if row[1] is not None]
-    if any(not isinstance(value, int | float) or isinstance(value, bool) for _, value in rows):
-        raise BadData(f"{_name(series)}: {series.field} of {series.measurement} is no number")
-    if rest and any(one[0] == other[0] for one, other in itertools.pairwise(rows)):
-        raise BadData(f"{_name(series)}: two values at one time: name more tags, for one series")
-    return rows
+    found = database.query(f"SELECT {what} FROM {_id(series.measurement)} {condition} {rest}")
+    apart = [
+        [(int(row[0]), row[1]) for row in each["values"] if row[1] is not None] for each in found
+    ]
+    for _, value in itertools.chain(*apart):
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise BadData(f"{_name(series)}: {series.field} of {series.measurement} is no number")
+    return apart
 
 
 def _rate(series: Series) -> Fraction:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 
 
 class System:
@@ -21,6 +21,7 @@ class System:
     def __init__(self, state: Path, *arguments: str) -> None:
         self.state = state
         self._errors = state.with_suffix(".stderr").open("w+b")
+        (state / "addresses.json").unlink(missing_ok=True)  # of a run before
         command = [sys.executable, "-m", "wattprint", "up", "--state", str(state), "--port", "0"]
         self.process = subprocess.Popen(
             [*command, *arguments], stdout=subprocess.PIPE, stderr=self._errors
@@ -32,7 +33,7 @@ class System:
 
     def api(self, path: str) -> Any:
         """The calculator's JSON at `path`."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE_S) as answer:
             return json.load(answer)
 
     def pid(self, name: str) -> int:
@@ -76,7 +77,7 @@ class System:
         """One Ctrl-C; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=PATIENCE_S)
         self._errors.close()
         return self.process.returncode
 

@@ -25,7 +25,7 @@ from wattprint.watch import LatencyWatch, is_up
 from wire.errors import ConfigError, TransientError
 
 OURS = ".wattprint-up"  # marks a state directory, and is what its owner locks
-_START_S = 60.0
+_START_S = 120.0  # of one part, on a busy machine
 _LOOK_S = 0.2
 
 
@@ -82,7 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
     with _owned(state, arguments.fresh):
         mosquitto = plan.find_mosquitto() if arguments.broker == "auto" else None
         place = Place(state, ports, mosquitto)
-        place.path("addresses.json").write_text(json.dumps({"page": place.page, "api": place.api}))
+        part = place.path("addresses.part")  # whoever sees the file reads all of it
+        part.write_text(json.dumps({"page": place.page, "api": place.api}))
+        part.rename(place.path("addresses.json"))
         _say(f"state in {arguments.state}; broker: {'mosquitto' if mosquitto else 'embedded'}")
         described = plan.write(place)
         supervisor = Supervisor(place.path("processes.json"))

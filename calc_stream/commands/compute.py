@@ -23,7 +23,6 @@ from calc_stream.core import (
     parse_events,
     parse_model,
     parse_readings,
-    problems_of,
     recompute,
 )
 from calc_stream.core.accounts import Cell
@@ -118,7 +117,7 @@ def compute(args: argparse.Namespace) -> Result:
         versions = Versions.of(method_model(model, method) for model in models)
     marks = Marks() if method is None else marks_of(versions, factors)
     ledger = recompute(versions, events, readings, marks=marks)
-    for problem in problems_of(ledger, events):
+    for problem in ledger.problems:
         raise BadData(f"{args.events}:{problem.event.line}: {problem.key}: {problem.text}")
     weigh = None
     if factors is not None and method is not None:

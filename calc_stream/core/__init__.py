@@ -17,7 +17,7 @@ from calc_stream.core.pools import Spreading, Transfer
 from calc_stream.core.postings import Postings
 from calc_stream.core.reasons import Reason, because
 from calc_stream.core.records import parse_event, parse_events, parse_readings
-from calc_stream.core.result import batch_result, canonical, compute_result, problems_of
+from calc_stream.core.result import batch_result, canonical, compute_result
 from calc_stream.core.series import Readings
 from calc_stream.core.state import SiteState, step
 from calc_stream.core.swaps import Swap
@@ -56,7 +56,6 @@ __all__ = [
     "parse_events",
     "parse_model",
     "parse_readings",
-    "problems_of",
     "recompute",
     "registers_of",
     "step",

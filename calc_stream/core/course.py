@@ -5,6 +5,7 @@ before it that waits for a start. Only that is worked out anew; all at once is t
 """
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -84,6 +85,7 @@ class Course:
         points: list[Point] = []
         starts: list[Start] = []
         end_ms = LIMIT
+        early = Counter[str]()  # stops of this moment that found their batch not active
         for at in range(bisect_left(events, first_ms, key=_at), len(events)):
             event = events[at]
             if event.t_ms > max(last_ms, then_ms):
@@ -91,16 +93,23 @@ class Course:
                 if was[1:] == (state, active):
                     end_ms = event.t_ms
                     break
+            if event.t_ms > then_ms:
+                early.clear()
             then_ms = event.t_ms
             if self._cannot_be(event, active):
                 continue
             if event.type == "start":
-                state, active = "producing", {**active, event.batch: event.weight}
                 if not starts or starts[-1][0] != event.t_ms:
                     starts.append((event.t_ms, {}))
                 starts[-1][1][event.batch] = event.weight
+                if early[event.batch]:  # it ends as it begins
+                    early[event.batch] -= 1
+                    state = "producing" if active else "idle"
+                else:
+                    state, active = "producing", {**active, event.batch: event.weight}
             elif event.type == "stop":
                 if event.batch not in active:
+                    early[event.batch] += 1
                     continue
                 active = {batch: w for batch, w in active.items() if batch != event.batch}
                 state = state if active else "idle"

@@ -11,6 +11,7 @@ from calc_stream.core.batches import batches_of
 from calc_stream.core.course import timelines
 from calc_stream.core.edges import edges_within, extra_cuts, incomplete_meters, span_of
 from calc_stream.core.events import Event, Problem, in_force, misplaced, swaps_told
+from calc_stream.core.genealogy import rings
 from calc_stream.core.ledger import Ledger, joined
 from calc_stream.core.periods import Marks, Periods
 from calc_stream.core.plant import SiteModel
@@ -40,7 +41,8 @@ def recompute(
     versions = Versions.of(site)
     standing, problems = in_force(events)
     readings = readings.with_words(swaps_told(standing))
-    nodes, more = timelines(versions, standing, batches_of(standing)[0])
+    batches, wrong = batches_of(standing)
+    nodes, more = timelines(versions, standing, batches)
     periods = Periods(versions, marks)
     span = span_of(versions, readings)
     parts: list[Postings] = []
@@ -59,7 +61,7 @@ def recompute(
                 ends += [int(wanted[0]), int(wanted[-1])]
     posted = (ends[0], ends[-1]) if ends else None
     strange = misplaced(standing, versions.meters, readings.standing)
-    told = [*problems, *more, *strange]
+    told = [*problems, *wrong, *rings(batches, batches), *more, *strange]
     return ledger_of(periods, readings, parts, told, span, posted)
 
 

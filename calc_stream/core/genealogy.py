@@ -1,6 +1,6 @@
 """What batches inherit from the batches they were made of: split, merge, rework and regrind."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from calc_stream.core.batches import Batch
@@ -45,6 +45,13 @@ def inherited(
         for name, vector in burden.items()
     }
     return found, problems
+
+
+def rings(batches: Mapping[str, Batch], names: Iterable[str]) -> list[Problem]:
+    """What of these, and of those they were made of, passes everything round for ever."""
+    family = {name: batches[name] for name in made_of(batches, *names) if name in batches}
+    nothing: dict[str, dict[str, int]] = {}
+    return inherited(family, nothing)[1]
 
 
 def made_of(batches: Mapping[str, Batch], *names: str) -> list[str]:

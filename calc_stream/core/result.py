@@ -7,11 +7,10 @@ from math import floor
 from typing import Any
 
 from calc_stream.core.accounts import Cells
-from calc_stream.core.batches import Batch, Lot, batches_of, lots_of
+from calc_stream.core.batches import Batch, Lot, lots_of
 from calc_stream.core.burdens import Burden, burdens, by_source
 from calc_stream.core.decimals import fixed, shortest, significant
-from calc_stream.core.events import Event, Problem, in_force
-from calc_stream.core.genealogy import inherited
+from calc_stream.core.events import Event, in_force
 from calc_stream.core.ledger import Ledger
 from calc_stream.core.plant import SiteModel
 from calc_stream.core.pools import Transfer, spreading_of
@@ -103,14 +102,6 @@ def moved(
             own[transfer.source] = own.get(transfer.source, 0) + sign * transfer.quanta
     kept = {name: {s: q for s, q in sorted(own.items()) if q} for name, own in found.items()}
     return {name: own for name, own in sorted(kept.items()) if own}
-
-
-def problems_of(ledger: Ledger, events: Iterable[Event]) -> list[Problem]:
-    """Everything the events say that cannot be, the first line first."""
-    batches, problems = batches_of(in_force(events)[0])
-    own: dict[str, dict[str, int]] = {}
-    _, more = inherited(batches, own)
-    return sorted([*ledger.problems, *problems, *more], key=lambda problem: problem.order)
 
 
 def canonical(result: Result) -> str:

@@ -22,6 +22,7 @@ from calc_stream.core.edges import edges_within, span_of
 from calc_stream.core.event_records import merge_events
 from calc_stream.core.events import Event, Problem, misplaced, swaps_told
 from calc_stream.core.frontier import Waiting, frontier_of
+from calc_stream.core.genealogy import rings
 from calc_stream.core.in_force import InForce, Named
 from calc_stream.core.ledger import Ledger
 from calc_stream.core.model import SiteModel, parse_model
@@ -60,6 +61,7 @@ class SiteState:
         self._networks: dict[int, Network] = {}
         self._in_force = InForce()
         self._batches = Batches(self._in_force)
+        self._rings: list[Problem] = []
         self._courses: Courses | None = None
         self._totals = Totals()
 
@@ -109,7 +111,7 @@ class SiteState:
             block.check()
         touched = self._read(chunk)
         named = self._in_force.take(fresh)
-        batches = self._batches.follow(named)
+        batches = self._count(named)
         touched += self._tell(named)
         if chunk.silent is not None:
             self.silent = chunk.silent
@@ -154,7 +156,7 @@ class SiteState:
     def problems(self) -> list[Problem]:
         """What the events say that cannot be, the first line first."""
         meters, words = self._known().versions.meters, self._in_force.named["meter"].values()
-        found = [*self._in_force.problems()]
+        found = [*self._in_force.problems(), *chain(*self._batches.problems.values()), *self._rings]
         found += misplaced(chain(*words), meters, self.readings.standing)
         found += self._courses.problems() if self._courses else ()
         return sorted(found, key=lambda problem: problem.order)
@@ -218,7 +220,7 @@ class SiteState:
         site.offset, site.silent, site.marks = stored.offset, stored.silent, stored.marks
         site.readings = stored.readings
         named = site._in_force.take(stored.events.values())
-        site._batches.follow(named)
+        site._count(named)
         site._tell(named)
         site.held_ms, site.accepted = stored.held_ms, stored.accepted
         if stored.models:
@@ -260,6 +262,12 @@ class SiteState:
         self.periods = Periods(versions, marks)
         for part in self.pages.values():
             self._totals.take(part, self.periods, 1)
+
+    def _count(self, named: Named) -> dict[str, Batch | None]:
+        """What people say of batches now; how those that are otherwise were before."""
+        before = self._batches.follow(named)
+        self._rings = rings(self.batches, {*before, *(p.event.batch for p in self._rings)})
+        return before
 
     def _tell(self, named: Named) -> list[Span]:
         """What people say of registers now; the spans it changes."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from calc_stream.core import Event, Ledger, Marks, Readings, Versions, problems_of, recompute
+from calc_stream.core import Event, Ledger, Marks, Readings, Versions, recompute
 from calc_stream.core.accounts import Sums
 from calc_stream.core.postings import Postings
 from calc_stream.core.series import Span
@@ -65,7 +65,7 @@ def posted_within(case: Case, span: Span) -> Part:
 
 def _posted(case: Case, from_ms: int | None, to_ms: int | None, marks: Marks) -> Ledger:
     ledger = recompute(case.versions, case.events, case.readings, from_ms, to_ms, marks)
-    for problem in problems_of(ledger, case.events):
+    for problem in ledger.problems:
         raise BadData(f"event {problem.event.id}: {problem.key}: {problem.text}")
     return ledger
 

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 from calc_stream.core import Batch, Event, Lot, Periods, Versions
 from calc_stream.core.batches import batches_of, lots_of
-from calc_stream.core.course import timelines
+from calc_stream.core.course import Courses
 from calc_stream.core.events import in_force
 from calc_stream.core.genealogy import made_of
+from calc_stream.core.in_force import InForce
 from calc_stream.core.receivers import Nodes
 from calc_stream.core.series import Span, united
 from calc_stream.core.whole import LIMIT
@@ -23,7 +24,12 @@ class Production:
     standing: list[Event]
     batches: Mapping[str, Batch]
     lots: Mapping[str, Lot]
-    nodes: Nodes
+    courses: Courses
+
+    @property
+    def nodes(self) -> Nodes:
+        """The timeline of every node of any version."""
+        return self.courses.nodes
 
     def made_of(self, name: str) -> list[str]:
         """The batch and those it was made of, all the way back."""
@@ -31,13 +37,7 @@ class Production:
 
     def where(self, name: str) -> tuple[str, ...]:
         """The nodes on which a batch was active, by name."""
-        found = {
-            node
-            for node, timeline in self.nodes.items()
-            for stretch in timeline.stretches
-            if any(batch == name for batch, _ in stretch.active)
-        }
-        return tuple(sorted(found))
+        return self.courses.where(name)
 
     def active(self, spans: Iterable[Span]) -> set[str]:
         """The batches that were active in one of the times."""
@@ -54,8 +54,8 @@ def production(versions: Versions, events: Iterable[Event]) -> Production:
     """Of all events that were told."""
     standing, _ = in_force(events)
     batches, _ = batches_of(standing)
-    nodes, _ = timelines(versions, standing, batches)
-    return Production(standing, batches, lots_of(standing), nodes)
+    courses = Courses(versions, InForce(standing), batches)
+    return Production(standing, batches, lots_of(standing), courses)
 
 
 def spans_of(periods: Periods, made: Production, batch: str) -> list[Span]:

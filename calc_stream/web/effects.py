@@ -8,6 +8,7 @@ from calc_stream.core import BadLine, Batch, Event, Problem, Reason, because, pa
 from calc_stream.core.batches import batches_of
 from calc_stream.core.course import timelines
 from calc_stream.core.events import in_force
+from calc_stream.core.genealogy import rings
 from calc_stream.core.timeline import NodeTimeline
 from calc_stream.site import Site
 from calc_stream.web.sheets import Line
@@ -63,7 +64,7 @@ def effects_of(site: Site, lines: Sequence[Line]) -> tuple[list[Wrong], list[Eff
     batches, more = batches_of(standing)
     nodes, yet_more = timelines(state.periods.versions, standing, batches)
     known = {_said(problem) for problem in state.problems()}
-    for problem in (*problems, *more, *yet_more):
+    for problem in (*problems, *more, *rings(batches, batches), *yet_more):
         if _said(problem) not in known:
             line_number = at.get(problem.event.id, 0)
             about = "" if line_number else problem.event.id

@@ -23,6 +23,7 @@ class Production:
         self.cuts: set[int] = set()
         self._changes: dict[str, list[tuple[int, str, Weights]]] = {}
         self._starts: dict[str, list[tuple[int, str, Fraction]]] = {}
+        self._early: list[Mapping[str, Any]] = []  # stops that had nothing to stop yet
         for event in _in_order(events):
             if event["type"] in _RANK:
                 self.cuts.add(event["t"])
@@ -68,7 +69,15 @@ class Production:
             del active[event["batch"]]
             if not active:
                 state = "idle"
+        else:
+            self._early.append(event)
         changes.append((t, state, active))
+        told = (node, t, event.get("batch"))
+        for stop in self._early if event["type"] == "start" else ():
+            if (stop["node"], stop["t"], stop["batch"]) == told:
+                self._early.remove(stop)
+                self._apply(stop)
+                break
 
 
 def _in_order(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

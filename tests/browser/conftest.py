@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from tests.page_folder import installed
 from tests.system import System, running
 
 # A busy machine paints late; what is wrong stays wrong.
-expect.set_options(timeout=60_000)
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -21,11 +23,44 @@ class OpenPage(Protocol):
     def __call__(self, instead: Any = None, view: str = "", **context: Any) -> Page: ...
 
 
+def new_page(chromium: Browser, **context: Any) -> Page:
+    """A page of a context of its own, which closes with it."""
+    made = chromium.new_context(**context)
+    made.set_default_timeout(PATIENCE_MS)
+    return made.new_page()
+
+
 def settle(page: Page, url: str) -> Page:
     """The page at `url`, once its first figures stand there."""
     page.goto(url)
-    page.wait_for_selector("body[data-offset]", timeout=60_000)
+    page.wait_for_selector("body[data-offset]")
     return page
+
+
+def sign_in(page: Page, url: str, key: str) -> None:
+    """With a key that is known: the page begins anew."""
+    page.goto(url)
+    page.locator("#sign-in input").fill(key)
+    with page.expect_navigation():
+        page.locator("#sign-in button").click()
+
+
+def calm(demo: System) -> dict[str, Any]:
+    """A snapshot of the demo with no alarm of its own, which a busy machine's meters may raise."""
+    snapshot: dict[str, Any] = demo.api("/v1/snapshot")
+    snapshot |= {"alarms": [], "latest_reading_ms": snapshot["now_ms"]}
+    for meter in snapshot["meters"]:
+        meter["health"] = "ok"
+    return snapshot
+
+
+def judged(page: Page) -> dict[str, Any]:
+    """What axe finds. A page that hears nothing for a while is greyed, and that is not looked at."""
+    page.evaluate("document.querySelector('main').style.setProperty('opacity', 1, 'important')")
+    axe = installed() / "node_modules" / "axe-core" / "axe.min.js"
+    page.evaluate(axe.read_text("utf-8"))
+    found: dict[str, Any] = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return found
 
 
 def taken(page: Page, link: Locator, into: Path) -> Path:
@@ -43,7 +78,9 @@ def taken(page: Page, link: Locator, into: Path) -> Path:
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         program = shutil.which("chromium")  # Debian's: playwright's own is not downloaded
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=program, args=FLAGS, timeout=2 * PATIENCE_MS
+        )
         yield browser
         browser.close()
 
@@ -51,9 +88,9 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def page(chromium: Browser, locale: str) -> Iterator[Page]:
     """An empty one, for tests that have a `locale`."""
-    context = chromium.new_context(locale=locale, viewport={"width": 1600, "height": 900})
-    yield context.new_page()
-    context.close()
+    opened = new_page(chromium, locale=locale, viewport={"width": 1600, "height": 900})
+    yield opened
+    opened.context.close()
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +112,7 @@ def watched(chromium: Browser, demo: System) -> Iterator[Callable[..., tuple[Pag
 
     def open_watched(instead: Any = None, view: str = "", **context: Any) -> tuple[Page, list[str]]:
         settings = {"locale": "en-GB", "viewport": {"width": 1600, "height": 900}} | context
-        page = chromium.new_context(**settings).new_page()
+        page = new_page(chromium, **settings)
         opened.append(page)
         faults: list[str] = []
         origin = urlsplit(demo.url).netloc

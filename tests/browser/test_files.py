@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from calc_stream.verification import verify
-from tests.browser.conftest import settle, taken
+from tests.browser.conftest import new_page, settle, taken
 from tests.unit.calc_stream_live.door import Door, door
 from tests.unit.calc_stream_live.plant import SITE
 from tests.unit.calc_stream_live.proven import ProvenPlant, today, yesterday
@@ -35,9 +35,9 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(locale="en-GB")
-    yield context.new_page()
-    context.close()
+    opened = new_page(chromium, locale="en-GB")
+    yield opened
+    opened.context.close()
 
 
 def test_a_batch_is_taken_along_in_each_form(page: Page, proven: Door, tmp_path_factory) -> None:

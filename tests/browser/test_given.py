@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import calm
 from tests.system import System
 
 pytestmark = pytest.mark.chromium
@@ -46,7 +47,7 @@ def test_what_registers_and_clocks_did_is_said_in_words(
     events: list[str],
     cause: str,
 ) -> None:
-    snapshot = demo.api("/v1/snapshot")
+    snapshot = calm(demo)
     t_ms = snapshot["now_ms"] - 1000
     detail = {"quantity": "active_energy_import", "closing": "50.1", "opening": "0"}
     reset = {"t_ms": t_ms, "kind": "meter", "event": "reset", "meter": "m-1", "detail": detail}

@@ -1,6 +1,9 @@
 """The page in a real Chromium while the demo's batches run."""
 
 import csv
+import os
+import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +27,16 @@ LOOK = """() => ({
   energy: Object.fromEntries([...document.querySelectorAll("article.batch")].map(
     (card) => [card.dataset.batch, card.querySelector("data.energy").value])),
 })"""
+
+# Whether one of the batches that run has more energy than when this was first asked.
+GROWN = """() => {
+  window.first ??= new Map();
+  return [...document.querySelectorAll("article.batch[data-state=live]")].some((card) => {
+    const [batch, now] = [card.dataset.batch, Number(card.querySelector("data.energy").value)];
+    if (!window.first.has(batch)) window.first.set(batch, now);
+    return now > window.first.get(batch);
+  });
+}"""
 
 # Notes every state of the connection, with "stale" where the figures were greyed.
 KEEP_STATES = """() => {
@@ -80,11 +93,20 @@ def failing(demo: System, meter: str) -> Iterator[None]:
         demo.kill("plant")
 
 
-def a_running_batch(page: Page) -> str:
-    """The id of the batch that started last."""
-    card = page.locator("article.batch[data-state=live]").first
-    card.wait_for(timeout=PATIENCE_MS)
-    return card.get_attribute("data-batch") or ""
+def a_running_batch(page: Page) -> None:
+    """Wait for one."""
+    page.locator("article.batch[data-state=live]").first.wait_for(timeout=PATIENCE_MS)
+
+
+@contextmanager
+def journal_stands(demo: System) -> Iterator[None]:
+    """Nothing is added to it meanwhile."""
+    ingestor = demo.pid("ingestor")
+    os.kill(ingestor, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(ingestor, signal.SIGCONT)
 
 
 def figures_at(page: Page, demo: System) -> tuple[dict[str, str], dict[str, Any]]:
@@ -107,16 +129,9 @@ def figures_at(page: Page, demo: System) -> tuple[dict[str, str], dict[str, Any]
 
 def test_a_running_batch_grows_and_equals_the_snapshot(open_page, demo: System) -> None:
     page = open_page()
-    batch = a_running_batch(page)
-    energy = page.locator(f'article.batch[data-batch="{batch}"] data.energy')
-    first = Decimal(energy.get_attribute("value") or "0")
-    page.wait_for_function(
-        "([batch, first]) => Number(document.querySelector("
-        "`article.batch[data-batch='${batch}'] data.energy`)?.value ?? 0) > first",
-        arg=[batch, float(first)],
-        timeout=PATIENCE_MS,
-    )
-    shown, snapshot = figures_at(page, demo)
+    page.wait_for_function(GROWN, timeout=PATIENCE_MS)
+    with journal_stands(demo):
+        shown, snapshot = figures_at(page, demo)
     is_open = ("live", "provisional")
     told = {b["batch"]: b["energy_kwh"] for b in snapshot["batches"] if b["state"] in is_open}
     assert shown == told
@@ -155,7 +170,7 @@ def test_machines_and_sources_show_their_power(open_page, demo: System) -> None:
     assert {machine for machine in strong if not drawn[machine]} == set(), "no layer in the chart"
     for source in ("grid", "pv"):
         shown = page.locator(f'.figure[data-source="{source}"] data')
-        assert Decimal(shown.get_attribute("value") or "0") > 0
+        expect(shown).to_have_attribute("value", re.compile("^[^-]*[1-9]"))
 
 
 def test_the_chart_can_be_read_as_a_table(open_page) -> None:
@@ -180,8 +195,11 @@ def test_every_meter_is_listed_with_its_health(open_page, demo: System) -> None:
 
 def test_the_latency_from_meter_to_page_is_shown(open_page) -> None:
     page = open_page()
-    page.wait_for_selector("#latency[value]", timeout=PATIENCE_MS)
-    assert 0 <= Decimal(page.get_attribute("#latency", "value") or "-1") < 10_000
+    # Of one reading a busy machine may take longer, but not of each.
+    page.wait_for_function(
+        "() => document.querySelector('#latency[value]')?.value < 10_000", timeout=PATIENCE_MS
+    )
+    assert Decimal(page.get_attribute("#latency", "value") or "-1") >= 0
 
 
 def test_both_languages_are_whole_and_the_choice_is_kept(open_page, pictures: Path) -> None:
@@ -272,7 +290,7 @@ def test_a_meter_that_fails_is_shown_as_silent_until_it_answers_again(
             time.sleep(0.5)
         assert ("silent", FAILING) in told
     for locale, page in pages.items():
-        expect(alarms[locale]).to_have_count(0, timeout=PATIENCE_MS)
+        expect(alarms[locale]).to_have_count(0, timeout=2 * PATIENCE_MS)
         page.locator(".filters .tools button").first.click()
         row = page.locator(f'tr[data-meter="{FAILING}"]')
         expect(row).to_have_attribute("data-health", "ok", timeout=PATIENCE_MS)

@@ -13,8 +13,7 @@ from playwright.sync_api import Page, expect
 from calc_stream.footprints.footprint import Footprint
 from calc_stream.footprints.shelf import open_shelf
 from calc_stream.pact import validator
-from tests.browser.conftest import settle, taken
-from tests.page_folder import installed
+from tests.browser.conftest import judged, settle, taken
 from tests.unit.calc_stream_live.door import Door, door
 from tests.unit.calc_stream_live.footprints_sample import complete, sample
 from tests.unit.calc_stream_live.plant import SITE
@@ -181,12 +180,10 @@ def test_it_fits_a_phone_and_a_wall(page: Page, shelved: Door, pictures: Path, l
 @pytest.mark.node
 @pytest.mark.parametrize(("locale", "scheme"), [("en-GB", "light"), ("zh-CN", "dark")])
 def test_it_has_no_accessibility_fault(page: Page, shelved: Door, scheme: Any) -> None:
-    axe = (installed() / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
     page.emulate_media(color_scheme=scheme)
     expect(opened(page, shelved).locator("#footprints tr")).to_have_count(3)
     page.locator("#series canvas").wait_for(timeout=PATIENCE_MS)
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    found = judged(page)
     faults = [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]]
     assert faults == []
     assert len(found["passes"]) > 10

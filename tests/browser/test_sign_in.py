@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import settle
+from tests.browser.conftest import new_page, settle, sign_in
 from tests.integration import servers
 from tests.integration.ingestor_process import Ingestor
 from tests.unit.calc_stream_live.door import BY_HAND, Door, door
@@ -33,15 +33,9 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 @pytest.fixture(params=["en-GB", "zh-CN"])
 def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = chromium.new_context(locale=request.param)
-    yield context.new_page()
-    context.close()
-
-
-def sign_in(page: Page, url: str, key: str) -> None:
-    page.goto(url)
-    page.locator("#sign-in input").fill(key)
-    page.locator("#sign-in button").click()
+    opened = new_page(chromium, locale=request.param)
+    yield opened
+    opened.context.close()
 
 
 def test_without_a_key_nothing_but_the_door_is_shown(page: Page, keyed: Door) -> None:
@@ -55,7 +49,9 @@ def test_without_a_key_nothing_but_the_door_is_shown(page: Page, keyed: Door) ->
 
 
 def test_a_wrong_key_is_refused_and_said(page: Page, keyed: Door) -> None:
-    sign_in(page, keyed.url, "wrong")
+    page.goto(keyed.url)
+    page.locator("#sign-in input").fill("wrong")
+    page.locator("#sign-in button").click()
     expect(page.locator("#sign-in [role=alert]")).to_have_text("this key is not known here")
     assert page.context.cookies() == []
     expect(page.locator("#sign-in")).to_be_visible()
@@ -97,7 +93,7 @@ def test_an_operator_tells_an_event_that_enters_the_journal(page: Page, keyed: D
 
 def test_a_key_that_is_revoked_ends_what_it_opened(chromium: Browser, keyed: Door) -> None:
     CallersFile(keyed.plant.folder / "api.keys", lambda: "gone-gone").add("gone", ("viewer",), 0)
-    page = chromium.new_context(locale="en-GB").new_page()
+    page = new_page(chromium, locale="en-GB")
     sign_in(page, keyed.url, "gone-gone")
     expect(page.locator("#site")).to_have_text(SITE)
     keyed.keys.revoke("gone")

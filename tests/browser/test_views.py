@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.page_folder import installed
+from tests.browser.conftest import calm, judged
 from tests.system import System
 
 pytestmark = pytest.mark.chromium
@@ -25,7 +25,7 @@ LANGUAGES = pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 
 def settled(demo: System, least: int = 1) -> list[dict[str, Any]]:
     """Batches of which nothing is missing and whose figures will not move any more."""
-    deadline = time.monotonic() + PATIENCE_MS / 1000
+    deadline = time.monotonic() + 2 * PATIENCE_MS / 1000
     while time.monotonic() < deadline:
         rows = demo.api("/v1/batches?state=closed&limit=20")["batches"]
         over = [r for r in rows if r["state"] == "settled" and r["kg_co2e_per_unit"]]
@@ -72,7 +72,7 @@ def test_batches_are_found_and_compared(open_page, demo: System, locale: str) ->
         expect(compared.locator("thead")).to_contain_text(each["batch"])
         expect(compared.locator(f'data[value="{each["kg_co2e_per_unit"]}"]')).to_be_visible()
     sure = compared.locator(".u95 data[value]")  # worked out now that somebody asks
-    expect(sure).to_have_count(2, timeout=PATIENCE_MS)
+    expect(sure).to_have_count(2, timeout=2 * PATIENCE_MS)
     for each in (one, other):
         its = demo.api(f"/v1/batches/{quote(each['batch'])}/u95")
         if its["revision"] == each["revision"]:
@@ -98,7 +98,7 @@ def test_a_batch_is_its_ledger_and_explains_itself(open_page, demo: System, loca
     said = states.first.locator(".total data").first
     assert Decimal(said.get_attribute("value") or "NaN") == making
     expect(page.locator(".timeline .legend li")).not_to_have_count(0)
-    expect(page.locator("#u95[value]")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#u95[value]")).to_be_visible(timeout=2 * PATIENCE_MS)
     expect(page.locator('#revisions tr[data-revision="1"]')).to_be_visible(timeout=PATIENCE_MS)
     page.locator("#timeline canvas").wait_for(timeout=PATIENCE_MS)
     page.locator("#explain > summary").click()
@@ -125,7 +125,7 @@ def test_registers_stand_in_their_own_units(open_page, demo: System, locale: str
     page = open_page(view="#/meters", locale=locale)
     gas = page.locator('tr[data-meter="m-gas"]')
     expect(gas).to_contain_text("Nm³", timeout=PATIENCE_MS)
-    shown = value(page, 'tr[data-meter="m-gas"] td >> nth=3 >> data')
+    shown = value(page, 'tr[data-meter="m-gas"] td >> nth=3 >> data[value]')
     told = next(m for m in demo.api("/v1/meters")["meters"] if m["meter"] == "m-gas")
     assert 0 < shown <= Decimal(told["register"])
     expect(gas).to_contain_text("gas → gas-main")
@@ -155,6 +155,7 @@ def test_an_event_by_hand_is_told_and_taken_back(open_page, demo: System, locale
     row.get_by_role("button").last.click()  # a finger that slipped
     expect(row.get_by_role("button")).to_have_count(1)
     row.get_by_role("button").click()
+    expect(row.get_by_role("button").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(row).to_have_class(re.compile("voided"), timeout=PATIENCE_MS)
     expect(page.locator("#said")).to_be_focused()
@@ -251,7 +252,7 @@ def test_who_acknowledged_an_alarm_and_why_can_be_looked_up(
 ) -> None:
     seen = {"by": "li.wei", "reason": "being exchanged", "t_ms": 1_795_651_300_000}
     alarm = {"kind": "certificate", "about": "m-oven", "text": "", "t_ms": None}
-    snapshot = demo.api("/v1/snapshot") | {"alarms": [alarm | {"id": "a", "acknowledged": seen}]}
+    snapshot = calm(demo) | {"alarms": [alarm | {"id": "a", "acknowledged": seen}]}
     page = open_page(snapshot, locale=locale)
     expect(page.locator('[data-kind="certificate"]')).to_have_count(0)
     page.locator("#alarms .seen button").click()
@@ -262,7 +263,7 @@ def test_who_acknowledged_an_alarm_and_why_can_be_looked_up(
 
 def test_an_alarm_is_acknowledged_by_keyboard(open_page, demo: System) -> None:
     alarm = {"kind": "certificate", "about": "m-oven", "text": "", "t_ms": None, "id": "a/b"}
-    page = open_page(demo.api("/v1/snapshot") | {"alarms": [alarm]})
+    page = open_page(calm(demo) | {"alarms": [alarm]})
     asked: list[str] = []
 
     def answer(route: Any) -> None:
@@ -357,17 +358,18 @@ def test_views_can_be_reached_and_left_by_keyboard(open_page, view: str) -> None
 
 
 @pytest.mark.node
+@pytest.mark.timeout(900)  # every view, looked at whole
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_view_has_a_serious_accessibility_fault(open_page, demo: System, scheme: str) -> None:
-    axe = (installed() / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
     page = open_page(color_scheme=scheme)
     batch = settled(demo)[0]["batch"]
     for view in (*VIEWS, f"batches/{batch}"):
         page.goto(f"{demo.url}/#/{view}")
+        here = page.locator(f'.views a[href="#/{view.partition("/")[0]}"]')
+        expect(here).to_have_attribute("aria-current", "page")
         page.locator("main .panel h2").first.wait_for(timeout=PATIENCE_MS)
         page.wait_for_timeout(500)
-        page.evaluate(axe)
-        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        found = judged(page)
         grave = [
             (
                 view,

@@ -122,7 +122,7 @@ class AgentProcess:
         finally:
             if self.process.returncode is None:
                 self.process.send_signal(signal.SIGTERM)
-            code = await asyncio.wait_for(self.process.wait(), 15)
+            code = await asyncio.wait_for(self.process.wait(), PATIENCE_S)
         assert code == 0, self.log()
 
     async def reload(self) -> None:

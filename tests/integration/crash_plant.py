@@ -97,7 +97,7 @@ class Part:
         """SIGTERM; the exit code."""
         assert self._child is not None
         self._child.terminate()
-        code = self._child.wait(40)
+        code = self._child.wait(servers.PATIENCE_S)
         self._child = None
         return code
 
@@ -158,6 +158,7 @@ class Plant:
         )
         self.cloud = Ingestor(folder / "cloud", ports["broker"], sinks)
         self._agent = folder / "agent"
+        self._copy = self._agent / "copy"
         self.committed: set[tuple[object, ...]] = set()
         argv = {
             "broker": servers.mosquitto_command(folder / "broker", ports["broker"]),
@@ -198,7 +199,7 @@ class Plant:
     def start(self) -> None:
         for part in self.parts.values():
             part.start()
-        servers.wait_until(lambda: servers.answers(f"{self.cloud.url}/health"), "the ingestor", 60)
+        servers.wait_until(lambda: servers.answers(f"{self.cloud.url}/health"), "the ingestor")
 
     def kill(self, name: str) -> None:
         """kill -9. What the agent has committed by then has to arrive."""
@@ -212,7 +213,8 @@ class Plant:
         part = self.parts[boundary.part]
         root = self._agent.parent
         found = root.rglob(boundary.on.removesuffix("-wal")) if boundary.on else ()
-        path = next((str(p.with_name(boundary.on)) for p in found), "")
+        its = (str(p.with_name(boundary.on)) for p in found if p.parent != self._copy)
+        path = next(its, "")
         inject = f"inject={boundary.call}:signal=SIGKILL:when={count}"
         trace = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={boundary.call}")
         part.start(*trace, "-e", inject, *(("-P", path) if path else ()))
@@ -251,7 +253,7 @@ class Plant:
     @contextlib.contextmanager
     def _store(self) -> Iterator[sqlite3.Connection]:
         """A copy: opening the file itself would tidy up what a crash has left."""
-        copy = self._agent / "copy"
+        copy = self._copy
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir()
         for path in (self._agent / "state").glob("store.db*"):
@@ -275,7 +277,9 @@ class Plant:
     def projected(self) -> dict[tuple[str, int, str], dict[str, float]]:
         """Every point in InfluxDB, by meter, time and quality."""
         query = {"db": "wattprint", "epoch": "ms", "q": "SELECT * FROM reading"}
-        answer = plain_http.get(f"{self.influx}/query", params=query, timeout=30).json()
+        answer = plain_http.get(
+            f"{self.influx}/query", params=query, timeout=servers.PATIENCE_S
+        ).json()
         found = {}
         for series in answer["results"][0].get("series", []):
             for row in series["values"]:
@@ -286,7 +290,7 @@ class Plant:
                 found[place] = fields
         return found
 
-    def settle(self, patience_s: float = 90) -> None:
+    def settle(self, patience_s: float = 240) -> None:
         """No meter answers any more; wait until all is handed on, projected and booked; then the agent
         has ended, too, and nothing moves any more."""
         self.meters.stop()
@@ -294,12 +298,18 @@ class Plant:
             if part.is_dead():
                 part.start()
         while True:
-            servers.wait_until(lambda: not self.waiting(), "the agent to hand on", patience_s)
+            servers.wait_until(self._has_handed_on, "the agent to hand on", patience_s)
             assert self.parts["agent"].stop() == 0, self.parts["agent"].log()
             if not self.waiting():
                 break
             self.parts["agent"].start()  # it had something to say about its meters
         servers.wait_until(self._is_caught_up, f"everything to arrive: {self.logs()}", patience_s)
+
+    def _has_handed_on(self) -> bool:
+        try:
+            return not self.waiting()
+        except sqlite3.DatabaseError:
+            return False  # copied while it was written
 
     def _is_caught_up(self) -> bool:
         try:

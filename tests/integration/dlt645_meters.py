@@ -42,7 +42,8 @@ def meters(script: Script) -> MeterLine[Request]:
 
 
 def settings(line: MeterLine[Request], **change: int) -> Settings:
-    return Settings(device=line.path, **{"baud": 19200, "timeout_ms": 100, **change})
+    """Patient, unless told otherwise, with a meter on a busy machine."""
+    return Settings(device=line.path, **{"baud": 19200, "timeout_ms": 20_000, **change})
 
 
 def wanted(profile: Profile, address: str, *quantities: str) -> Wanted:

@@ -16,7 +16,12 @@ from edge_agent.drivers.iec62056_21 import Address, Settings
 from edge_agent.drivers.iec62056_21.bus import IecBus
 from edge_agent.drivers.iec62056_21.meter import IecMeter
 from edge_agent.exact import as_fraction
-from edge_agent.protocols.iec62056_21 import readout_bytes, seven_bits, with_parity
+from edge_agent.protocols.iec62056_21 import (
+    find_identification,
+    readout_bytes,
+    seven_bits,
+    with_parity,
+)
 from tests.integration.pty_meters import MeterLine
 
 FILE = Path(__file__).parents[1] / "unit" / "edge_agent" / "iec62056_21_readouts.toml"
@@ -52,7 +57,7 @@ class Meter:
         self._name, self._spoil = name, spoil
         self.speeds: list[int] = []
         self.number = ""  # answers to everybody, unless it has one
-        self.reaction_s = 0.25  # a terminal paces nothing: the wire's 6 characters, and 50 ms
+        self.reaction_s = 0.05  # from when the line has the speed
 
     def __call__(self, said: bytes, line: MeterLine[bytes]) -> None:
         said = said.lstrip(b"\0")
@@ -63,16 +68,30 @@ class Meter:
                 return
         elif said[:1] != b"\x06":
             return
-        time.sleep(self.reaction_s)  # by then the line has the new speed
+        self._await_speed(said, line)
+        time.sleep(self.reaction_s)
         self._note(line)
         line.say(self._spoil(told(self._name)))
 
+    def _await_speed(self, said: bytes, line: MeterLine[bytes]) -> None:
+        """A terminal paces nothing: wait until the driver has changed to the speed agreed upon."""
+        offered, _ = find_identification(greeting(self._name))
+        assert offered is not None
+        is_confirmed = said[2:3].decode() == offered.letter
+        agreed = offered.confirmed_baud if is_confirmed else offered.announced_baud
+        until = time.monotonic() + 10  # whoever never changes is noted with the speed it has
+        while agreed and self._speed(line) != agreed and time.monotonic() < until:
+            time.sleep(0.005)
+
     def _note(self, line: MeterLine[bytes]) -> None:
-        self.speeds.append(SPEED[termios.tcgetattr(line.master)[5]])
+        self.speeds.append(self._speed(line))
+
+    def _speed(self, line: MeterLine[bytes]) -> int:
+        return SPEED[termios.tcgetattr(line.master)[5]]
 
 
 def settings(line: MeterLine[bytes], **change: object) -> Settings:
-    given = {"device": line.path, "timeout_ms": 300, **change}
+    given = {"device": line.path, "timeout_ms": 1000, **change}
     return Settings(**given)  # type: ignore[arg-type]
 
 

@@ -47,7 +47,7 @@ static void answer(modbus_t *line, uint8_t *asked, int length, modbus_mapping_t 
         in_crumbs(line, asked);
         return;
     case LATE:
-        usleep(300000);
+        usleep(750000);
         break;
     case ONE_TOO_FEW:
         MODBUS_SET_INT16_TO_INT8(asked, head + 3, count - 1);

@@ -89,7 +89,7 @@ def together(answers: Sequence[bytes]) -> bytes:
 
 
 def settings(line: MeterLine[Frame], **change: object) -> Settings:
-    given = {"device": line.path, "baud": 19200, "timeout_ms": 100, **change}
+    given = {"device": line.path, "baud": 19200, "timeout_ms": 1000, **change}
     return Settings(**given)  # type: ignore[arg-type]
 
 

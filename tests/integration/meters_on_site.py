@@ -88,7 +88,7 @@ def line(
     serving = loop.create_task(serve())
     thread = threading.Thread(target=run)
     thread.start()
-    ready.wait(10)
+    assert ready.wait(60)
     try:
         yield passed
     finally:
@@ -120,5 +120,5 @@ def line_a(device: Path, baud: int = 19200, **more: object) -> str:
     rest = "".join(f"{key} = {value!r}\n".replace("'", '"') for key, value in more.items())
     return (
         f'[buses.line-a]\ndriver = "modbus"\ntransport = "rtu"\ndevice = "{device}"\n'
-        f"baud = {baud}\ntimeout_ms = 150\n{rest}"
+        f"baud = {baud}\ntimeout_ms = 300\n{rest}"
     )

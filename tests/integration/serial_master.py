@@ -23,16 +23,18 @@ class Master:
         self.silence_s = 3.5 * 11 / baud
         self._quiet_since = 0.0
 
-    async def ask(self, request: Request, wait_s: float) -> tuple[bytes, list[float]]:
-        """What came within `wait_s`, and when (s after asking)."""
-        return await self.send(request_frame(request, "rtu"), wait_s)
+    async def ask(
+        self, request: Request, wait_s: float, least: int = 0
+    ) -> tuple[bytes, list[float]]:
+        """What came within `wait_s`, or until it was `least` bytes, and when (s after asking)."""
+        return await self.send(request_frame(request, "rtu"), wait_s, least)
 
-    async def send(self, data: bytes, wait_s: float) -> tuple[bytes, list[float]]:
+    async def send(self, data: bytes, wait_s: float, least: int = 0) -> tuple[bytes, list[float]]:
         """The same for any bytes."""
         self.file.write(data)
-        return await self.listen(wait_s)
+        return await self.listen(wait_s, least)
 
-    async def listen(self, wait_s: float) -> tuple[bytes, list[float]]:
+    async def listen(self, wait_s: float, least: int = 0) -> tuple[bytes, list[float]]:
         loop, began, got, times = asyncio.get_running_loop(), time.monotonic(), bytearray(), []
 
         def take() -> None:
@@ -42,11 +44,14 @@ class Master:
 
         loop.add_reader(self.file, take)
         await asyncio.sleep(wait_s)
+        async with asyncio.timeout(60):
+            while len(got) < least:  # a busy machine is late
+                await asyncio.sleep(0.01)
         loop.remove_reader(self.file)
         return bytes(got), times
 
     async def poll(
-        self, frame: bytes, find: Callable[[bytes], tuple[T | None, int]], wait_s: float = 2.0
+        self, frame: bytes, find: Callable[[bytes], tuple[T | None, int]], wait_s: float = 60.0
     ) -> T:
         """Ask after 3.5 characters of silence, and return as soon as `find` has the answer."""
         loop, got = asyncio.get_running_loop(), bytearray()

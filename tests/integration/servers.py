@@ -17,9 +17,11 @@ from tests.conftest import find_program
 
 PATIENCE_S = 90.0
 # Below those a kernel gives to connections of its own choice, which would take a port between its
-# being found free and its server's start; and each worker of a test run has a part of its own.
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_PART = range(10_000 + 1_000 * (_WORKER % 20), 11_000 + 1_000 * (_WORKER % 20))
+# being found free and its server's start; and each worker of a test run has a part of its own, as
+# has a run without workers beside it.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+_NUMBER = int(_WORKER.removeprefix("gw")) % 20 if _WORKER else 20
+_PART = range(10_000 + 1_000 * _NUMBER, 11_000 + 1_000 * _NUMBER)
 _PORTS = itertools.cycle(random.sample(_PART, len(_PART)))
 
 
@@ -176,7 +178,7 @@ def victoria_metrics(directory: Path) -> Iterator[tuple[Process, str]]:
 
 def flush_victoria(url: str) -> None:
     """Show at once what was written; by itself it does so after a second or so."""
-    with urllib.request.urlopen(f"{url}/internal/force_flush", timeout=10):
+    with urllib.request.urlopen(f"{url}/internal/force_flush", timeout=PATIENCE_S):
         pass
 
 

@@ -66,7 +66,7 @@ class Agent:
             self.uplink.sealed.set()
 
     async def receipted(self, upto: int) -> None:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             while (await self._disk(self.store.current)).receipted < upto:
                 await asyncio.sleep(0.02)
 

@@ -73,23 +73,23 @@ async def test_a_reading_goes_from_a_foreign_meter_to_a_signed_segment(tmp_path,
             *("--config", str(configured(tmp_path, broker, meter[0]))),
         )
         try:
-            segment = open_segment(await heard(client, "/seg"))
-            key = SigningKey.load_or_create(tmp_path / "state/gateway.key").public
-            segment.verify(key)
-            assert (segment.header.site, segment.header.gateway) == ("cq", "gw")
-            (table, *_) = segment.tables
-            (sample, *_) = table.samples()
-            values = {
-                q: v for t in segment.tables for s in t.samples() for q, v in s.values.items()
+            found = {}
+            while len(found) < 2:  # a meter that is slow at first has less in its first segment
+                segment = open_segment(await heard(client, "/seg"))
+                key = SigningKey.load_or_create(tmp_path / "state/gateway.key").public
+                segment.verify(key)
+                assert (segment.header.site, segment.header.gateway) == ("cq", "gw")
+                for sample in [s for table in segment.tables for s in table.samples()]:
+                    found |= {(sample.meter, q): value for q, value in sample.values.items()}
+            assert found == {
+                ("m-1", "voltage_l1"): (2302, -1),
+                ("m-1", "active_energy_import"): (12345679, -3),
             }
-            assert sample.meter == "m-1"
-            assert values["voltage_l1"] == (2302, -1)
-            assert values["active_energy_import"] == (12345679, -3)
             await client.publish("wp/v1/cq/gw/rcpt", receipt_for(segment), retain=True)
             await until(lambda: receipted(tmp_path) >= segment.header.seq)
         finally:
             agent.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(agent.wait(), 15) == 0
+            assert await asyncio.wait_for(agent.wait(), servers.PATIENCE_S) == 0
         while True:
             state = msgspec.json.decode(await heard(client, "/state"), type=GatewayState)
             if not state.online:
@@ -107,7 +107,8 @@ async def test_it_stops_at_once_with_a_broker_that_answers_nothing(tmp_path, met
         broker.freeze()
         try:
             agent.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(agent.wait(), 8) == 0
+            # A link that carries nothing is given up after 40 s: sooner is without the broker.
+            assert await asyncio.wait_for(agent.wait(), 30) == 0
         finally:
             broker.thaw()
     assert pending(tmp_path) + sealed(tmp_path) > 0, "what was read is on disk"

@@ -3,7 +3,6 @@
 import resource
 import sqlite3
 from contextlib import closing
-from itertools import pairwise
 from pathlib import Path
 
 from edge_agent.dating import unpack
@@ -22,6 +21,7 @@ async def test_it_is_told_once_when_it_begins_and_when_it_is_over(tmp_path: Path
     agent = AgentProcess(tmp_path, broker_port=9)
     async with Meters().serving() as meters:
         at = {"driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "port": meters.port}
+        at["timeout_ms"] = 20_000  # no answer is too late: whatever is asked for is read
         agent.write({"a": at}, {"m-1": {"bus": "a", "unit_id": 1}})
         async with agent.running():
             log = tmp_path / "state" / "store.db-wal"
@@ -38,4 +38,5 @@ async def test_it_is_told_once_when_it_begins_and_when_it_is_over(tmp_path: Path
     times = pending(tmp_path)
     assert len(times) >= 12
     assert times == sorted(set(times)), "each reading once"
-    assert max(b - a for a, b in pairwise(times)) < 3_000, "and none is missing"
+    asked = [address for _, _, address, _ in meters.asked].count(0)
+    assert asked - len(times) in (0, 1), "and none is missing, but one that was under way"

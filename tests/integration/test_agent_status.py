@@ -36,16 +36,17 @@ async def test_it_says_how_it_goes_in_every_way(tmp_path: Path) -> None:
                 "metrics_file": str(metrics_file),
                 "metrics_socket": str(metrics_socket),
             }
-            bus = {"driver": "modbus", "transport": "tcp", "host": "127.0.0.1", "timeout_ms": 200}
+            bus = {"driver": "modbus", "transport": "tcp", "host": "127.0.0.1"}
+            bus["timeout_ms"] = 20_000  # no answer is too late
             agent.write({"a": {**bus, "port": meters.port}}, {"m-1": {"bus": "a", "unit_id": 1}})
             assert (await typed(agent))[0] == 2, "it has never run"
             cloud = Client(Broker(port=port), "cloud", subscribe=["wp/v1/cq/gw/seg"])
             async with cloud.running(), agent.running():
                 own = await readings_of(cloud, "gw")
-                while own["slots_due"][0] == 0:  # a minute ended just as it started
+                while own["slots_answered"][0] < 2:  # ten seconds ended just as it started
                     own = await readings_of(cloud, "gw")
                 assert own["slots_due"][0] in range(2, 60)
-                assert own["slots_answered"][0] in range(2, own["slots_due"][0] + 1)
+                assert own["slots_answered"][0] <= own["slots_due"][0] + 1  # one of before
                 assert own["cpu_time"][0] > 0
                 assert own["disk_free"][0] > 0
 
@@ -66,6 +67,7 @@ async def test_it_says_how_it_goes_in_every_way(tmp_path: Path) -> None:
                 assert parsed(body).keys() == values.keys()
 
                 del agent.head["metrics_socket"]
+                bus["timeout_ms"] = 200
                 agent.write(
                     {"a": {**bus, "port": meters.port}}, {"m-1": {"bus": "a", "unit_id": 1}}
                 )
@@ -74,7 +76,9 @@ async def test_it_says_how_it_goes_in_every_way(tmp_path: Path) -> None:
 
                 meters.silent = {1}
                 await until(lambda: any("no answer" in line for line in agent.said()))
-                async with asyncio.timeout(60):  # what it says is written every ten seconds
+                async with asyncio.timeout(
+                    servers.PATIENCE_S
+                ):  # what it says is written every ten seconds
                     while code == 0:
                         await asyncio.sleep(0.5)
                         code, out, err = await typed(agent)
@@ -97,18 +101,25 @@ async def test_what_cannot_be_written_is_said_once_and_stops_nothing(tmp_path: P
             bus = {"driver": "modbus", "transport": "tcp", "host": "127.0.0.1"}
             agent.write({"a": {**bus, "port": meters.port}}, {"m-1": {"bus": "a", "unit_id": 1}})
             async with agent.running():
-                await until(lambda: len(meters.asked) > 10)
+                await until(lambda: told(agent, "No such file or directory") == 2)
+                asked = len(meters.asked)
+                await until(lambda: len(meters.asked) > asked + 10)
                 (tmp_path / "nowhere").mkdir()
-                await until((tmp_path / "nowhere/wattprint.prom").exists)
-                await until((tmp_path / "nowhere/metrics.sock").exists)
-            failed = [line for line in agent.said() if "No such file or directory" in line]
-            assert len(failed) == 2
-            assert len([line for line in agent.said() if "works again" in line]) == 2
+                await until(lambda: told(agent, "works again") == 2)
+                assert (tmp_path / "nowhere/wattprint.prom").exists()
+                assert (tmp_path / "nowhere/metrics.sock").exists()
+            assert told(agent, "No such file or directory") == 2
+            assert told(agent, "works again") == 2
+
+
+def told(agent: AgentProcess, words: str) -> int:
+    """How many of its messages hold these words."""
+    return sum(words in line for line in agent.said())
 
 
 async def readings_of(cloud: Client, meter: str) -> dict[str, tuple[int, int]]:
     """The values of this meter's first sample that comes."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(servers.PATIENCE_S):
         async for message in cloud.messages():
             message.ack()
             for table in open_segment(message.payload).tables:

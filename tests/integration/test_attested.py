@@ -33,7 +33,11 @@ def test_heads_are_stamped_and_signed_beside(
 ) -> None:
     authority = Authority(tmp_path / "tsa")
     with serving(authority) as (url, _):
-        cloud = Ingestor(plant.folder, servers.free_port(), extra=f'[timestamps]\nurl = "{url}"\n')
+        cloud = Ingestor(
+            plant.folder,
+            servers.free_port(),
+            extra=f'[timestamps]\nurl = "{url}"\ntimeout_s = 60\n',
+        )
         cloud.gateway("gw-9", site=SITE)
         cloud.start()
         with (cloud.directory / "api.keys").open("a") as keys:

@@ -27,7 +27,7 @@ def port(tmp_path: Path) -> Iterator[int]:
 async def heard(client: Client, last: bytes = b"") -> list[Message]:
     """What comes up to the message that holds `last`; up to the empty one without."""
     found: list[Message] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(servers.PATIENCE_S):
         async for message in client.messages():
             message.ack()
             found.append(message)

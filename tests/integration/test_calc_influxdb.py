@@ -34,7 +34,7 @@ def influx(tmp_path: Path) -> Iterator[Influx]:
 
 
 def points(url: str, measurement: str = "batch") -> list[dict[str, Any]]:
-    server = Server(url, "wattprint", 10.0)
+    server = Server(url, "wattprint", servers.PATIENCE_S)
     with closing(server):
         series = server.query(f'SELECT * FROM "{measurement}"')
     return [
@@ -82,7 +82,7 @@ def test_the_dashboards_queries_answer_with_what_was_fed(tmp_path: Path, influx:
     run_to_end(plant, tmp_path / "calc")
     with closing(open_store(tmp_path / "calc")) as store:
         assert feed.step(store, SITE, "here", sender(url))
-    server = Server(url, "wattprint", 10.0)
+    server = Server(url, "wattprint", servers.PATIENCE_S)
     queries = [t["query"] for panel in BOARDS["batches"]["panels"] for t in panel["targets"]]
     assert len(queries) > 3
     for query in queries:
@@ -141,5 +141,5 @@ def test_only_what_the_database_has_is_noted_and_a_bad_line_stops_nobody(
 
 
 def sender(url: str) -> Callable[[bytes], None]:
-    server = Server(url, "wattprint", 10.0)
+    server = Server(url, "wattprint", servers.PATIENCE_S)
     return server.write

@@ -93,7 +93,7 @@ def test_sigterm_ends_it_cleanly_while_somebody_looks(plant: Plant, tmp_path: Pa
     plant.example_4()
     process = calculator.start()
     calculator.reach(10)
-    with plain_http.stream("GET", f"{calculator.base}/v1/live", timeout=20) as stream:
+    with plain_http.stream("GET", f"{calculator.base}/v1/live") as stream:
         Follower(stream.iter_lines()).next()
         os.kill(process.pid, signal.SIGTERM)
         _, errors = process.communicate(timeout=PATIENCE_S)

@@ -45,8 +45,9 @@ def meters(script: Script, di_reversed: bool = False) -> MeterLine[Request]:
     return MeterLine(find, script)
 
 
-def settings(line: MeterLine[Request]) -> Settings:
-    return Settings(device=line.path, baud=19200, timeout_ms=400)
+def settings(line: MeterLine[Request], timeout_ms: int = 20_000) -> Settings:
+    """Patient, unless told otherwise, with a meter on a busy machine."""
+    return Settings(device=line.path, baud=19200, timeout_ms=timeout_ms)
 
 
 def says(frame: str) -> Script:
@@ -86,7 +87,7 @@ async def test_a_heat_meter_with_its_units_first_is_read_by_its_published_answer
 
 async def test_the_profile_of_other_heat_meters_does_not_fit_it() -> None:
     with meters(says(JY_SAID)) as line:
-        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+        async with connect(settings(line, 800), Random(1), lambda: NOW_MS) as bus:
             with pytest.raises(NoAnswer, match="kind 20 at .*, 901F: no valid answer"):
                 await one_round(bus.meter(wanted(HEAT, Address(JY_AT))))
 
@@ -140,7 +141,7 @@ def water(kind: int, address: str) -> Script:
 @pytest.mark.parametrize("told", [None, True])
 async def test_the_other_byte_order_is_found_out_or_told(told: bool | None) -> None:
     with meters(water(16, WATER_AT), di_reversed=True) as line:
-        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+        async with connect(settings(line, 800), Random(1), lambda: NOW_MS) as bus:
             meter = bus.meter(wanted(WATER, Address(WATER_AT, di_reversed=told)))
             if told is None:
                 with pytest.raises(NoAnswer):
@@ -158,7 +159,7 @@ async def test_a_byte_order_that_was_answered_once_is_kept_when_the_meter_falls_
             water(16, WATER_AT)(request, line)
 
     with meters(dozing) as line:
-        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+        async with connect(settings(line, 800), Random(1), lambda: NOW_MS) as bus:
             meter = bus.meter(wanted(WATER, Address(WATER_AT)))
             await one_round(meter)
             awake = False
@@ -170,7 +171,7 @@ async def test_a_byte_order_that_was_answered_once_is_kept_when_the_meter_falls_
 
 async def test_a_meter_may_be_of_another_kind_than_its_profile() -> None:
     with meters(water(codec.HOT_WATER, WATER_AT)) as line:
-        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+        async with connect(settings(line, 800), Random(1), lambda: NOW_MS) as bus:
             hot = bus.meter(wanted(WATER, Address(WATER_AT, kind="11")))
             assert await one_round(hot) == {"water_volume": (12_300_000, -5)}
             with pytest.raises(NoAnswer):
@@ -189,7 +190,7 @@ async def test_the_answer_to_an_earlier_request_is_none() -> None:
         line.say(bytes.fromhex(WATER_SAID))  # always number 01
 
     with meters(stale) as line:
-        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+        async with connect(settings(line, 800), Random(1), lambda: NOW_MS) as bus:
             meter = bus.meter(wanted(WATER, Address(WATER_AT)))
             assert await one_round(meter)
             with pytest.raises(NoAnswer, match="no valid answer"):
@@ -212,7 +213,7 @@ async def test_a_refusal_is_told_with_the_meters_state() -> None:
 async def test_one_meter_alone_says_its_address_and_what_it_is(di_reversed: bool) -> None:
     known = {"water": WATER, "heat": HEAT, "gas": GAS}
     with meters(water(16, WATER_AT), di_reversed) as line:
-        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+        async with connect(settings(line, 800), Random(1), lambda: NOW_MS) as bus:
             assert isinstance(bus, Searchable)
             looked = [step async for step in bus.search(known, 1, 247)]
     address = {"address": WATER_AT, "kind": "10", "di_reversed": di_reversed}
@@ -224,7 +225,7 @@ async def test_one_meter_alone_says_its_address_and_what_it_is(di_reversed: bool
 
 async def test_nobody_there_is_found_out_in_two_steps() -> None:
     with meters(lambda _request, _line: None) as line:
-        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+        async with connect(settings(line, 800), Random(1), lambda: NOW_MS) as bus:
             looked = [step async for step in bus.search({"water": WATER}, 1, 247)]
     assert [(step.done, step.of, step.found) for step in looked] == [(1, 2, None), (2, 2, None)]
 

@@ -77,14 +77,17 @@ History = list[tuple[int, dict[str, tuple[int, int] | None]]]
 
 
 async def recalled(
-    meter: Callable[[Request, MeterLine[Request]], None], after_ms: int, times: int = 1
+    meter: Callable[[Request, MeterLine[Request]], None],
+    after_ms: int,
+    times: int = 1,
+    timeout_ms: int = 20_000,
 ) -> list[History]:
     """The history after `after_ms`, asked for so many times."""
     wanted = Wanted(
         "m", PROFILE, Address(ADDRESS), ("active_energy_import", "active_energy_export")
     )
     with MeterLine(codec.find_request, meter) as line:
-        settings = Settings(device=line.path, baud=19200, timeout_ms=1000)
+        settings = Settings(device=line.path, baud=19200, timeout_ms=timeout_ms)
         async with connect(settings, Random(1), lambda: NOW_MS) as bus:
             ours = bus.meter(wanted)
             assert isinstance(ours, Remembers)
@@ -219,7 +222,7 @@ async def test_a_meter_that_falls_silent_half_way_raises() -> None:
             Freezing(BEIJING)(request, line)
 
     with pytest.raises(NoAnswer):
-        await recalled(silent, NOW_MS - 5 * HOUR_MS)
+        await recalled(silent, NOW_MS - 5 * HOUR_MS, timeout_ms=1000)
 
 
 async def test_a_device_heals_its_gap_from_the_meters_memory() -> None:
@@ -229,7 +232,7 @@ async def test_a_device_heals_its_gap_from_the_meters_memory() -> None:
     meter.shows -= timedelta(hours=5)
     wanted = Wanted("m", PROFILE, Address(ADDRESS), ("active_energy_import",))
     with MeterLine(codec.find_request, meter) as line:
-        settings = Settings(device=line.path, baud=19200, timeout_ms=1000)
+        settings = Settings(device=line.path, baud=19200, timeout_ms=20_000)
         async with connect(settings, Random(1), lambda: now_ms) as bus:
             ours: Dlt645Meter = bus.meter(wanted)
             bounds = {"active_energy_import": Register()}

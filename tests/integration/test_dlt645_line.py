@@ -4,7 +4,7 @@ Frames written out were published; test_protocols_dlt645.py says where.
 """
 
 import asyncio
-import time
+import threading
 from dataclasses import replace
 from random import Random
 
@@ -161,25 +161,25 @@ async def test_one_sound_answer_among_anything_else_is_found(spoilt: str) -> Non
 )
 async def test_a_wrong_answer_alone_is_none(wrong: bytes) -> None:
     with meters(lambda _, line: line.say(wrong)) as line:
-        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+        async with connect(settings(line, timeout_ms=500), Random(1), lambda: NOW_MS) as bus:
             with pytest.raises(NoAnswer, match=f"meter {LEGEND} at .*, 00010000: no valid answer"):
                 await bus.read(LEGEND, "00010000", "XXXXXX.XX")
 
 
 async def test_a_late_answer_is_not_taken_for_a_later_value_of_the_same_identifier() -> None:
-    said = iter([26, 99])
+    said, given_up = iter([26, 99]), threading.Event()
 
     def late_at_first(request: Request, line: MeterLine[Request]) -> None:
         number = next(said)
-        if number == 26:
-            time.sleep(0.18)  # the driver waits 100 ms, and the wire time of 48 bytes
+        given_up.wait(60)
         data = bcd.write_number("XXXXXX.XX", number)
         line.say(codec.answer_frame(request, codec.Answer(LEGEND, data)))
 
     with meters(late_at_first) as line:
-        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+        async with connect(settings(line, timeout_ms=800), Random(1), lambda: NOW_MS) as bus:
             with pytest.raises(NoAnswer):
                 await bus.read(LEGEND, "00010000", "XXXXXX.XX")
+            given_up.set()  # within the time in which a late answer is let go by
             data = await bus.read(LEGEND, "00010000", "XXXXXX.XX")
     assert bcd.read_number("XXXXXX.XX", data) == (99, -2)
 
@@ -225,7 +225,7 @@ async def test_a_block_of_another_shape_is_asked_one_by_one_from_then_on() -> No
         line.say(codec.answer_frame(request, codec.Answer(LEGEND, data)))
 
     with meters(short_block) as line:
-        async with connect(settings(line), Random(1), lambda: NOW_MS) as bus:
+        async with connect(settings(line, timeout_ms=500), Random(1), lambda: NOW_MS) as bus:
             meter = bus.meter(
                 wanted(THREE_PHASE, LEGEND, "active_energy_import", "voltage_l1", "voltage_l2")
             )

@@ -50,7 +50,7 @@ sys.stdin.read()
 READER = f"""
 import sys
 from dlt645 import MeterClientService
-reader = MeterClientService.new_tcp_client("127.0.0.1", int(sys.argv[1]), 5)
+reader = MeterClientService.new_tcp_client("127.0.0.1", int(sys.argv[1]), 60)
 reader.set_address("{AS_GIVEN_TO_IT}")
 assert reader.connect()
 print(reader.read_00(0x00010000).value)
@@ -76,7 +76,7 @@ def peer() -> Iterator[int]:
 
 
 def settings(port: int) -> Settings:
-    return Settings(host="127.0.0.1", port=port, baud=115200, timeout_ms=2000)
+    return Settings(host="127.0.0.1", port=port, baud=115200, timeout_ms=20_000)
 
 
 async def test_their_meter_is_read(peer: int) -> None:

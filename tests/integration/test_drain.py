@@ -24,11 +24,11 @@ async def test_a_stop_under_load_ends_soon_and_well_and_the_next_start_goes_on(t
                 await asyncio.sleep(0.4)
                 began = time.monotonic()
                 assert await asyncio.to_thread(ingestor.process.stop) == 0
-                assert time.monotonic() - began < 10
+                assert time.monotonic() - began < 60  # of the 90 that systemd gives
                 for gateway, sender in zip(gateways, senders, strict=True):
                     assert sender.receipted <= len(ingestor.segments(gateway))
                 await asyncio.to_thread(ingestor.process.start)
-            await asyncio.wait_for(asyncio.gather(*sending), 60)
+            await asyncio.wait_for(asyncio.gather(*sending), 120)
             for gateway, sender in zip(gateways, senders, strict=True):
                 assert ingestor.segments(gateway) == sender.sealed
             journal = ingestor.journal()

@@ -99,6 +99,12 @@ class Cloud:
         return [each for each in told if each["gateway"] == gateway]
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an ingestor on a busy machine."""
+    monkeypatch.setattr(keys_command, "_WAIT_S", servers.PATIENCE_S)
+
+
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     made = Cloud(tmp_path_factory.mktemp("cloud"))
@@ -299,7 +305,7 @@ def test_the_code_and_the_keys_are_in_no_log(cloud: Cloud) -> None:
 
 def _post(cloud: Cloud, path: str, body: bytes) -> tuple[int, str]:
     link = http.client.HTTPSConnection(
-        HOST, cloud.port, context=tls.context(cloud.place / "ca.pem"), timeout=20
+        HOST, cloud.port, context=tls.context(cloud.place / "ca.pem"), timeout=servers.PATIENCE_S
     )
     link.request("POST", path, body)
     answer = link.getresponse()

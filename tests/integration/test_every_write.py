@@ -76,7 +76,7 @@ def killed_at(script: str, folder: Path, call: str, count: int) -> list[int] | N
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode in (0, -9, 137), done.stderr

@@ -10,6 +10,7 @@ import pytest
 
 from calc_stream.__main__ import main
 from tests.integration.calculator_process import Calculator
+from tests.integration.servers import wait_until
 from tests.unit.calc_stream_live.days import DAY_1, DAY_2, MODEL, Days
 from tests.unit.calc_stream_live.plant import SITE
 
@@ -56,12 +57,13 @@ def calculator_in(folder: Path) -> Calculator:
 def published(calculator: Calculator, at_least: int) -> list[dict[str, Any]]:
     """Of the wheel, over the API, once there are so many."""
     found: list[dict[str, Any]] = []
-    for _ in range(1200):
-        found = calculator.get("/v1/products/wheel/footprints")["footprints"]
-        if len(found) >= at_least:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(found)
+
+    def are_there() -> bool:
+        found[:] = calculator.get("/v1/products/wheel/footprints")["footprints"]
+        return len(found) >= at_least
+
+    wait_until(are_there, f"{at_least} footprints")
+    return found
 
 
 def follow(calculator: Calculator, plant: Days) -> None:

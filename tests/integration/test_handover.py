@@ -12,6 +12,7 @@ import pytest
 from calc_stream.config import load_plan
 from calc_stream.handover import hand_over
 from tests.integration.calculator_process import Calculator
+from tests.integration.servers import PATIENCE_S
 from tests.unit.calc_stream_live.plant import MODEL, SITE
 from wire.errors import ConfigError
 
@@ -48,7 +49,7 @@ def receiver(answers: list[int]) -> Iterator[tuple[int, list[tuple[str, str, byt
 async def test_model_and_factors_are_handed_over_until_they_are_taken(tmp_path: Path) -> None:
     with receiver([503, 201, 201]) as (port, got):
         plan = load_plan(Calculator(tmp_path, port).config)
-        await asyncio.wait_for(hand_over(plan), 10)
+        await asyncio.wait_for(hand_over(plan), PATIENCE_S)
     assert [path for path, _, _ in got] == [
         f"/v1/{SITE}/model",
         f"/v1/{SITE}/model",
@@ -63,7 +64,7 @@ async def test_a_refused_model_is_for_a_person_to_change(tmp_path: Path) -> None
     with receiver([422]) as (port, _):
         plan = load_plan(Calculator(tmp_path, port).config)
         with pytest.raises(ConfigError, match="422"):
-            await asyncio.wait_for(hand_over(plan), 10)
+            await asyncio.wait_for(hand_over(plan), PATIENCE_S)
 
 
 async def test_an_authority_s_file_that_is_none_is_for_a_person_to_change(tmp_path: Path) -> None:
@@ -71,4 +72,4 @@ async def test_an_authority_s_file_that_is_none_is_for_a_person_to_change(tmp_pa
     named = config.read_text().replace("[web]", 'ca_file = "none.pem"\n[web]')
     config.write_text(named)
     with pytest.raises(ConfigError, match=r"none\.pem: cannot be read"):
-        await asyncio.wait_for(hand_over(load_plan(config)), 10)
+        await asyncio.wait_for(hand_over(load_plan(config)), PATIENCE_S)

@@ -154,11 +154,46 @@ def test_times_finer_than_a_millisecond_end_and_repeat_nothing(cloud: Ingestor) 
             "active_energy_import": 10,
             "active_power": 10,
         }
-        # Two values within the ms that a page ends with: none of them is left out without a word.
-        lines = [f"fine,device=pm\\ 1's kwh_total=9 {(T0_MS + 20_000) * 10**6 + n}" for n in (1, 2)]
-        plain_http.post(**asked, content="\n".join(lines)).raise_for_status()
-        with pytest.raises(BadData, match="two values at one time"):
-            list(history.run(plan, server, _sender(plan), points=1))
+
+
+@pytest.mark.influxdb
+def test_of_points_within_one_millisecond_the_last_is_taken_and_the_others_are_counted(
+    cloud: Ingestor,
+) -> None:
+    path = cloud.directory / "history.toml"
+    path.write_text(path.read_text().replace('"power"', '"often"'))
+    plan = history.load(path)
+    # Two within a ms, none beside, more than a page within one; the register falls to 5 in the last.
+    times = [(0, 0), (1, 100), (1, 900_000), (2, 0), *((3, n) for n in range(7)), (4, 1), (4, 2)]
+    values = [*range(len(times) - 1), 5]
+    lines = [
+        f"often,device=pm\\ 1's kwh_total={n},watts={n} {(T0_MS + ms) * 10**6 + ns}"
+        for n, (ms, ns) in zip(values, times, strict=True)
+    ]
+    asked = {"url": f"{plan.influxdb.url}/write", "params": {"db": "energy"}}
+    plain_http.post(**asked, content="\n".join(lines)).raise_for_status()
+    with closing(Server(plan.influxdb.url, "energy", 30.0)) as server:
+        steps = [s for _ in range(2) for s in history.run(plan, server, _sender(plan), points=2)]
+        assert sum(step.points for step in steps) == 2 * 5
+        assert list(history.left_out(plan, server)) == [
+            f"m-1 {name}: 8 points with a later one in their millisecond"
+            for name in ("active_energy_import", "active_power")
+        ]
+    expected = {T0_MS + ms: Decimal(n) for ms, n in enumerate([0, 2, 3, 10, 5])}
+    assert imported(cloud)["active_power"] == expected
+    # Nanoseconds apart, and still two meters.
+    path.write_text(path.read_text().replace('{ device = "pm 1\'s" }', "{}"))
+    plan = history.load(path)
+    lines = [
+        f"often,device={device} kwh_total=9,watts=9 {(T0_MS + 60_000) * 10**6 + ns}"
+        for ns, device in enumerate(("one", "other"))
+    ]
+    plain_http.post(**asked, content="\n".join(lines)).raise_for_status()
+    with (
+        closing(Server(plan.influxdb.url, "energy", 30.0)) as server,
+        pytest.raises(BadData, match="two values at one time: name more tags"),
+    ):
+        list(history.run(plan, server, _sender(plan), points=1))
 
 
 @pytest.mark.influxdb

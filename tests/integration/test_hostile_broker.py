@@ -117,11 +117,11 @@ async def test_of_a_cloned_store_neither_side_deletes_the_others(broker, tmp_pat
         clone.close()
         # The ingestor took the clone's number 4 and signs for it, cumulatively.
         await cloud.wait_for(3)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(servers.PATIENCE_S):
             while len(store.unreceipted(stream, 3, 1)) < 1:
                 await asyncio.sleep(0.05)
         await cloud.say(receipt_for(theirs))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(servers.PATIENCE_S):
             while store.current().stream == stream:
                 await asyncio.sleep(0.05)
         assert len(store.unreceipted(stream, 0, 10)) == 4, "everything is kept"

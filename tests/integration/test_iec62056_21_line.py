@@ -122,8 +122,8 @@ async def test_its_values_have_the_time_at_which_they_began() -> None:
                 line.say(greeting("landis_gyr_e350"))
                 return
             whole = told("landis_gyr_e350")
-            for at in range(0, len(whole), 40):
-                line.say(whole[at : at + 40])
+            for at in range(0, len(whole), 12):
+                line.say(whole[at : at + 12])
                 time.sleep(0.1)
 
     with MeterLine(find, Slow("landis_gyr_e350")) as line:
@@ -133,7 +133,9 @@ async def test_its_values_have_the_time_at_which_they_began() -> None:
 
         async with connect(settings(line), Random(1), now_ms) as bus:
             answer = await read(meter(bus, "iec62056_21_electricity"))
-            assert now_ms() - answer.t_ms >= 300, "longer than timeout_ms, but never silent so long"
+            assert now_ms() - answer.t_ms >= 1000, (
+                "longer than timeout_ms, but never silent so long"
+            )
     assert values(answer)["active_energy_import"] == Fraction("65.3")
 
 
@@ -154,7 +156,7 @@ async def test_one_of_several_is_called_by_its_number() -> None:
             asked = [meter(bus, "iec62056_21_electricity", n) for n in ("20000", "74892473")]
             energies = [values(await read(each))["active_energy_import"] for each in asked]
             assert energies == [1846, Fraction("65.3")]
-            with pytest.raises(NoAnswer, match="meter 3 at .*: no answer in 300 ms"):
+            with pytest.raises(NoAnswer, match="meter 3 at .*: no answer in 1000 ms"):
                 await read(meter(bus, "iec62056_21_electricity", "3"))
 
 
@@ -195,7 +197,7 @@ async def test_noise_and_an_echo_do_not_hide_an_answer() -> None:
 async def test_a_late_read_out_is_not_taken_for_the_next() -> None:
     """The first meter's comes when the second is due to be greeted."""
     first, second = Meter("landis_gyr_zmd120"), Meter("landis_gyr_e350")
-    first.reaction_s = 0.9
+    first.reaction_s = 1.6  # the driver waits 1.2 s for it, and lets as long go by
 
     def script(said: bytes, line: MeterLine[bytes]) -> None:
         (first if len(line.asked) <= 2 else second)(said, line)
@@ -296,7 +298,7 @@ async def test_through_a_gateway_that_removes_the_parity() -> None:
 
     server = await asyncio.start_server(gateway, "127.0.0.1", 0, family=socket.AF_INET)
     port = server.sockets[0].getsockname()[1]
-    given = Settings(host="127.0.0.1", port=port, timeout_ms=300)
+    given = Settings(host="127.0.0.1", port=port, timeout_ms=10_000)
     async with connect(given, Random(1), Clock()) as bus:
         heat = values(await read(meter(bus, "iec62056_21_heat")))
     assert heat == {"heat_energy": Fraction("91353.055556")}
@@ -324,7 +326,7 @@ async def test_a_port_that_vanishes_in_a_read_out_is_told_at_once() -> None:
         with pytest.raises(LinkLost, match="is the adapter plugged in"):
             await read(meter(bus, "iec62056_21_heat"))
     master, slave = os.openpty()
-    given = Settings(device=os.ttyname(slave), timeout_ms=5000)
+    given = Settings(device=os.ttyname(slave), timeout_ms=60_000)
     async with connect(given, Random(1), Clock()) as bus:
         reading = asyncio.create_task(read(meter(bus, "iec62056_21_heat")))
         await asyncio.sleep(0.1)
@@ -333,13 +335,13 @@ async def test_a_port_that_vanishes_in_a_read_out_is_told_at_once() -> None:
         began = time.monotonic()
         with pytest.raises(LinkLost):
             await reading
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 30
 
 
 async def test_a_port_that_vanishes_between_two_read_outs_is_a_lost_link() -> None:
     master, slave = pty.openpty()
     tty.setraw(slave)
-    port = Settings(device=os.ttyname(slave), timeout_ms=300)
+    port = Settings(device=os.ttyname(slave), timeout_ms=10_000)
 
     def tell_once() -> None:
         heard = b""

@@ -100,11 +100,11 @@ async def test_a_broker_that_loses_everything_loses_nothing(
     await asyncio.to_thread(broker[0].kill)
     await asyncio.sleep(0.3)
     await asyncio.to_thread(broker[0].start)
-    await asyncio.wait_for(sending, 60)
+    await asyncio.wait_for(sending, 90)
     assert ingestor.segments(gateway) == sender.sealed
     # The new broker has the current receipt for whoever comes later.
     late = Sender(ingestor, gateway, sender.sealed)
-    await asyncio.wait_for(late.send_all(), 20)
+    await asyncio.wait_for(late.send_all(), 60)
     assert late.receipts[0].upto > 0
 
 
@@ -203,7 +203,7 @@ async def test_a_database_killed_while_projecting_is_exact_afterwards(
             await asyncio.to_thread(influxd.kill)
             await asyncio.sleep(0.3)
             await asyncio.to_thread(influxd.start)
-        await asyncio.wait_for(sending, 60)
+        await asyncio.wait_for(sending, 90)
         with ingestor.client() as http:
             await asyncio.to_thread(servers.wait_until, lambda: _caught_up(http), "both sinks")
         readings = sum(open_segment(data).header.readings for data in sender.sealed)

@@ -13,6 +13,7 @@ import pytest
 from tests import plain_http
 from tests.integration import servers
 from tests.integration.ingestor_process import Ingestor
+from tests.integration.servers import PATIENCE_S
 from wire.callers import Caller, Role, digest
 
 _QUIET = "requests_per_s = 100000\nburst = 100000\n"
@@ -137,7 +138,7 @@ def _import(api: Ingestor, word: str, file: Path, *more: str) -> "subprocess.Com
     key.write_text("secret\n")
     command = [sys.executable, "-m", "wattprint", word, "import", str(file), "--site", "s1"]
     command += ["--url", api.url, "--key-file", str(key), *more]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 def test_a_clerk_sends_a_file_without_curl(api: Ingestor, tmp_path: Path) -> None:

@@ -82,11 +82,11 @@ async def bus(request: pytest.FixtureRequest, program: Path) -> AsyncIterator[Mo
         if request.param == "tcp":
             port = free_port()
             stack.enter_context(serving(program, "tcp", str(port)))
-            settings = Settings(transport="tcp", host="127.0.0.1", port=port, timeout_ms=200)
+            settings = Settings(transport="tcp", host="127.0.0.1", port=port, timeout_ms=500)
         else:
             meters, ours = stack.enter_context(cable())
             stack.enter_context(serving(program, "rtu", meters, "19200"))
-            settings = Settings(transport="rtu", device=ours, baud=19200, timeout_ms=200)
+            settings = Settings(transport="rtu", device=ours, baud=19200, timeout_ms=500)
         async with connect(settings, Random(1), now_ms) as bus:
             yield bus
 
@@ -118,11 +118,11 @@ async def test_an_answer_in_another_units_name_is_none(bus: ModbusBus) -> None:
 
 
 async def test_a_late_answer_is_not_taken_for_the_next(bus: ModbusBus) -> None:
-    with pytest.raises(NoAnswer, match="no answer in 200 ms"):
-        await bus.read(UNIT, HOLDING, LATE, 1)
     began = time.monotonic()
+    with pytest.raises(NoAnswer, match="no answer in 500 ms"):
+        await bus.read(UNIT, HOLDING, LATE, 1)
     assert await bus.read(UNIT, HOLDING, 7, 1) == (7,)
-    assert time.monotonic() - began > 0.05, "it was late"
+    assert time.monotonic() - began > 0.75, "the late one has come meanwhile"
 
 
 @only

@@ -123,7 +123,7 @@ async def test_a_telegram_missing_in_the_middle_costs_only_its_own_values() -> N
         async with connect(settings(line), Random(1), Clock()) as bus:
             each = meter(bus, "abb_b23_mbus", 5, "active_energy_import", "active_power")
             assert told(await read(each)) == {"active_energy_import": 0}
-            assert [why for why in each.missed if "no answer in 100 ms" in why]
+            assert [why for why in each.missed if "no answer in 1000 ms" in why]
 
 
 async def test_a_meter_that_never_ends_is_left_after_a_while() -> None:
@@ -146,7 +146,8 @@ def late(seconds: float, meters: Script) -> Script:
 
 async def test_a_late_telegram_is_not_taken_for_the_next_meters() -> None:
     meters = Meters({5: [KAMSTRUP], 6: [FRAMES["metrona_ultraheat_xs"]]})
-    with MeterLine(find_request, late(0.3, meters)) as line:
+    with MeterLine(find_request, late(1.7, meters)) as line:
+        # The driver waits 1.1 s for it, and lets as long go by.
         async with connect(settings(line), Random(1), Clock()) as bus:
             with pytest.raises(NoAnswer):
                 await read(meter(bus, "mbus_heat", 5))
@@ -330,7 +331,7 @@ async def test_through_a_transparent_gateway() -> None:
 
     server = await asyncio.start_server(gateway, "127.0.0.1", 0, family=socket.AF_INET)
     port = server.sockets[0].getsockname()[1]
-    given = Settings(host="127.0.0.1", port=port, timeout_ms=200)
+    given = Settings(host="127.0.0.1", port=port, timeout_ms=10_000)
     async with connect(given, Random(1), Clock()) as bus:
         assert told(await read(meter(bus, "mbus_heat")))["heat_energy"] == 37351
     await gone.wait()

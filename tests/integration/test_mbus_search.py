@@ -23,7 +23,7 @@ from tests.integration.pty_meters import MeterLine
 
 async def search(line: MeterLine[Frame], first: int, last: int) -> list[Looked]:
     known = {name: profiles.load(name, allow_unverified=True) for name in profiles.names()}
-    async with connect(settings(line, timeout_ms=50), Random(1), Clock()) as bus:
+    async with connect(settings(line, timeout_ms=100), Random(1), Clock()) as bus:
         assert isinstance(bus, Searchable)
         return [looked async for looked in bus.search(known, first, last)]
 

@@ -62,7 +62,7 @@ class Line:
                     buffer = buffer[8:]
 
     def settings(self, **change: object) -> Settings:
-        given = {"device": self.path, "baud": 19200, "timeout_ms": 100, **change}
+        given = {"device": self.path, "baud": 19200, "timeout_ms": 1000, **change}
         return Settings(transport="rtu", **given)  # type: ignore[arg-type]
 
 
@@ -80,11 +80,11 @@ def address(request: bytes) -> int:
 async def test_a_late_answer_is_not_taken_for_the_next_request() -> None:
     def late_for_100(request: bytes, line: Line) -> None:
         if address(request) == 100:
-            time.sleep(0.16)  # the driver waits 100 ms and the wire time of 15 bytes
+            time.sleep(0.75)  # the driver waits 500 ms and the wire time of 15 bytes
         line.say(framed(request, address(request)))
 
     with Line(late_for_100) as line:
-        async with connect(line.settings(), Random(1), now_ms) as bus:
+        async with connect(line.settings(timeout_ms=500), Random(1), now_ms) as bus:
             with pytest.raises(NoAnswer):
                 await bus.read(1, 3, 100, 1)
             assert await bus.read(1, 3, 200, 1) == (200,)
@@ -98,14 +98,14 @@ async def test_a_dead_meter_costs_its_neighbours_two_timeouts_once_and_then_one(
 
     dead, waits = Tally(), []
     with Line(only_unit_1) as line:
-        async with connect(line.settings(timeout_ms=200), Random(1), now_ms) as bus:
+        async with connect(line.settings(timeout_ms=500), Random(1), now_ms) as bus:
             for _ in range(3):
                 with pytest.raises(NoAnswer):
                     await bus.read(2, 3, 0, 1, tally=dead)
                 assert await bus.read(1, 3, 0, 1) == (8,)
                 waits.append(line.began[-1] - line.began[-2])
-    assert waits[0] > 0.35  # two waits of 0.2 s; who listens may be late
-    assert max(waits[1:]) < 0.35
+    assert waits[0] > 0.8  # two waits of 0.5 s; who listens may be late
+    assert max(waits[1:]) < 0.8
 
 
 async def test_who_met_its_neighbours_answer_with_a_late_one_is_waited_for_again() -> None:
@@ -115,35 +115,35 @@ async def test_who_met_its_neighbours_answer_with_a_late_one_is_waited_for_again
 
     late, waits = Tally(), []
     with Line(both_at_once_the_third_time) as line:
-        async with connect(line.settings(timeout_ms=200), Random(1), now_ms) as bus:
+        async with connect(line.settings(timeout_ms=500), Random(1), now_ms) as bus:
             for n in range(4):
                 with pytest.raises(NoAnswer):
                     await bus.read(2, 3, 0, 1, tally=late)
                 with pytest.raises(NoAnswer) if n == 2 else contextlib.nullcontext():
                     assert await bus.read(1, 3, 0, 1) == (8,)
                 waits.append(line.began[-1] - line.began[-2])
-    assert max(waits[1:3]) < 0.35
-    assert waits[3] > 0.35  # two waits of 0.2 s; who listens may be late
+    assert max(waits[1:3]) < 0.8
+    assert waits[3] > 0.8  # two waits of 0.5 s; who listens may be late
 
 
 async def test_whose_late_answer_came_while_nobody_was_asked_is_waited_for_again() -> None:
     def late_the_second_time(request: bytes, line: Line) -> None:
         if len(line.asked) == 3:
-            time.sleep(0.3)
+            time.sleep(0.75)
         if request[0] == 1 or len(line.asked) == 3:
             line.say(framed(request, 8))
 
     late, waits = Tally(), []
     with Line(late_the_second_time) as line:
-        async with connect(line.settings(timeout_ms=200), Random(1), now_ms) as bus:
+        async with connect(line.settings(timeout_ms=500), Random(1), now_ms) as bus:
             for n in range(3):
                 with pytest.raises(NoAnswer):
                     await bus.read(2, 3, 0, 1, tally=late)
-                await asyncio.sleep(0.2 if n == 1 else 0)
+                await asyncio.sleep(0.5 if n == 1 else 0)
                 assert await bus.read(1, 3, 0, 1) == (8,)
                 waits.append(line.began[-1] - line.began[-2])
     assert late.stray == 1
-    assert waits[2] > 0.35  # two waits of 0.2 s; who listens may be late
+    assert waits[2] > 0.8  # two waits of 0.5 s; who listens may be late
 
 
 async def test_a_meter_asked_by_two_is_not_asked_by_the_second_before_its_late_answer_has_gone_by() -> (
@@ -151,16 +151,16 @@ async def test_a_meter_asked_by_two_is_not_asked_by_the_second_before_its_late_a
 ):
     def late_at_last(request: bytes, line: Line) -> None:
         if address(request) == 100 and len(line.asked) > 1:
-            time.sleep(0.3)
+            time.sleep(0.75)
         if address(request) == 200 or len(line.asked) > 1:
             line.say(framed(request, address(request)))
 
     first, second = Tally(), Tally()
     with Line(late_at_last) as line:
-        async with connect(line.settings(timeout_ms=200), Random(1), now_ms) as bus:
+        async with connect(line.settings(timeout_ms=500), Random(1), now_ms) as bus:
             with pytest.raises(NoAnswer):
                 await bus.read(1, 3, 100, 1, tally=first)
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.6)
             nothing, value = await asyncio.gather(
                 bus.read(1, 3, 100, 1, tally=first),
                 bus.read(1, 3, 200, 1, tally=second),
@@ -173,14 +173,14 @@ async def test_a_meter_asked_by_two_is_not_asked_by_the_second_before_its_late_a
 async def test_a_dead_meter_itself_is_not_asked_before_its_late_answer_has_gone_by() -> None:
     def late_at_last(request: bytes, line: Line) -> None:
         if address(request) == 100 and len(line.asked) > 1:
-            time.sleep(0.3)
+            time.sleep(0.75)
             line.say(framed(request, 100))
         elif address(request) == 200:
             line.say(framed(request, 200))
 
     meter = Tally()
     with Line(late_at_last) as line:
-        async with connect(line.settings(timeout_ms=200), Random(1), now_ms) as bus:
+        async with connect(line.settings(timeout_ms=500), Random(1), now_ms) as bus:
             for _ in range(2):
                 with pytest.raises(NoAnswer):
                     await bus.read(1, 3, 100, 1, tally=meter)
@@ -190,13 +190,13 @@ async def test_a_dead_meter_itself_is_not_asked_before_its_late_answer_has_gone_
 async def test_the_answer_to_a_cancelled_caller_is_not_taken_for_the_next_request() -> None:
     def slow_for_100(request: bytes, line: Line) -> None:
         if address(request) == 100:
-            time.sleep(0.06)
+            time.sleep(0.3)
         line.say(framed(request, address(request)))
 
     with Line(slow_for_100) as line:
-        async with connect(line.settings(), Random(1), now_ms) as bus:
+        async with connect(line.settings(timeout_ms=600), Random(1), now_ms) as bus:
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(bus.read(1, 3, 100, 1), 0.02)
+                await asyncio.wait_for(bus.read(1, 3, 100, 1), 0.05)
             assert await bus.read(1, 3, 200, 1) == (200,)
 
 
@@ -209,12 +209,12 @@ async def test_nobody_is_asked_while_a_meter_still_talks() -> None:
                 line.say(b"\x01")
 
     with Line(twice) as line:
-        settings = line.settings(baud=2400)  # 3.5 characters are 16 ms
+        settings = line.settings(min_gap_ms=200)
         async with connect(settings, Random(1), now_ms) as bus:
             assert await bus.read(1, 3, 100, 1) == (100,)
             assert await bus.read(1, 3, 200, 1) == (200,)
         quiet_s = line.began[1] - line.ended[-2]
-    assert quiet_s >= 0.016
+    assert quiet_s >= 0.2
 
 
 def _good(request: bytes) -> bytes:
@@ -277,27 +277,27 @@ async def test_the_line_is_silent_before_each_request(
 
 async def test_the_time_on_the_wire_is_not_the_meters() -> None:
     def slow(request: bytes, line: Line) -> None:
-        time.sleep(0.08)  # 15 characters at 1200 baud take 125 ms
+        time.sleep(0.25)  # 15 characters at 300 baud take 500 ms
         line.say(framed(request, 8))
 
     with Line(slow) as line:
-        async with connect(line.settings(baud=1200, timeout_ms=40), Random(1), now_ms) as bus:
+        async with connect(line.settings(baud=300, timeout_ms=40), Random(1), now_ms) as bus:
             assert await bus.read(1, 3, 0, 1) == (8,)
 
 
 async def test_a_meter_rests_between_its_own_requests_and_its_neighbours_do_not_wait() -> None:
     with Line(lambda request, line: line.say(framed(request, 1))) as line:
         async with connect(line.settings(), Random(1), now_ms) as bus:
-            await bus.read(1, 3, 0, 1, rest_ms=150)
-            await asyncio.gather(bus.read(1, 3, 0, 1, rest_ms=150), bus.read(2, 3, 0, 1))
+            await bus.read(1, 3, 0, 1, rest_ms=500)
+            await asyncio.gather(bus.read(1, 3, 0, 1, rest_ms=500), bus.read(2, 3, 0, 1))
     assert [request[0] for request in line.asked] == [1, 2, 1]
-    assert line.began[2] - line.ended[0] > 0.1  # of 0.15; who listens may be late
+    assert line.began[2] - line.ended[0] > 0.4  # of 0.5; who listens may be late
 
 
 async def test_a_port_that_vanishes_is_told_at_once() -> None:
     master, slave = pty.openpty()
     tty.setraw(slave)
-    settings = Settings(transport="rtu", device=os.ttyname(slave), timeout_ms=5_000)
+    settings = Settings(transport="rtu", device=os.ttyname(slave), timeout_ms=60_000)
     async with connect(settings, Random(1), now_ms) as bus:
         reading = asyncio.create_task(bus.read(1, 3, 0, 1))
         await asyncio.sleep(0.1)
@@ -306,7 +306,7 @@ async def test_a_port_that_vanishes_is_told_at_once() -> None:
         began = time.monotonic()
         with pytest.raises(LinkLost):
             await reading
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 30
 
 
 async def test_a_port_that_is_not_there_says_what_to_do() -> None:
@@ -329,7 +329,7 @@ async def test_rtu_over_tcp_keeps_the_guards_of_rtu() -> None:
         with contextlib.suppress(asyncio.IncompleteReadError):
             while request := await reader.readexactly(8):
                 if address(request) == 100:
-                    await asyncio.sleep(0.16)
+                    await asyncio.sleep(0.75)
                 writer.write(b"\xff" + framed(request, address(request)))
         writer.close()
         await writer.wait_closed()
@@ -338,7 +338,7 @@ async def test_rtu_over_tcp_keeps_the_guards_of_rtu() -> None:
     port = free_port()
     server = await asyncio.start_server(gateway, "127.0.0.1", port)
     settings = Settings(
-        transport="rtu_over_tcp", host="127.0.0.1", port=port, baud=19200, timeout_ms=100
+        transport="rtu_over_tcp", host="127.0.0.1", port=port, baud=19200, timeout_ms=500
     )
     async with connect(settings, Random(1), now_ms) as bus:
         with pytest.raises(NoAnswer):

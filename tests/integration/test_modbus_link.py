@@ -55,7 +55,7 @@ class Gateway:
 async def test_a_connection_on_which_three_in_a_row_are_not_answered_is_opened_anew() -> None:
     gateway = Gateway(port := free_port())
     await gateway.come()
-    settings = Settings(transport="tcp", host="127.0.0.1", port=port, timeout_ms=50)
+    settings = Settings(transport="tcp", host="127.0.0.1", port=port, timeout_ms=400)
     async with connect(settings, Random(1), now_ms) as bus:
         for dead, connections in ((2, 1), (2, 1), (3, 2)):
             for _ in range(dead):
@@ -68,7 +68,7 @@ async def test_a_connection_on_which_three_in_a_row_are_not_answered_is_opened_a
 
 async def test_the_pauses_before_a_lost_link_is_tried_again_grow_at_random_and_begin_anew() -> None:
     gateway, noted = Gateway(port := free_port()), Noted()
-    settings = Settings(transport="tcp", host="127.0.0.1", port=port, timeout_ms=500)
+    settings = Settings(transport="tcp", host="127.0.0.1", port=port, timeout_ms=30_000)
     async with connect(settings, noted, now_ms) as bus:
         for losses in (8, 1):
             for _ in range(losses):

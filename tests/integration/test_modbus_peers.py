@@ -122,7 +122,7 @@ class TcpMeter:
                     writer.close()
                 await asyncio.sleep(0.01)
 
-    def settings(self, timeout_ms: int = 150) -> Settings:
+    def settings(self, timeout_ms: int = 2000) -> Settings:
         return Settings(transport="tcp", host="127.0.0.1", port=self.port, timeout_ms=timeout_ms)
 
 
@@ -167,7 +167,7 @@ async def test_a_short_answer_is_refused() -> None:
         TcpMeter(short).running() as meter,
         connect(meter.settings(), Random(1), now_ms) as bus,
     ):
-        with pytest.raises(NoAnswer, match="no valid answer in 150 ms, only 00 01"):
+        with pytest.raises(NoAnswer, match="no valid answer in 2000 ms, only 00 01"):
             await bus.read(1, 3, 100, 2)
 
 
@@ -198,13 +198,13 @@ async def test_a_dead_meter_costs_one_timeout_and_is_asked_once() -> None:
 
     async with (
         TcpMeter(only_unit_1).running() as meter,
-        connect(meter.settings(1_000), Random(1), now_ms) as bus,
+        connect(meter.settings(3_000), Random(1), now_ms) as bus,
     ):
         began = time.monotonic()
-        with pytest.raises(NoAnswer, match=r"unit 2 at .*, registers 0 to 0: no answer in 1000 ms"):
+        with pytest.raises(NoAnswer, match=r"unit 2 at .*, registers 0 to 0: no answer in 3000 ms"):
             await bus.read(2, 3, 0, 1)
         assert await bus.read(1, 3, 0, 1) == (7,)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 6
     assert [request[6] for request in meter.asked] == [2, 1]
 
 
@@ -216,11 +216,11 @@ async def test_a_link_lost_while_waiting_is_told_at_once_and_opened_again() -> N
             w.write(said(request, 7))
 
     meter = TcpMeter(hang_up_once)
-    async with meter.running(), connect(meter.settings(5_000), Random(1), now_ms) as bus:
+    async with meter.running(), connect(meter.settings(60_000), Random(1), now_ms) as bus:
         began = time.monotonic()
         with pytest.raises(LinkLost, match="lost while waiting") as lost:
             await bus.read(1, 3, 0, 1)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 30
         assert lost.value.retry_after_s is not None
         await asyncio.sleep(lost.value.retry_after_s)
         assert await bus.read(1, 3, 0, 1) == (7,)
@@ -240,7 +240,7 @@ async def test_a_bus_that_was_down_at_the_start_is_reached_later() -> None:
 
 
 class Measured(Random):
-    """Draws 10 ms each time, and keeps the longest pause it was allowed to draw."""
+    """Draws 100 ms each time, and keeps the longest pause it was allowed to draw."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -249,7 +249,7 @@ class Measured(Random):
     def uniform(self, a: float, b: float) -> float:
         self.longest_s.append(b)
         assert a == 0
-        return 0.01
+        return 0.1
 
 
 async def test_a_gateway_that_accepts_and_hangs_up_is_not_stormed() -> None:
@@ -276,7 +276,7 @@ async def test_a_silent_connection_is_made_anew_after_three_unanswered_requests(
             w.write(said(request, 7))
 
     meter = TcpMeter(mute_at_first)
-    async with meter.running(), connect(meter.settings(30), Random(1), now_ms) as bus:
+    async with meter.running(), connect(meter.settings(400), Random(1), now_ms) as bus:
         for _ in range(3):
             with pytest.raises(NoAnswer):
                 await bus.read(1, 3, 0, 1)

@@ -51,7 +51,7 @@ async def test_each_takes_its_own_sites_and_one_that_dies_stops_only_those(tmp_p
                 sending[gateway.site] = asyncio.create_task(sender.send_all(0.01))
             await asyncio.sleep(0.2)
             await asyncio.to_thread(second.process.kill)
-            await asyncio.wait_for(asyncio.gather(*(sending[site] for site in owned(1))), 30)
+            await asyncio.wait_for(asyncio.gather(*(sending[site] for site in owned(1))), 60)
             await asyncio.to_thread(second.process.start)
             await asyncio.wait_for(asyncio.gather(*sending.values()), 60)
             for n, ingestor in ((1, first), (2, second)):
@@ -134,7 +134,7 @@ async def test_a_site_that_is_enrolled_is_heard_at_once_and_at_every_later_link(
     gateways = [Gateway.new(tmp_path, f"gw-{site}", site=site) for site in owned(1)[:2]]
 
     async def send(gateway: Gateway, sealed: list[bytes]) -> None:
-        await asyncio.wait_for(Sender(enrolling, gateway, sealed).send_all(), 30)
+        await asyncio.wait_for(Sender(enrolling, gateway, sealed).send_all(), 60)
         assert enrolling.segments(gateway) == sealed
 
     await asyncio.to_thread(enrolling.enrol, gateways[0])

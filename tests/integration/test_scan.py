@@ -17,7 +17,7 @@ from tests.integration.servers import free_port
 from tests.integration.test_modbus_line import Line
 
 Scan = Callable[..., tuple[int, str, str]]
-QUICK = ("--timeout-ms", "100")
+QUICK = ("--timeout-ms", "150")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The simulated serial line on real pseudo terminals: its time, its statistics, its ways to go wrong."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from fractions import Fraction
 from itertools import pairwise
@@ -82,12 +83,15 @@ async def poll(master: Master, request: Request) -> None:
 )
 async def test_a_character_has_its_parity_and_stop_bits(line, parity, stop_bits, bits):
     _, master = await line(Wire(2400, parity, stop_bits, turn_ms=0))
-    data, times = await master.ask(Request(1, 4, 0, 10), 0.5)
-    assert len(data) == 25
     quiet_s = 8 * bits / 2400 + 3.5 * 11 / 2400
-    for n, arrived in enumerate(times, 1):
-        assert arrived >= quiet_s + n * bits / 2400 - 0.0005, n
-    assert times[-1] < quiet_s + 25 * bits / 2400 + 0.03
+    whole_s, quickest_s, tries = quiet_s + 25 * bits / 2400, math.inf, 0
+    while quickest_s >= whole_s + 0.03 and tries < 10:  # a busy machine can only add to a time
+        data, times = await master.ask(Request(1, 4, 0, 10), 0.3, least=25)
+        assert len(data) == 25
+        for n, arrived in enumerate(times, 1):
+            assert arrived >= quiet_s + n * bits / 2400 - 0.0005, n
+        quickest_s, tries = min(quickest_s, times[-1]), tries + 1
+    assert quickest_s < whole_s + 0.03
 
 
 async def test_a_patient_master_violates_no_gap(line):
@@ -105,8 +109,10 @@ async def test_a_patient_master_violates_no_gap(line):
 async def test_a_hasty_master_is_counted(line):
     made, master = await line(Wire(9600, turn_ms=0))
     master.silence_s = 0.0
-    for _ in range(20):
+    for _ in range(500):  # who is late leaves a gap
         await poll(master, Request(1, 4, 0, 2))
+        if made.stats.gap_violations > 10:
+            break
     assert made.stats.gap_violations > 10
     assert made.stats.least_gap_s < 3.5 * 11 / 9600
 
@@ -116,19 +122,20 @@ async def test_a_request_written_in_pieces_has_no_gap_inside(line):
     frame = request_frame(Request(1, 4, 0, 2), "rtu")
     master.file.write(frame[:3])
     await asyncio.sleep(0.004)
-    data, _ = await master.send(frame[3:], 0.1)
+    data, _ = await master.send(frame[3:], 0.1, least=9)
     assert len(data) == 9
     assert made.stats.gap_violations == 0
 
 
 async def test_who_talks_into_an_answer_spoils_both(line):
-    made, master = await line(Wire(9600, turn_ms=0))
+    made, master = await line(Wire(1200, turn_ms=0))
     request = Request(1, 4, 0, 30)
     asked, second = request_frame(request, "rtu"), request_frame(Request(2, 4, 0, 2), "rtu")
     master.file.write(asked)
-    await asyncio.sleep(0.04)  # the answer takes from 12 to 80 ms
-    data, _ = await master.send(second, 0.15)
-    assert len(data) == answer_length(request, "rtu")
+    await asyncio.sleep(0.3)  # the answer takes from 100 to 640 ms
+    length = answer_length(request, "rtu")
+    data, _ = await master.send(second, 0.5, least=length)
+    assert len(data) == length
     assert find_answer(data, request, "rtu")[0] is None
     assert (made.stats.collisions, made.stats.answers) == (1, 1)
     assert made.stats.gap_violations == 1
@@ -136,11 +143,12 @@ async def test_who_talks_into_an_answer_spoils_both(line):
 
 
 async def test_a_late_answer_that_meets_the_next_request_spoils_it(line):
-    made, master = await line(Wire(2400, turn_ms=0), Fault("m-1", "late", every=1, delay_ms=50))
+    made, master = await line(Wire(600, turn_ms=0), Fault("m-1", "late", every=1, delay_ms=50))
     late, second = Request(1, 4, 0, 30), Request(2, 4, 0, 2)
-    assert (await master.ask(late, 0.08))[0] == b""  # it begins at 99 ms
-    data, _ = await master.ask(second, 0.6)
-    assert len(data) == answer_length(late, "rtu")
+    assert (await master.ask(late, 0.15))[0] == b""  # it takes from 250 to 1330 ms
+    length = answer_length(late, "rtu")
+    data, _ = await master.ask(second, 1.3, least=length)
+    assert len(data) == length
     assert find_answer(data, late, "rtu")[0] is None
     assert (made.stats.collisions, made.stats.answers) == (1, 1)
 
@@ -153,12 +161,12 @@ async def test_nobody_answers_for_a_unit_that_is_not_there(line):
 
 
 async def test_an_echo_is_heard_before_the_answer(line):
-    made, master = await line(Wire(19200, turn_ms=60), Fault("m-1", "echo", every=1))
+    made, master = await line(Wire(19200, turn_ms=400), Fault("m-1", "echo", every=1))
     request = Request(1, 4, 0, 2)
-    data, times = await master.ask(request, 0.15)
+    data, times = await master.ask(request, 0.5, least=8 + 9)
     assert data.startswith(request_frame(request, "rtu"))
     assert len(data) == 8 + 9
-    assert times[7] < 0.04 < times[8]
+    assert times[7] < 0.3 < times[8]
     assert made.stats.answers == 1
 
 
@@ -166,18 +174,19 @@ async def test_a_slow_clock_stretches_an_answer_and_a_fast_one_shortens_it(line)
     drift = Fault("m-1", "drift", every=4, permille=40)
     _, master = await line(Wire(2400, turn_ms=0), drift)
     taken = [[], [], [], []]
-    for _ in range(3):  # a busy machine can only add to a time
+    right = [pytest.approx(pace * 125 * 10 / 2400, abs=0.01) for pace in (1.04, 1.0, 0.96, 1.0)]
+    for _ in range(10):  # a busy machine can only add to a time
         for each in taken:
-            _, times = await master.ask(Request(1, 4, 0, 60), 0.65)
+            _, times = await master.ask(Request(1, 4, 0, 60), 0.6, least=125)
             each.append(times[-1] - 8 * 10 / 2400 - 3.5 * 11 / 2400)
-    right = 125 * 10 / 2400
-    for each, pace in zip(taken, (1.04, 1.0, 0.96, 1.0), strict=True):
-        assert min(each) == pytest.approx(pace * right, abs=0.01)
+        if [min(each) for each in taken] == right:
+            break
+    assert [min(each) for each in taken] == right
 
 
 async def test_a_meter_that_answers_for_its_neighbour_is_heard_as_the_neighbour(line):
     _, master = await line(Wire(19200, turn_ms=0), Fault("m-1", "foreign", every=1))
-    data, _ = await master.ask(Request(1, 4, 0, 2), 0.1)
+    data, _ = await master.ask(Request(1, 4, 0, 2), 0.1, least=9)
     assert find_answer(data, Request(1, 4, 0, 2), "rtu")[0] is None
     assert find_answer(data, Request(2, 4, 0, 2), "rtu")[0] is not None
 
@@ -186,7 +195,7 @@ async def test_what_passed_can_be_looked_at(line):
     passed: list[Passage] = []
     _, master = await line(Wire(19200, turn_ms=0), tap=passed.append)
     request = Request(3, 4, 0, 2)
-    data, _ = await master.ask(request, 0.1)
+    data, _ = await master.ask(request, 0.1, least=9)
     assert [p.data for p in passed] == [request_frame(request, "rtu"), data]
     assert [p.is_answer for p in passed] == [False, True]
     assert all(a.end_s + 3.5 * 11 / 19200 <= b.begin_s + 1e-9 for a, b in pairwise(passed))
@@ -205,7 +214,7 @@ async def test_modbus_and_dlt645_meters_share_a_line(line):
 async def test_a_dlt645_meter_waits_20_ms_before_it_answers(line):
     _, master = await line(Wire(2400, "E", turn_ms=0))
     frame = dlt645.request_frame(dlt645.read("000000000161", "00010000"))
-    data, times = await master.send(frame, 0.4)
+    data, times = await master.send(frame, 0.2, least=4 + 20)
     assert len(data) == 4 + 20
     assert times[0] >= (len(frame) + 1) * 11 / 2400 + 0.02 - 0.0005
 
@@ -213,7 +222,7 @@ async def test_a_dlt645_meter_waits_20_ms_before_it_answers(line):
 async def test_two_meters_that_a_wildcard_wakes_spoil_each_others_answer(line):
     made, master = await line(Wire(9600, "E", turn_ms=0))
     anybody = dlt645.Request(dlt645.ANYONE, dlt645.READ_ADDRESS)
-    data, _ = await master.send(dlt645.request_frame(anybody), 0.2)
+    data, _ = await master.send(dlt645.request_frame(anybody), 0.2, least=3 * 22)
     assert data
     assert dlt645.find_answer(data, anybody, "")[0] is None
     assert made.stats.collisions > 0

@@ -1,6 +1,7 @@
 """Simulated meters read by programs none of us wrote, over TCP and over a line with its speed."""
 
 import asyncio
+import math
 import struct
 import subprocess
 from pathlib import Path
@@ -75,7 +76,7 @@ def kwh(instrument: Instrument) -> float:
 
 
 async def mbpoll(*arguments: str) -> str:
-    command = ["mbpoll", *arguments]
+    command = ["mbpoll", "-o", "10", *arguments]
     done = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, check=False
     )
@@ -86,7 +87,7 @@ async def test_pymodbustcp_reads_every_unit_of_a_port(port, meters):
     def read() -> dict[int, float]:
         found = {}
         for unit, instrument in meters.items():
-            client = ModbusClient("127.0.0.1", port, unit_id=unit, auto_open=True, timeout=5)
+            client = ModbusClient("127.0.0.1", port, unit_id=unit, auto_open=True, timeout=60)
             if "siemens" in instrument.meter.profile:
                 raw = struct.pack(">8H", *client.read_holding_registers(801, 8))
                 found[unit] = sum(struct.unpack(">dd", raw)) / 1000
@@ -110,7 +111,7 @@ async def test_pymodbustcp_reads_every_unit_of_a_port(port, meters):
 
 async def test_pymodbustcp_is_refused_what_is_not_there(port):
     def read() -> tuple[object, int, object, int]:
-        client = ModbusClient("127.0.0.1", port, unit_id=1, auto_open=True, timeout=5)
+        client = ModbusClient("127.0.0.1", port, unit_id=1, auto_open=True, timeout=60)
         nothing, why = client.read_holding_registers(60_000, 2), client.last_except
         client.unit_id = 200
         nobody, who = client.read_holding_registers(1, 2), client.last_except
@@ -129,7 +130,7 @@ async def test_requests_in_one_packet_or_in_crumbs_are_all_answered(port, pause)
         writer.write(stream[i : i + 5] if pause else stream)
         await asyncio.sleep(0.002)
     for request in asked:
-        frame = await asyncio.wait_for(reader.readexactly(13), 5)
+        frame = await asyncio.wait_for(reader.readexactly(13), 60)
         answer, _ = find_answer(frame, request, "tcp")
         assert answer is not None
     writer.close()
@@ -144,7 +145,7 @@ async def test_a_late_answer_over_tcp_comes_behind_those_to_later_requests(meter
     reader, writer = await asyncio.open_connection("127.0.0.1", number)
     for transaction, unit in ((1, 11), (2, 12)):
         writer.write(request_frame(Request(unit, 4, 0, 2, transaction), "tcp"))
-    frames = [await asyncio.wait_for(reader.readexactly(13), 5) for _ in range(2)]
+    frames = [await asyncio.wait_for(reader.readexactly(13), 60) for _ in range(2)]
     assert [(frame[1], frame[6]) for frame in frames] == [(2, 12), (1, 11)]
     writer.close()
     serving.cancel()
@@ -184,14 +185,17 @@ async def test_an_answer_takes_as_long_as_on_a_wire(line, baud, turn_ms):
     made = await line(baud, turn_ms)
     master = Master(made.path, baud)
     request, character = Request(11, 4, 0, 60), 10 / baud
-    data, times = await master.ask(request, 0.4)
-    assert len(data) == 125
-    answer, _ = find_answer(data, request, "rtu")
-    assert answer is not None
     quiet = 8 * character + turn_ms / 1000
-    for n, arrived in enumerate(times, 1):
-        assert arrived > quiet + n * character - 0.001, n  # never early
-    assert times[-1] < 1.15 * (quiet + 125 * character) + 0.02  # and not much late
+    latest, quickest, tries = 1.15 * (quiet + 125 * character) + 0.02, math.inf, 0
+    while quickest >= latest and tries < 10:  # not much late, but on a busy machine
+        data, times = await master.ask(request, 0.2, least=125)
+        assert len(data) == 125
+        answer, _ = find_answer(data, request, "rtu")
+        assert answer is not None
+        for n, arrived in enumerate(times, 1):
+            assert arrived > quiet + n * character - 0.001, n  # never early
+        quickest, tries = min(quickest, times[-1]), tries + 1
+    assert quickest < latest
     master.close()
 
 
@@ -201,7 +205,8 @@ async def test_units_are_silent_to_foreign_numbers_bad_sums_and_a_wrong_speed(li
     assert (await master.ask(Request(99, 4, 0, 2), 0.1))[0] == b""
     master.file.write(request_frame(Request(11, 4, 0, 2), "rtu")[:-1] + b"\x00")
     assert (await master.listen(0.1))[0] == b""
-    assert len((await master.ask(Request(11, 4, 0, 2), 0.15))[0]) == 9  # behind the broken one
+    data, _ = await master.ask(Request(11, 4, 0, 2), 0.15, least=9)
+    assert len(data) == 9  # behind the broken one
     wrong = Master(made.path, 19200)
     assert (await wrong.ask(Request(11, 4, 0, 2), 0.1))[0] == b""
     for opened in (master, wrong):
@@ -209,12 +214,12 @@ async def test_units_are_silent_to_foreign_numbers_bad_sums_and_a_wrong_speed(li
 
 
 async def test_a_late_answer_arrives_while_the_master_asks_somebody_else(line):
-    faults = Faults([Fault("m-press-1", "late", every=1, delay_ms=150)])
+    faults = Faults([Fault("m-press-1", "late", every=1, delay_ms=600)])
     made = await line(19200, 0, faults)
     master = Master(made.path, 19200)
     late, asked = Request(11, 4, 0, 2), Request(12, 4, 72, 2)
-    assert (await master.ask(late, 0.1))[0] == b""
-    data, _ = await master.ask(asked, 0.3)
+    assert (await master.ask(late, 0.3))[0] == b""
+    data, _ = await master.ask(asked, 0.5, least=18)
     assert find_answer(data, late, "rtu")[0] is not None
     assert find_answer(data, asked, "rtu")[0] is not None
     assert len(data) == 18
@@ -224,10 +229,9 @@ async def test_a_late_answer_arrives_while_the_master_asks_somebody_else(line):
 async def test_a_silent_fault_hits_only_its_turn_and_its_meter(line):
     made = await line(19200, 0, Faults([Fault("m-press-1", "silent", every=2)]))
     master = Master(made.path, 19200)
-    heard = [
-        len((await master.ask(Request(unit, 4, 0, 2), 0.08))[0]) for unit in (11, 11, 12, 12, 11)
-    ]
-    assert heard == [9, 0, 9, 9, 9]
+    for unit, length in ((11, 9), (11, 0), (12, 9), (12, 9), (11, 9)):
+        data, _ = await master.ask(Request(unit, 4, 0, 2), 0.08, least=length)
+        assert len(data) == length
     master.close()
 
 

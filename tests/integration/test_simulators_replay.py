@@ -43,7 +43,7 @@ class Replay:
         agent = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
-        out, _ = await asyncio.wait_for(agent.communicate(), 60)
+        out, _ = await asyncio.wait_for(agent.communicate(), 90)
         assert agent.returncode == 0, out.decode()
         return out.decode()
 
@@ -94,7 +94,7 @@ async def test_the_agent_reads_exactly_what_was_recorded(start):
     assert shows(table, "gas_volume", "1000.123456 m3"), table
 
     def by_somebody_else() -> list[int]:
-        client = ModbusClient("127.0.0.1", port, unit_id=1, auto_open=True, timeout=5)
+        client = ModbusClient("127.0.0.1", port, unit_id=1, auto_open=True, timeout=60)
         words: list[int] = client.read_holding_registers(10, 4)
         client.close()
         return words

@@ -16,6 +16,7 @@ from simulators.faults import Fault, Faults
 from simulators.modbus_tcp import TcpPort
 from simulators.serial_bus import Passage, SerialLine, Wire
 from simulators.slaves.modbus import ModbusMeter, ModbusParty
+from tests.integration.agent_process import until
 from tests.integration.serial_master import Master
 from tests.integration.test_simulators_line import Steady
 
@@ -90,12 +91,12 @@ class Tapped:
 
 
 async def run(*command: str) -> None:
-    await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False, timeout=30)
+    await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False, timeout=60)
 
 
 @pytest.mark.mbpoll
 async def test_what_mbpoll_and_the_meters_exchange_on_a_line_is_sound(tmp_path: Path) -> None:
-    common = ("mbpoll", "-m", "rtu", "-b", "19200", "-P", "none", "-0", "-1", "-o", "0.3")
+    common = ("mbpoll", "-m", "rtu", "-b", "19200", "-P", "none", "-0", "-1", "-o", "3")
     async with Tapped(tmp_path / "line") as tapped:
         path = str(tapped.line.path)
         for unit, start, count, kind in (
@@ -123,6 +124,7 @@ async def test_a_turned_bit_is_seen_and_other_wrong_answers_are_sound_frames(
         async with Tapped(tmp_path / "line", Fault("m-11", kind, every=1)) as tapped:  # type: ignore[arg-type]
             master = Master(tapped.line.path, 19200)
             await master.ask(Request(11, 4, 0, 10), 0.1)
+            await until(lambda tapped=tapped: len(tapped.passed) > 1)  # type: ignore[misc]
             master.close()
         _, answer = dissect(tmp_path, tapped.exchanged, "mbrtu")
         told[kind] = answer
@@ -173,13 +175,26 @@ async def test_what_foreign_clients_and_the_meters_exchange_over_tcp_is_sound(
             *((1, 3, 801, 8), (11, 4, 72, 2), (21, 3, 20480, 4)),
             *((11, 4, 5000, 2), (11, 4, 0, 62), (200, 3, 0, 2)),  # refused three times
         ):
-            client = ModbusClient("127.0.0.1", port, unit_id=unit, auto_open=True, timeout=5)
+            client = ModbusClient("127.0.0.1", port, unit_id=unit, auto_open=True, timeout=60)
             ask = client.read_holding_registers if function == 3 else client.read_input_registers
             ask(at, count)
             client.close()
 
     await asyncio.to_thread(read)
-    common = ("mbpoll", "-m", "tcp", "-p", str(port), "-0", "-1", "-t", "4", "127.0.0.1")
+    common = (
+        "mbpoll",
+        "-m",
+        "tcp",
+        "-p",
+        str(port),
+        "-0",
+        "-1",
+        "-t",
+        "4",
+        "-o",
+        "10",
+        "127.0.0.1",
+    )
     await run(*common, "-a", "1", "-r", "801", "-c", "8")
     rows = dissect(tmp_path, exchanged, "mbtcp")
     assert len(rows) == 2 * 7

@@ -76,7 +76,7 @@ async def test_a_topic_wanted_later_that_is_refused_is_told_and_the_link_stays(t
     with servers.mosquitto(tmp_path) as (_, port):
         async with Proxy(port, manners, seed=1).serving() as proxy:
             client = Client(Broker(port=proxy.port), "listener", subscribe=["a"])
-            async with client.running(), asyncio.timeout(20):
+            async with client.running(), asyncio.timeout(60):
                 await client.connected.wait()
                 client.subscribe(["b"])
                 await client.publish("b", b"heard")
@@ -98,7 +98,7 @@ async def test_no_more_is_under_way_than_a_broker_grants(tmp_path, granted, leas
     with servers.mosquitto(tmp_path, inflight=granted) as (_, port):
         async with Proxy(port, Manners(late_s=0.3), seed=1).serving() as proxy:
             client = Client(Broker(port=proxy.port), "sender")
-            async with client.running(), asyncio.timeout(20):
+            async with client.running(), asyncio.timeout(60):
                 await client.connected.wait()
                 async with asyncio.TaskGroup() as tasks:
                     for _ in range(30):
@@ -144,12 +144,12 @@ async def test_a_copied_disk_is_told_within_a_segment_and_neither_copy_loses_any
             await agent.receipted(15)
         await copy.read(5)
         async with copy.linked():
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(60):
                 while len(copy.store.streams()) == 1:
                     await asyncio.sleep(0.05)
             old, new = copy.store.streams()
             await copy.read(5)
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(60):
                 while copy.store.current().receipted < 5:
                     await asyncio.sleep(0.05)
         async with agent.linked():

@@ -91,6 +91,9 @@ FAULTS = [
     Fault("a campaign ends an instant early", "campaigns", "t_ms <= over_ms and", "t_ms < over_ms and"),
     Fault("products nobody told are the same", "campaigns", "return product is not None and product", "return product"),
     Fault("set-up goes to batches, not campaigns", "course", 'if policy.setup == "campaign":', "if False:", True),
+    Fault("a batch of no length goes on", "course", "if early[event.batch]:", "if False:"),
+    Fault("a stop ends a start that comes later", "course", "early.clear()", "pass"),
+    Fault("one stop ends every start of its moment", "course", "early[event.batch] -= 1", "pass"),
     # what stands, and what is worked out anew when something comes or goes
     Fault("what was voided before it came stands", "in_force", "if e.type != \"void\" and e.id not in self._voids", "if e.type != \"void\""),
     Fault("what is voided later stands", "in_force", "gone.append(target)", "pass", True),

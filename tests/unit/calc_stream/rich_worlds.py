@@ -324,7 +324,10 @@ def some_events(rng: random.Random, clock: Clock) -> list[Json]:
                     more = {"weight": "0.35"} if rng.random() < 0.3 else {}
                     more |= {"product": product[batch]} if product[batch] else {}
                     tell("start", t_ms, node=node, batch=batch, **more)
-                    active.add(batch)
+                    if rng.random() < 0.1:
+                        tell("stop", t_ms, node=node, batch=batch)
+                    else:
+                        active.add(batch)
     counted = some_quantities(rng, clock, batches, tell)
     for at, batch in enumerate(batches):
         for of in batches[:at]:

@@ -141,8 +141,10 @@ def assert_all(
     assert in_order(p for own in batches.problems.values() for p in own) == wrong
     assert in_order(events.problems()) == in_order(problems)
     assert events.cuts.tolist() == sorted(e.t_ms for e in standing if e.cuts)
+    refused = {problem.event.id for problem in more}
+    starts = [e for e in standing if e.type == "start" and e.id not in refused]
     for name in whole:
-        where = {n for n, own in nodes.items() for s in own.stretches if name in dict(s.active)}
+        where = {e.node for e in starts if e.batch == name}
         assert courses.where(name) == tuple(sorted(where))
         made = {heir for heir, batch in whole.items() if name in batch.drawn}
         assert {*batches.heirs(name)} == made

@@ -10,7 +10,6 @@ from calc_stream.core import (
     parse_events,
     parse_model,
     parse_readings,
-    problems_of,
     recompute,
 )
 from wire.errors import BadData
@@ -71,7 +70,7 @@ def told(
     model = parse_model(MODEL, "model")
     lines = "\n".join(map(json.dumps, readings))
     ledger = recompute(model, events, parse_readings(lines, "readings.jsonl", {"m"}))
-    problems = [f"{p.event.id} {p.key}: {p.text}" for p in problems_of(ledger, events)]
+    problems = [f"{p.event.id} {p.key}: {p.text}" for p in ledger.problems]
     return compute_result(ledger, model, events)["sources"]["grid"], problems
 
 

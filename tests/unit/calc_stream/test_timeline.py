@@ -97,6 +97,22 @@ def test_a_stop_of_a_batch_that_is_not_active_is_ignored() -> None:
     assert who(events, [0, 5, 10], policy()) == [B, B]
 
 
+def test_a_batch_that_stops_when_it_starts_has_ended_and_bears_its_set_up() -> None:
+    events = told((0, "state", "setup"), (10, "start", "B"), (10, "stop", "B"))
+    assert who(events, [0, 10, 20], policy()) == [B, POOL]
+    beside = told((0, "start", "A"), (5, "state", "off"), (10, "start", "B"), (10, "stop", "B"))
+    assert who(beside, [0, 5, 10, 20], policy()) == ["batch:A*1/1", POOL, "batch:A*1/1"]
+
+
+def test_each_stop_at_one_instant_ends_one_start() -> None:
+    again = told((10, "start", "B"), (10, "stop", "B"), (10, "start", "B"), (20, "stop", "B"))
+    assert who(again, [0, 10, 20, 30], policy()) == [POOL, B, POOL]
+    anew = told((5, "start", "B"), (10, "stop", "B"), (10, "start", "B"), (10, "stop", "B"))
+    assert who(anew, [0, 5, 10, 20], policy()) == [POOL, B, POOL]
+    later = told((10, "stop", "B"), (11, "start", "B"))
+    assert who(later, [0, 10, 11, 20], policy()) == [POOL, POOL, B]
+
+
 def test_a_start_of_an_active_batch_is_a_problem_and_changes_nothing() -> None:
     events = told((0, "start", "B"), (9, "start", "B"))
     its = course(events, policy())

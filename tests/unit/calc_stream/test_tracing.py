@@ -5,7 +5,15 @@ from itertools import accumulate
 
 import numpy as np
 
-from calc_stream.core import Marks, Periods, Readings, Versions, parse_model, recompute
+from calc_stream.core import (
+    Marks,
+    Periods,
+    Readings,
+    Versions,
+    parse_model,
+    parse_readings,
+    recompute,
+)
 from calc_stream.core.edges import edges_within, extra_cuts, span_of
 from calc_stream.core.model import SiteModel
 from calc_stream.core.plant import Link, Meter
@@ -15,6 +23,38 @@ from .often import often
 from .plants import World, worlds
 
 Vector = dict[str, Fraction]
+HELD = """
+format = 1
+site = "s"
+slot_s = 60
+[carriers.gas]
+unit = "m3"
+quanta_per_unit = 1000
+[carriers.heat]
+unit = "kWh"
+quanta_per_unit = 1000
+[sources.gas]
+carrier = "gas"
+[utilities.boiler]
+[buses.heat]
+carrier = "heat"
+[nodes.bath]
+[[meters]]
+id = "burnt"
+from = "gas"
+to = "boiler"
+unit = "m3"
+[[meters]]
+id = "given"
+from = "boiler"
+to = "heat"
+unit = "kWh"
+[[meters]]
+id = "used"
+from = "heat"
+to = "bath"
+unit = "kWh"
+"""
 
 
 def shares_of(model: SiteModel, place: str, flows: dict[str, int]) -> list[tuple[str, Fraction]]:
@@ -123,6 +163,21 @@ def test_every_posting_is_the_cumulative_floor_of_the_exact_content(world: World
         }
         for source in model.sources:
             assert posted.get((start, source), {}) == floors(named, source)
+
+
+def test_a_utility_may_give_what_it_held_and_a_bus_may_not() -> None:
+    def untraced(given: int, used: int) -> tuple[str, ...]:
+        rises = {"burnt": 0, "given": given, "used": used}
+        text = "\n".join(
+            f'{{"meter": "{meter}", "t": "2026-11-21T08:0{minute}:00Z", "register": "{rise}"}}'
+            for meter, last in rises.items()
+            for minute, rise in ((0, 0), (1, last))
+        )
+        model = parse_model(HELD, "m")
+        return recompute(model, (), parse_readings(text, "r", rises)).untraced
+
+    assert untraced(given=5, used=5) == ()
+    assert untraced(given=0, used=5) == ("used",)
 
 
 def test_no_meters_have_no_flows() -> None:

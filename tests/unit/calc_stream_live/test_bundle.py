@@ -143,6 +143,20 @@ def test_every_settled_revision_comes_out_of_its_bundle_bit_for_bit(
         assert found.is_pinned
 
 
+def test_a_batch_that_stops_when_it_starts_settles_with_its_set_up(tmp_path: Path) -> None:
+    plant = ProvenPlant(tmp_path)
+    yesterday(plant)
+    plant.now_ms = T0
+    plant.event("e0", 600, "state", node="press", state="setup")
+    plant.event("e1", 660, "stop", node="press", batch="P")
+    plant.event("e2", 660, "start", node="press", batch="P", product="wheel")
+    plant.read((600, 1000), (660, 1070), (700, 1100))
+    plant.close_day()
+    row = stated(plant, tmp_path / "calc", "P")
+    assert (row.settled, row.energy_kwh, row.nodes) == (True, "0.070000", ("press",))
+    assert verify(made(plant, row)).row == row
+
+
 def test_a_store_needs_everything_since_its_first_reading(tmp_path: Path) -> None:
     plant = ProvenPlant(tmp_path)
     yesterday(plant)

@@ -62,7 +62,7 @@ def test_while_the_calculator_runs_a_heartbeat_ends_a_period(plant: Days) -> Non
     async def run(until: int) -> None:
         """Until so many footprints are there, or for two looks."""
         running = asyncio.create_task(publishing.run(engine))
-        for _ in range(100 if until else 12):
+        for _ in range(600 if until else 12):
             if until and len(office.all()) == until:
                 break
             await asyncio.sleep(0.1)

@@ -120,6 +120,7 @@ def serving(
         ssl_certfile=str(cert),
         ssl_keyfile=str(key),
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=300,  # or a caller that stands still for a while has another connection
         **more,
     )
     server = uvicorn.Server(config)
@@ -159,7 +160,7 @@ class Listener:
 
     def wait(self, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first event that is so, once it came."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while True:
             for event in list(self.events):
                 if is_it(event):

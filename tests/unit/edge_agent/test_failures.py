@@ -20,9 +20,10 @@ from tests.integration.servers import free_port
 ASKED = bytes.fromhex("01 03 00 00 00 02 c4 0b")
 
 
-async def refusal(**where: object) -> str:
+async def refusal(timeout_ms: int = 30_000, **where: object) -> str:
     """What a read of a line says that cannot be opened."""
-    async with connect(Settings(timeout_ms=300, **where), Random(1), lambda: 0) as bus:  # type: ignore[arg-type]
+    settings = Settings(timeout_ms=timeout_ms, **where)
+    async with connect(settings, Random(1), lambda: 0) as bus:  # type: ignore[arg-type]
         with pytest.raises(LinkLost) as lost:
             await bus.read(1, 3, 0, 2)
     return str(lost.value)
@@ -57,7 +58,7 @@ async def test_a_host_that_lets_every_packet_fall() -> None:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(0)
         others = [socket.create_connection(deaf.getsockname()) for _ in range(1)]
-        said = await refusal(transport="tcp", host="127.0.0.1", port=deaf.getsockname()[1])
+        said = await refusal(300, transport="tcp", host="127.0.0.1", port=deaf.getsockname()[1])
         for other in others:
             other.close()
     assert "cannot be reached in time: nothing came back in 300 ms; is the address right" in said

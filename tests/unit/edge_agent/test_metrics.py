@@ -76,7 +76,7 @@ async def asked(path, request: bytes) -> tuple[str, str]:
     """(status line, body) of one answer."""
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(request)
-    head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
+    head, _, body = (await asyncio.wait_for(reader.read(), 60)).partition(b"\r\n\r\n")
     writer.close()
     lines = head.decode().split("\r\n")
     assert f"Content-Length: {len(body)}" in lines

@@ -48,7 +48,7 @@ async def test_a_message_is_acknowledged_and_a_post_answered_only_after_the_writ
         assert not message.done
         assert wire.acked == []
         cloud.journal._db.execute("PRAGMA query_only = OFF")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not message.done:
                 await asyncio.sleep(0.01)
         assert wire.acked == [1]

@@ -60,7 +60,7 @@ def test_whatever_a_server_answers_good_lines_arrive_and_bad_ones_are_kept(
             servers.wait_until(lambda: cursors.get("db", "s1") == head, "the projection")
         finally:
             projector.stop()
-            thread.join(10)
+            thread.join(60)
         assert Foreign.kept == lines - bad
         # Lines that stand together may be kept together.
         kept = b"".join(item.data for item in cloud.quarantine.items())

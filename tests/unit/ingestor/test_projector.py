@@ -11,6 +11,7 @@ import pytest
 
 from ingestor.projector import Cursors, Projector
 from ingestor.sinks import Column, Rejected
+from tests.integration.servers import wait_until
 from tests.unit.ingestor.conftest import Cloud
 from tests.unit.ingestor.gateway import Gateway
 from wire.errors import TransientError
@@ -77,12 +78,9 @@ def test_a_sink_that_was_away_gets_everything_and_its_bad_lines_are_kept(
     projector = Projector("moody", sink, journal, cursors, cloud.quarantine, random.Random(1))
     thread = threading.Thread(target=projector.run)
     thread.start()
-    for _ in range(500):
-        if cursors.get("moody", "s1") == 4:
-            break
-        threading.Event().wait(0.01)
+    wait_until(lambda: cursors.get("moody", "s1") == 4, "the projection")
     projector.stop()
-    thread.join(5)
+    thread.join(60)
     assert sink.closed.is_set()
     assert sink.offsets == [2, 3, 4]
     assert [(item.origin, item.data) for item in cloud.quarantine.items()] == [
@@ -155,18 +153,12 @@ def test_a_cursor_that_cannot_be_kept_ends_nothing(cloud: Cloud, gateway: Gatewa
     projector = follower(cloud, sink, cursors)
     thread = threading.Thread(target=projector.run)
     thread.start()
-    for _ in range(500):
-        if projector.state.startswith("cursors cannot be used"):
-            break
-        threading.Event().wait(0.01)
+    wait_until(lambda: projector.state.startswith("cursors cannot be used"), "the complaint")
     assert thread.is_alive()
     cursors._db.execute("PRAGMA query_only = OFF")
-    for _ in range(500):
-        if cursors.get("moody", "s1") == 2:
-            break
-        threading.Event().wait(0.01)
+    wait_until(lambda: cursors.get("moody", "s1") == 2, "the projection")
     projector.stop()
-    thread.join(5)
+    thread.join(60)
     assert cursors.get("moody", "s1") == 2
     assert set(sink.offsets) == {2}
     cursors.close()

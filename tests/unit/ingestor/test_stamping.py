@@ -53,7 +53,7 @@ def stamped(cloud: Cloud, url: str, wanted: int) -> None:
     async def until_there() -> None:
         with ThreadPoolExecutor(1) as thread:
             at = partial(open_file, cloud.directory / "journal.db")
-            stamping = Stamping(Timestamps(url, timeout_s=5), at, submit, thread, 0.02)
+            stamping = Stamping(Timestamps(url, timeout_s=60), at, submit, thread, 0.02)
             running = asyncio.create_task(stamping.run())
             while len(of_kind(cloud, STAMP)) < wanted:
                 await asyncio.sleep(0.02)
@@ -62,7 +62,7 @@ def stamped(cloud: Cloud, url: str, wanted: int) -> None:
             running.cancel()
         stamping.close()
 
-    asyncio.run(asyncio.wait_for(until_there(), 20))
+    asyncio.run(asyncio.wait_for(until_there(), 120))
 
 
 def test_every_head_gets_one_stamp_however_often_the_server_fails(

@@ -36,16 +36,17 @@ def some_readings(rng: random.Random, edges: list[tuple[str, ...]]) -> list[dict
 
 
 def some_events(rng: random.Random) -> list[dict[str, Any]]:
-    """Batches one after the other on each of two nodes, and states between."""
+    """Batches one after the other on each of two nodes, some of no length, and states between."""
     events: list[dict[str, Any]] = []
     for node in ("n1", "n2"):
         for t_ms in sorted({some_time(rng) for _ in range(rng.randrange(6))}):
             n, batch = len(events), rng.choice("ABC")
             event = {"id": f"e{n}", "t": stamp(t_ms), "node": node}
             begun = {"type": "start", "batch": f"{batch}{n}", "product": batch, "weight": "0.35"}
-            events.append(
-                event | rng.choice([begun, {"type": "state", "state": rng.choice(STATES)}])
-            )
+            told = rng.choice([begun, {"type": "state", "state": rng.choice(STATES)}])
+            events.append(event | told)
+            if told is begun and rng.random() < 0.3:
+                events.append(event | {"id": f"e{n + 1}", "type": "stop", "batch": f"{batch}{n}"})
     return events
 
 

@@ -58,6 +58,7 @@ class Nodes:
             lambda: [(-EVER, "idle", {})]
         )
         self.starts: dict[str, list[tuple[int, str, Fraction]]] = defaultdict(list)
+        self.early: dict[tuple[str, str, int], list[Event]] = defaultdict(list)
         for event in standing:
             if event["type"] in _RANK:
                 self._apply(event)
@@ -113,6 +114,7 @@ class Nodes:
 
     def _apply(self, event: Event) -> None:
         node, t_ms = event["node"], instant(event["t"])
+        early = self.early[node, event.get("batch", ""), t_ms]
         _, state, active = self.changes[node][-1]
         active = dict(active)
         if event["type"] == "state":
@@ -125,8 +127,11 @@ class Nodes:
             del active[event["batch"]]
             state = state if active else "idle"
         else:
+            early.append(event)
             return
         self.changes[node].append((t_ms, state, active))
+        if event["type"] == "start" and early:
+            self._apply(early.pop())
 
     def _campaigns(self, node: str) -> list[list[str]]:
         first: dict[str, int] = {}
