@@ -127,7 +127,7 @@ FAULTS = [
     Fault("lots stay where they were bought", "burdens", "lots = dict(with_lots[name])", "lots = {}", True),
     Fault("inputs by all output, scrap too", "genealogy", "quantity / batches[of].good", "quantity / (batches[of].good + batches[of].scrap)"),
     # sums
-    Fault("what another page came to is taken out", "totals", "self._last[0] is not page", "False", True),
+    Fault("what another page came to is taken out", "totals", "self._last[0] is not page", "False"),
     Fault("what a page took out stays in the sums", "totals", "if sign > 0 else -quanta", "if sign > 0 else quanta"),
     Fault("an account that only moved is not told", "totals", "rows = self._changed(self._moves, len(self._totals.cells))", "return frozenset(self.accounts)\n        rows = list[int]()"),
 ]  # fmt: skip
