@@ -11,7 +11,8 @@ import numpy as np
 from calc_stream.core.blocks import Block
 from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, peak
 
-DEPTH = 256  # readings of a meter at most; half of them stay when there is no room
+# Readings of a meter at most, a power of two from 4 on; half of them stay when there is no room.
+DEPTH = 256
 _NEAR = 8  # so many of the last readings are looked at first
 _MOST_KNOWN = 8
 
@@ -153,14 +154,17 @@ class Tails:
         return before_ms, after_ms, low, high, number
 
     def _behind(self, at: Rows, t_ms: int) -> Rows:
-        """The number of the first reading behind an instant."""
-        behind = self.size[at]
+        """The number of the first reading behind an instant (the last one's, when there is none)."""
+        behind: Rows = self.size[at]
         for _ in range(_NEAR):
-            later: Flags = self._times[behind - 1, at] > t_ms
+            later = self._times[behind - 1, at] > t_ms
             if not np.logical_or.reduce(later):
-                return np.asarray(behind)
+                return behind
             behind = behind - later
-        return np.asarray(np.add.reduce(self._times[:, at] <= t_ms, axis=0))
+        behind, step = np.zeros_like(at), DEPTH
+        while step := step // 2:
+            behind = behind + step * (self._times[behind + (step - 1), at] <= t_ms)
+        return behind
 
 
 def _rise(lasts: Rows, count: Rows, times: Rows) -> Flags:
