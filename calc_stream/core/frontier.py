@@ -35,7 +35,7 @@ def frontier_of(
     for reign in versions.reigns:
         meters = reign.model.meters
         since = np.maximum(readings.lasts(meters), reign.from_ms)
-        for at in np.flatnonzero(since > waiting.held_ms).tolist():
+        for at in (since > waiting.held_ms).nonzero()[0].tolist():
             since[at] = max(_before(readings, meters[at].id, waiting.held_ms), reign.from_ms)
         if waiting.silent:
             since = since[~readings.among(meters, waiting.silent)]

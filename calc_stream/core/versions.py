@@ -69,7 +69,10 @@ class Versions:
 
     def reign_at(self, t_ms: int) -> Reign:
         """The reign just after `t_ms`; before the first one, the first."""
-        return next((r for r in reversed(self.reigns) if r.from_ms <= t_ms), self.reigns[0])
+        for reign in reversed(self.reigns):
+            if reign.from_ms <= t_ms:
+                return reign
+        return self.reigns[0]
 
     def within(self, span: Span | None) -> Iterator[tuple[Reign, Span]]:
         """Each reign with the part of the span in which it is in force."""

@@ -60,7 +60,7 @@ FAULTS = [
     Fault("clocks stay in winter", "windows", "day += timedelta(days=1)  # on the clock: aware datetimes of one zone add so", "day = (day.astimezone(UTC) + timedelta(days=1)).astimezone(zone)"),
     Fault("kept pages of another version", "state", "return before.model is after.model and was == now == (t_ms, now[1])", "return True"),
     Fault("a frontier before the version", "frontier", "since = np.maximum(readings.lasts(meters), reign.from_ms)", "since = readings.lasts(meters)\n        since = np.where(since > -LIMIT, since, reign.from_ms)"),
-    Fault("what is on its way holds nothing back", "frontier", "for at in np.flatnonzero(since > waiting.held_ms).tolist():", "for at in list[int]():", True),
+    Fault("what is on its way holds nothing back", "frontier", "for at in (since > waiting.held_ms).nonzero()[0].tolist():", "for at in list[int]():", True),
     Fault("an edge between two", "frontier", "return frontier if waiting.held_ms == LIMIT else _edge_before(versions, cuts, span, frontier)", "return frontier"),
     Fault("what was before a change stays, and a little after it", "state", 'min(reaching, default=edges[-1]), "left")) - 1, 0)', 'max(reaching, default=edges[-1]), "left")), 0)'),
     Fault("what is on its way is forgotten over a restart", "state_bytes", 'header.get("held_ms", LIMIT)', "LIMIT"),
