@@ -21,10 +21,6 @@ class Parts(NamedTuple):
     known: Rows
     lasts: Rows
 
-    def together(self) -> Rows:
-        """In one column, each once."""
-        return rising(np.concatenate(self))
-
 
 _NO_PARTS = Parts(_NONE, _NONE)
 
@@ -58,8 +54,12 @@ class Cuts:
         for reign, part in periods.versions.within((span[0], self._upto_ms)):
             self._known[reign.from_ms] = joined(part, self._steady[reign.from_ms], told)
 
-    def upto(self, t_ms: int = LIMIT) -> dict[int, Parts]:
-        """With those where meters' readings end, up to an instant."""
+    def all(self) -> dict[int, Rows]:
+        """With those where meters' readings end."""
+        return {start: rising(np.concatenate(cuts)) for start, cuts in self.upto(LIMIT).items()}
+
+    def upto(self, t_ms: int) -> dict[int, Parts]:
+        """The same, those where readings end up to an instant."""
         found = {}
         for reign in self._periods.versions.reigns:
             lasts = self._readings.lasts(reign.model.meters)

@@ -132,9 +132,9 @@ class SiteState:
         elif self._courses:
             touched += self._courses.follow(named, batches)
         touched += self._reach(self.periods)
+        changes = self._post(self.periods, united(touched), adopts)
         ran = (event.batch for events in named["node"].values() for event in events if event.batch)
-        told = frozenset((*batches, *ran))
-        return self._post(self.periods, united(touched), adopts, told)
+        return replace(changes, told=frozenset({*batches, *ran})) if fresh else changes
 
     def ledger(self, upto: Literal["frontier", "end"] = "end") -> Ledger:
         """What is posted, or with `end` also the preview beyond the frontier."""
@@ -143,9 +143,9 @@ class SiteState:
         posted = self.posted
         if upto == "end" and self._span is not None:
             start = self._span[0] if self.frontier_ms is None else self.frontier_ms
-            cuts = self._every.upto()
+            cuts = self._every.all()
             for reign, part in periods.versions.within((start, self._span[1])):
-                for edges in blocks(part, reign.model, cuts[reign.from_ms].together()):
+                for edges in blocks(part, reign.model, cuts[reign.from_ms]):
                     stocks = parts[-1].ended if parts else {}
                     network = self._networks[reign.from_ms]
                     parts.append(post(network, self.nodes, self.readings, edges, stocks))
@@ -289,9 +289,7 @@ class SiteState:
         self._span = span_of(versions, self.readings)
         self._every.look(self._in_force.cuts, self._span or (0, 0))
         waiting = Waiting(self.silent, self.held_ms)
-        held = {}
-        if self.held_ms != LIMIT:
-            held = {start: cuts.together() for start, cuts in self._every.upto().items()}
+        held = {} if self.held_ms == LIMIT else self._every.all()
         self.frontier_ms = frontier_of(versions, self.readings, waiting, self._span, held)
         posted = self.posted
         self._cuts = {} if posted is None else self._every.upto(posted[1])
@@ -308,11 +306,9 @@ class SiteState:
             return None
         return self._span[0], self.frontier_ms
 
-    def _post(
-        self, periods: Periods, touched: list[Span], missing: bool, told: frozenset[str]
-    ) -> Changes:
+    def _post(self, periods: Periods, touched: list[Span], missing: bool) -> Changes:
         """Posts the touched pages anew, those that are missing, and those whose stores begin
-        otherwise now. `told`: as `Changes` has it."""
+        otherwise now."""
         spans: list[Span] = []
         versions = periods.versions
         wanted = self._pages_in(versions, touched)
@@ -332,7 +328,7 @@ class SiteState:
             self.pages.put(page, int(edges[at]), new)
             spans.append((int(edges[at]), int(edges[-1])))
         moved, pages = (self._totals.moved(),), self.pages.turned()
-        return Changes(tuple(spans), moved, self.frontier_ms, pages, told)
+        return Changes(tuple(spans), moved, self.frontier_ms, pages)
 
     def _in_turn(self, wanted: Sequence[int]) -> Iterator[int]:
         """The pages to post, in order; each is posted before the next one is asked for. By what is in

@@ -14,9 +14,6 @@ from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, peak
 # Readings of a meter at most, a power of two from 4 on; half of them stay when there is no room.
 DEPTH = 256
 _NEAR = 8  # so many of the last readings are looked at first
-_MOST_KNOWN = 8
-
-Known = dict[int, Rows]  # by edge
 
 
 class Tails:
@@ -131,26 +128,14 @@ class Tails:
         since = np.where(since == self.first_ms[at], -LIMIT, since)
         return np.where(self.sound[at], since, LIMIT)
 
-    def around(self, at: Rows, edges: Rows, known: Known) -> tuple[Rows, Rows, Rows, Rows, Rows]:
-        """Times and totals of the readings on both sides of edges that meters cover, a row a meter, and
-        the numbers of those behind; an edge on a reading is behind it, save on the last one. `known`: of
-        these meters, where edges were found before in this turn."""
-        settled_ms = int(np.minimum.reduce(self.last_ms[at]))
-        found = []
-        for edge in edges.tolist():
-            place = known.get(edge)
-            if place is None:
-                place = self._behind(at, edge)
-                if edge < settled_ms:  # what comes is behind it
-                    if len(known) >= _MOST_KNOWN:
-                        known.clear()
-                    known[edge] = place
-            found.append(place)
-        behind = np.minimum(np.maximum(np.array(found), 1), self.size[at] - 1)
+    def around(self, at: Rows, t_ms: int) -> tuple[Rows, Rows, Rows, Rows, Rows]:
+        """Times and totals of the readings on both sides of an instant that meters cover, a row a meter,
+        and the numbers of those behind; a reading at that instant is before it, save the last one."""
+        behind = np.minimum(np.maximum(self._behind(at, t_ms), 1), self.size[at] - 1)
         after = behind * self.sound.size + at
         before, times, totals = after - self.sound.size, self._times.ravel(), self._totals.ravel()
         taken = (times[before], times[after], totals[before], totals[after], behind)
-        before_ms, after_ms, low, high, number = (column.T for column in taken)
+        before_ms, after_ms, low, high, number = (column[:, None] for column in taken)
         return before_ms, after_ms, low, high, number
 
     def _behind(self, at: Rows, t_ms: int) -> Rows:

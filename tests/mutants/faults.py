@@ -49,7 +49,7 @@ FAULTS = [
     Fault("readings' ends cut nothing", "edges", "firsts[firsts < LIMIT]", "firsts[:0]"),
     Fault("periods cut nothing", "edges", "periods.cuts(reign, part)", "periods.cuts(reign, part)[:0]"),
     # versions and periods
-    Fault("a version begins late", "versions", "if r.from_ms <= t_ms)", "if r.from_ms < t_ms)"),
+    Fault("a version begins late", "versions", "if reign.from_ms <= t_ms:\n                return reign\n", "if reign.from_ms < t_ms:\n                return reign\n"),
     Fault("a source that is gone weighs nothing", "versions", "for model in reversed(models) if source in model.sources", "for model in models[-1:] if source in model.sources"),
     Fault("versions are one period", "periods", "[[-LIMIT], begins, held, *parts]", "[[-LIMIT], held, *parts]"),
     Fault("windows are one period", "periods", "[[-LIMIT], begins, held, *parts]", "[[-LIMIT], begins]"),
@@ -67,7 +67,7 @@ FAULTS = [
     Fault("marks are lost over a restart", "state", "told = (self.offset, self.silent, self.marks,", "told = (self.offset, self.silent, Marks(),"),
     # what just runs on
     Fault("what comes late is taken for the newest", "tails", "return np.asarray(times > lasts)", "return np.asarray(times == times)", True),
-    Fault("an edge stays where it was although more came", "tails", "if edge < settled_ms:", "if True:"),
+    Fault("an edge stays where it was although more came", "registers", "if edge < settled_ms:", "if True:"),
     Fault("an edge stays where it was although readings moved up", "tails", "self.kept[:] = self.size\n        self.turns += 1", "self.kept[:] = self.size"),
     Fault("a meter that runs on no more is looked for where it was", "tails", "self.sound[at] = False\n        self.turns += 1", "self.sound[at] = False"),
     Fault("a swapped register runs on from nothing", "tails", "marks + self.offset[each]", "marks"),

@@ -1,0 +1,65 @@
+"""What the last readings of all meters, side by side, say of an edge is what each meter's column says."""
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from calc_stream.core import Readings, parse_model
+from calc_stream.core.blocks import Block
+from calc_stream.core.registers import flows_between
+from calc_stream.core.whole import Rows
+
+METERS = 7
+MODEL = parse_model(
+    'format = 1\nsite = "tails"\ntimezone = "UTC"\n'
+    '[carriers.electricity]\nunit = "kWh"\nquanta_per_unit = 1_000_000\n'
+    '[sources.grid]\ncarrier = "electricity"\n[buses.main]\ncarrier = "electricity"\n'
+    + "".join(
+        f"[nodes.n{n}]\n[[meters]]\nid = 'm{n}'\nfrom = 'main'\nto = 'n{n}'\nunit = 'kWh'\n"
+        for n in range(METERS)
+    ),
+    "model",
+)
+MAX_GAP_MS = 60
+
+
+def rounds(rng: random.Random) -> Iterator[Block]:
+    """Some meters, some readings of each behind its last ones; of one meter finer than a quantum."""
+    at = {f"m{n}": (rng.randrange(500), rng.randrange(10**6)) for n in range(METERS)}
+    for _ in range(120):
+        meters = rng.sample(sorted(at), rng.choice([1, METERS - 1, METERS]))
+        counts = [rng.choice([1, 1, 5]) for _ in meters]
+        times, marks = list[int](), list[int]()
+        for meter, count in zip(meters, counts, strict=True):
+            for _ in range(count):
+                t_ms, mark = at[meter]
+                at[meter] = t_ms + rng.randrange(1, 100), mark + rng.randrange(1000)
+                times.append(at[meter][0])
+                marks.append(at[meter][1])
+        exponents = [-8 if meter == "m3" else -3 for meter in meters]
+        yield Block(meters, *(np.array(own) for own in (counts, times, marks, exponents)))
+
+
+def some_edges(rng: random.Random, last_ms: int) -> Rows:
+    first_ms = rng.choice([0, max(last_ms - 3000, 0), max(last_ms - 300, 0)])
+    count = min(rng.randrange(2, 17), last_ms - first_ms)
+    return np.array(sorted(rng.sample(range(first_ms, last_ms + 50), count)), dtype=np.int64)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_edge_is_found_however_long_ago_it_was(seed: int) -> None:
+    rng = random.Random(seed)
+    quick, slow = Readings(), Readings()
+    for block in rounds(rng):
+        quick.take(block)
+        for own in block:
+            slow.add(own.meter, own.times_ms, own.mantissas, own.exponent)
+        last_ms = int(max(quick.lasts(MODEL.meters)))
+        edges = some_edges(rng, max(last_ms, 20))
+        found, wanted = (flows_between(edges, MODEL.meters, r, MAX_GAP_MS) for r in (quick, slow))
+        assert found.quanta.whole.tolist() == wanted.quanta.whole.tolist()
+        assert found.gapped is not None
+        assert wanted.gapped is not None
+        assert found.gapped.tolist() == wanted.gapped.tolist()
