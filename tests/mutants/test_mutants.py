@@ -18,6 +18,7 @@ SELECTION = [
     "tests/unit/calc_stream/test_campaigns.py",
     "tests/unit/calc_stream/test_versions.py",
     "tests/unit/calc_stream/test_windows.py",
+    "tests/unit/calc_stream/test_tails.py",
     "tests/unit/calc_stream/test_oracle.py::test_every_world_is_as_the_oracle_has_it",
     "tests/unit/calc_stream/test_rich_properties.py::test_every_source_closes_in_every_interval",
     "tests/unit/calc_stream/test_state.py::test_a_late_reading_posts_only_its_own_pages_anew",
