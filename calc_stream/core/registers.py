@@ -6,7 +6,7 @@ where p*r0 is split by q first so that an ordinary register fits int64. All mete
 a row each, so that numpy's own cost is paid once; those that need Python's integers apart from them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -75,7 +75,7 @@ def flows_between(
     if not all(shape):
         return Flows(quanta, gapped, places.index)
     for at, counted in _found(edges, places, readings):
-        flow = narrow(steps(np.concatenate([marks for _, marks in counted], axis=1)))
+        flow = narrow(steps(_beside([marks for _, marks in counted])))
         quanta = quanta if flow.dtype != object else quanta.astype(object)
         quanta[at] = flow
         if gapped is not None and max_gap_ms is not None:
@@ -149,10 +149,14 @@ def _counted(edge: int, row: Rows, rates: Rates, tails: Tails) -> Counted:
     return there, there.quanta(rates)
 
 
+def _beside(parts: Sequence[Whole]) -> Whole:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
 def _gapped(parts: list[Neighbours], edges: Rows, max_gap_ms: int) -> Flags:
     """The intervals no reading lies in, between two too far apart."""
     columns = zip(*((there.before_ms, there.after_ms, there.at) for there in parts), strict=True)
-    before_ms, after_ms, at = (np.concatenate(own, axis=1) for own in columns)
+    before_ms, after_ms, at = map(_beside, columns)
     ends = before_ms[:, 1:] == edges[1:]  # the reading at an edge ends what is before it
     number = np.where(ends, at[:, 1:] - 1, at[:, 1:])
     ended_ms = np.where(ends, before_ms[:, 1:], after_ms[:, 1:])
