@@ -67,6 +67,7 @@ FAULTS = [
     Fault("marks are lost over a restart", "state", "told = (self.offset, self.silent, self.marks,", "told = (self.offset, self.silent, Marks(),"),
     # what just runs on
     Fault("what comes late is taken for the newest", "tails", "return np.asarray(times > lasts)", "return np.asarray(times == times)", True),
+    Fault("of several readings that come late all are taken for the newest", "tails", "return np.logical_and.reduceat(times > before, begins)", "return np.ones(begins.size, dtype=np.bool_)"),
     Fault("an edge stays where it was although more came", "registers", "if edge < settled_ms:", "if True:"),
     Fault("an edge stays where it was although readings moved up", "tails", "self.kept[:] = self.size\n        self.turns += 1", "self.kept[:] = self.size"),
     Fault("a meter that runs on no more is looked for where it was", "tails", "self.sound[at] = False\n        self.turns += 1", "self.sound[at] = False"),
