@@ -69,16 +69,13 @@ class Cuts:
 
 
 def others(old: Mapping[int, Parts], new: Mapping[int, Parts], upto_ms: int) -> Iterator[int]:
-    """The cuts up to an instant that only one of the two has, and maybe some that both have."""
+    """The cuts up to an instant that only one of the two has, but where readings end: what comes behind
+    changes the time from there on, and that is told by itself."""
     for start in old.keys() | new.keys():
-        before, after = (own.get(start, _NO_PARTS) for own in (old, new))
-        if before.known is not after.known:
-            cuts = (
-                own[: own.searchsorted(upto_ms, "right")] for own in (before.known, after.known)
-            )
+        before, after = (own.get(start, _NO_PARTS).known for own in (old, new))
+        if before is not after:
+            cuts = (own[: own.searchsorted(upto_ms, "right")] for own in (before, after))
             yield from apart(*cuts).tolist()
-        lasts = {*before.lasts.tolist()} ^ {*after.lasts.tolist()}
-        yield from (t_ms for t_ms in lasts if t_ms <= upto_ms)
 
 
 def apart(one: Rows, other: Rows) -> Rows:

@@ -99,7 +99,6 @@ FAULTS = [
     Fault("what was voided before it came stands", "in_force", "if e.type != \"void\" and e.id not in self._voids", "if e.type != \"void\""),
     Fault("what is voided later stands", "in_force", "gone.append(target)", "pass", True),
     Fault("an event that is gone cuts", "in_force", "self.cuts = np.delete(self.cuts, self.cuts.searchsorted(less) + others)", "pass"),
-    Fault("readings' ends come and go unnoticed", "cuts", "lasts = {*before.lasts.tolist()} ^ {*after.lasts.tolist()}", "lasts = set[int]()"),
     Fault("of cuts the later ones are the same", "cuts", "first = int(unlike[0]) if unlike.size else least", "first = least"),
     Fault("what comes is as if it had been there", "course", "event.t_ms > max(last_ms, then_ms):", "event.t_ms > then_ms:"),
     Fault("what comes late changes nothing behind it", "course", "if was[1:] == (state, active):", "if True:"),
