@@ -5,10 +5,9 @@ from fractions import Fraction
 
 from calc_stream.core.batches import Batch
 from calc_stream.core.components import components
-from calc_stream.core.decimals import shown
 from calc_stream.core.events import Problem
 from calc_stream.core.linear import K, Vector, solve
-from calc_stream.core.reasons import because
+from wire.reasons import because, shown
 
 
 def inherited(
