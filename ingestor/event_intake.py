@@ -6,12 +6,13 @@ import msgspec
 
 from ingestor import events
 from ingestor.admission import NOT_BEFORE_MS
-from ingestor.events import Conflict
+from ingestor.events import BadEvent, Conflict
 from ingestor.group import Group, Place, all_or_none
 from ingestor.standing import Renumbered, Source, Standing, numbering
 from wire.errors import BadData
 from wire.journal import Entry, Writer
 from wire.messages import EventReceipt, EventRefusal, Heartbeat, ProductionEvent
+from wire.reasons import because
 
 _MOST_REFUSED = 100
 Sender = tuple[str, str, str | None]  # (site, source, epoch)
@@ -105,13 +106,13 @@ class EventIntake:
         """Whether it is new; then it is added. Raises Conflict; BadData for an impossible time."""
         t_ms = events.t_ms(event)
         if t_ms > self._latest_ms(site):
-            raise BadData(f"event {event.id!r}: t: is more than a day in the future")
+            raise BadEvent(event, "t", because("future"))
         if t_ms < NOT_BEFORE_MS:
-            raise BadData(f"event {event.id!r}: t: is before the year 2000")
+            raise BadEvent(event, "t", because("past"))
         known = self._known_event(group, site, event.id)
         if known is not None and not events.same(known, event):
-            problem = f"event {event.id!r} was told before and said something else"
-            raise Conflict(problem, events.encode(event))
+            why = BadEvent(event, "id", because("told_before"))
+            raise Conflict(why, events.encode(event))
         number = self._new_number(group, site, event, known)
         if known is None:
             group.add(site, Entry("event", event.id, events.encode(event)))
@@ -151,7 +152,6 @@ class EventIntake:
             group.numbered[site, run, event.n] = event.id
             return number
         if owner != event.id:
-            problem = f"event {event.id!r}: n: number {event.n} of {run} is another event's"
-            cure = "; a sender that counts from 1 again names a new epoch"
-            raise Conflict(problem + cure, events.encode(event))
+            why = because("other_number", n=str(event.n), sender=run)
+            raise Conflict(BadEvent(event, "n", why), events.encode(event))
         return None

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from wire.errors import BadData
 from wire.messages import EVENT_TYPES, STATES, Heartbeat, ProductionEvent
+from wire.reasons import Reason, because
 
 DECIMAL = re.compile(r"[+-]?\d{1,40}(\.\d{1,18})?", re.ASCII)
 _INSTANT = re.compile(
@@ -37,11 +38,14 @@ _ALWAYS = ("id", "t", "type", "source", "epoch", "n")
 
 
 class Fault(Struct, frozen=True):
-    """What is wrong with one document of several; `conflict` is set where its id was used before."""
+    """What is wrong with one document of several; `conflict` is set where its id was used before. Of an
+    event also which key it is and why, for those who say it in their own words."""
 
     at: int
     problem: str
     conflict: bytes | None = None
+    key: str = ""
+    reason: Reason | None = None
 
 
 class Refused(BadData):
@@ -53,12 +57,27 @@ class Refused(BadData):
         self.faults = faults
 
 
+class BadEvent(BadData):
+    """An event that will never be good: which key of it, and why."""
+
+    def __init__(self, event: ProductionEvent, key: str, reason: Reason) -> None:
+        super().__init__(f"event {event.id!r}: {key}: {reason}")
+        self.key, self.reason = key, reason
+
+
 class Conflict(BadData):
     """An id that was used before for something else; `data` is the event that came second."""
 
-    def __init__(self, message: str, data: bytes) -> None:
-        super().__init__(message)
-        self.data = data
+    def __init__(self, why: BadData, data: bytes) -> None:
+        super().__init__(str(why))
+        self.why, self.data = why, data
+
+
+def fault_of(at: int, why: BadData, conflict: bytes | None = None) -> Fault:
+    """As one of several."""
+    if isinstance(why, BadEvent):
+        return Fault(at, str(why), conflict, why.key, why.reason)
+    return Fault(at, str(why), conflict)
 
 
 def read_event(data: bytes) -> ProductionEvent:
@@ -119,23 +138,22 @@ def numbered(data: bytes) -> Numbered | None:
 def check(event: ProductionEvent) -> None:
     """Raises BadData naming the key that is wrong."""
     if event.type not in EVENT_TYPES:
-        raise _bad(event, "type", f"is one of {', '.join(EVENT_TYPES)}")
+        raise BadEvent(event, "type", _one_of(EVENT_TYPES, event.type))
     told = _told(event)
     must, may = _KEYS[event.type]
     for key in must:
         if key not in told:
-            raise _bad(event, key, f"is missing in a {event.type} event")
-    for key, text in told.items():
+            raise BadEvent(event, key, because("missing"))
+    for key in told:
         if key not in (*must, *may):
-            raise _bad(event, key, f"does not belong to a {event.type} event")
+            raise BadEvent(event, key, because("unknown_key", type=event.type))
+    for key, text in {**told, "id": event.id}.items():
         if not 0 < len(text) <= _MOST_TEXT or not text.isprintable():
-            raise _bad(event, key, f"is 1 to {_MOST_TEXT} printable characters")
-    if not 0 < len(event.id) <= _MOST_TEXT or not event.id.isprintable():
-        raise _bad(event, "id", f"is 1 to {_MOST_TEXT} printable characters")
+            raise BadEvent(event, key, because("printable", most=str(_MOST_TEXT)))
     if event.type == "input" and ("of" in told) == ("lot" in told):
-        raise _bad(event, "of", "or lot says what an input was taken from: one of the two")
+        raise BadEvent(event, "of", because("of_or_lot"))
     if event.type == "lot" and not told.keys() & {"factor", "pcf"}:
-        raise _bad(event, "factor", "or pcf says what a lot brings with it")
+        raise BadEvent(event, "factor", because("lot_factor"))
     _check_values(event, told)
     _check_number(event)
 
@@ -145,7 +163,8 @@ def t_ms(event: ProductionEvent) -> int:
     try:
         return instant(event.t)
     except ValueError as exc:
-        raise _bad(event, "t", str(exc)) from exc
+        why = because("no_instant", value=event.t, problem=str(exc))
+        raise BadEvent(event, "t", why) from exc
 
 
 def instant(text: str) -> int:
@@ -187,33 +206,33 @@ def _check_values(event: ProductionEvent, told: dict[str, str]) -> None:
     t_ms(event)
     for key in ("node", "meter"):
         if key in told and not _NODE.fullmatch(told[key]):
-            raise _bad(event, key, "is letters, digits, . _ and -")
-    if told.get("state", STATES[0]) not in STATES:
-        raise _bad(event, "state", f"is one of {', '.join(STATES)}")
-    if told.get("from", "good") not in ("good", "scrap"):
-        raise _bad(event, "from", "is good or scrap")
+            raise BadEvent(event, key, because("no_name"))
+    for key, choices in (("state", STATES), ("from", ("good", "scrap"))):
+        if key in told and told[key] not in choices:
+            raise BadEvent(event, key, _one_of(choices, told[key]))
     for key in _AMOUNTS:
         text = told.get(key)
         if text is None:
             continue
         if not DECIMAL.fullmatch(text):
-            raise _bad(event, key, 'is a decimal string such as "12.5"')
-        if Decimal(text) < 0 or (key == "weight" and not Decimal(text)):
-            raise _bad(
-                event, key, f"is above zero, not {text}" if key == "weight" else "is below 0"
-            )
+            why = because("no_decimal", value=text, problem='is a decimal string such as "12.5"')
+            raise BadEvent(event, key, why)
+        if Decimal(text) < 0:
+            raise BadEvent(event, key, because("below_zero"))
+        if key == "weight" and not Decimal(text):
+            raise BadEvent(event, key, because("zero"))
 
 
 def _check_number(event: ProductionEvent) -> None:
-    if (event.source is None) != (event.n is None):
-        raise _bad(event, "n", "and source number a sender's events and come together")
+    numbered = event.n is not None and event.source is not None
+    if not numbered and (event.n, event.source, event.epoch) != (None, None, None):
+        raise BadEvent(event, "n", because("numbered"))
     if event.n is not None and not 1 <= event.n < MOST_NUMBER:
-        raise _bad(event, "n", "counts from 1, below 2**53")
-    if event.source is not None and not _NODE.fullmatch(event.source):
-        raise _bad(event, "source", "is letters, digits, . _ and -")
-    if event.epoch is not None and not (event.source and _NODE.fullmatch(event.epoch)):
-        raise _bad(event, "epoch", "is letters, digits, . _ and -, beside a source")
+        raise BadEvent(event, "n", because("numbered"))
+    for key, name in (("source", event.source), ("epoch", event.epoch)):
+        if name is not None and not _NODE.fullmatch(name):
+            raise BadEvent(event, key, because("no_name"))
 
 
-def _bad(event: ProductionEvent, key: str, problem: str) -> BadData:
-    return BadData(f"event {event.id!r}: {key}: {problem}")
+def _one_of(choices: Sequence[str], value: str) -> Reason:
+    return because("one_of", choices=", ".join(choices), value=value)

@@ -4,7 +4,7 @@ from collections import ChainMap, Counter
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
-from ingestor.events import Conflict, Fault, Refused
+from ingestor.events import Conflict, Fault, Refused, fault_of
 from ingestor.quarantine import Poison
 from ingestor.streams import Candidate, Stream
 from wire.errors import BadData
@@ -64,9 +64,9 @@ def all_or_none(
         try:
             placed.append(judge(draft, document))
         except Conflict as exc:
-            faults.append(Fault(at, str(exc), exc.data))
+            faults.append(fault_of(at, exc.why, exc.data))
         except BadData as exc:
-            faults.append(Fault(at, str(exc)))
+            faults.append(fault_of(at, exc))
     if faults:
         raise Refused(faults)
     if not dry_run:

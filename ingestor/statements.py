@@ -59,7 +59,7 @@ class StatementIntake:
         known = self._known(group, site, told.id)
         if known is not None and _content(known) != _content(told):
             problem = f"statement {told.id!r} was made before and said something else"
-            raise Conflict(problem, msgspec.json.encode(told))
+            raise Conflict(BadData(problem), msgspec.json.encode(told))
         if known is None:
             if told.of is not None:
                 self._check_void(group, site, told, told.of)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wire.reasons import Reason
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -15,6 +17,11 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     problem: str
     code: str = ""
     values: dict[str, str] = {}
+
+
+def coded(where: str, why: Reason) -> Fault:
+    """A fault with a code."""
+    return Fault(where, str(why), why.code, why.values)
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,13 +15,13 @@ from calc_stream.core.model import SiteModel, parse_model
 from calc_stream.core.periods import Marks, Periods
 from calc_stream.core.pools import Spreading, Transfer
 from calc_stream.core.postings import Postings
-from calc_stream.core.reasons import Reason, because
 from calc_stream.core.records import parse_event, parse_events, parse_readings
 from calc_stream.core.result import batch_result, canonical, compute_result
 from calc_stream.core.series import Readings
 from calc_stream.core.state import SiteState, step
 from calc_stream.core.swaps import Swap
 from calc_stream.core.versions import Versions
+from wire.reasons import Reason, because
 
 __all__ = [
     "Account",

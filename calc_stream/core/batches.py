@@ -7,7 +7,7 @@ from fractions import Fraction
 from calc_stream.core.decimals import shortest
 from calc_stream.core.events import Event, Problem
 from calc_stream.core.in_force import InForce, Named
-from calc_stream.core.reasons import because
+from wire.reasons import because
 from wire.units import UNITS, convert, kind
 
 

@@ -16,7 +16,6 @@ from calc_stream.core.columns import Span
 from calc_stream.core.events import Event, Problem
 from calc_stream.core.in_force import InForce, Named
 from calc_stream.core.plant import Policy
-from calc_stream.core.reasons import because
 from calc_stream.core.timeline import (
     BEFORE_A_START,
     TO_BATCHES,
@@ -27,6 +26,7 @@ from calc_stream.core.timeline import (
 )
 from calc_stream.core.versions import Versions
 from calc_stream.core.whole import LIMIT
+from wire.reasons import because
 
 Point = tuple[int, str, dict[str, Fraction]]  # from when on; the state, and what is active
 Start = tuple[int, dict[str, Fraction]]  # when, and what starts then

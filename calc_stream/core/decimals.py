@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 
+from wire.reasons import shown
+
 _DECIMAL = re.compile(r"([+-]?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
 _INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):?(\d\d))",
@@ -82,12 +84,6 @@ def significant(number: Fraction, digits: int = 12) -> str:
     if decimals <= 0:
         return str(rounded * 10**-decimals)
     return _point(rounded, decimals).rstrip("0").rstrip(".")
-
-
-def shown(value: object) -> str:
-    """A stranger's value in a message: quoted, one line, not endless."""
-    text = ascii(value)
-    return text if len(text) <= MOST_DIGITS else text[:MOST_DIGITS] + "..."
 
 
 def _point(mantissa: int, digits: int) -> str:

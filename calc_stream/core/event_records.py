@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from calc_stream.core.decimals import shortest, shown
+from calc_stream.core.decimals import shortest
 from calc_stream.core.events import Event
 from calc_stream.core.json_lines import Line, read_lines
-from calc_stream.core.reasons import because
 from wire.errors import BadData
 from wire.messages import EVENT_TYPES, STATES
+from wire.reasons import because, shown
 
 # The last three number the events of one sender.
 _COMMON = ("id", "t", "type", "source", "epoch", "n")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from calc_stream.core.decimals import parse_decimal, shortest
-from calc_stream.core.reasons import Reason, because
 from calc_stream.core.swaps import Standing, Swap
+from wire.reasons import Reason, because
 
 _RANK = {"stop": 0, "state": 1, "start": 2}
 

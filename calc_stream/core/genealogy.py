@@ -5,10 +5,9 @@ from fractions import Fraction
 
 from calc_stream.core.batches import Batch
 from calc_stream.core.components import components
-from calc_stream.core.decimals import shown
 from calc_stream.core.events import Problem
 from calc_stream.core.linear import K, Vector, solve
-from calc_stream.core.reasons import because
+from wire.reasons import because, shown
 
 
 def inherited(
@@ -50,6 +49,10 @@ def inherited(
 def rings(batches: Mapping[str, Batch], names: Iterable[str]) -> list[Problem]:
     """What of these, and of those they were made of, passes everything round for ever."""
     family = {name: batches[name] for name in made_of(batches, *names) if name in batches}
+    drawn = {name: batch.drawn for name, batch in family.items()}
+    groups = components(drawn)
+    if not any(len(group) > 1 or group[0] in drawn[group[0]] for group in groups):
+        return []  # nothing goes round: no equations
     nothing: dict[str, dict[str, int]] = {}
     return inherited(family, nothing)[1]
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Collection, Iterator
 from fractions import Fraction
 
-from calc_stream.core.decimals import parse_decimal, parse_fraction, parse_instant, shown
-from calc_stream.core.reasons import Reason, because
+from calc_stream.core.decimals import parse_decimal, parse_fraction, parse_instant
 from wire.errors import BadData
+from wire.reasons import Reason, because, shown
 
 
 class BadLine(BadData):

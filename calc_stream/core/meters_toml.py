@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from fractions import Fraction
 
-from calc_stream.core.decimals import parse_fraction, shortest, shown
+from calc_stream.core.decimals import parse_fraction, shortest
 from calc_stream.core.places_toml import read_loss
 from calc_stream.core.plant import Carrier, Link, Meter
 from calc_stream.core.toml_table import Table
+from wire.reasons import shown
 from wire.units import UNITS, UnitError, convert
 
 _FACTS = (

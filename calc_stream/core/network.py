@@ -1,9 +1,9 @@
 """Which edges a site model may have, and what an outlet needs to know to share its content out."""
 
-from calc_stream.core.decimals import shown
 from calc_stream.core.known import unknown_link
 from calc_stream.core.plant import Link, Meter, SiteModel
 from calc_stream.core.toml_table import Table
+from wire.reasons import shown
 
 _KINDS = {
     "source": "sources",

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from fractions import Fraction
 
-from calc_stream.core.decimals import shown
 from calc_stream.core.plant import RESIDUALS, Bus, Carrier, Node, Source, Store, Utility
 from calc_stream.core.toml_table import Table
+from wire.reasons import shown
 from wire.units import UNITS, convert, kind
 
 

@@ -2,10 +2,10 @@
 
 import re
 
-from calc_stream.core.decimals import shown
 from calc_stream.core.plant import SETUPS, SPREADS, WEIGHTS, Policy
 from calc_stream.core.toml_table import Table
 from calc_stream.core.windows import WINDOWS, Windows
+from wire.reasons import shown
 
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _KNOWN = (

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 
-from calc_stream.core.decimals import instant, shown
+from calc_stream.core.decimals import instant
 from calc_stream.core.json_lines import Line, read_lines, refuse_line
 from calc_stream.core.series import Readings
 from calc_stream.core.swaps import Swap
 from calc_stream.core.whole import column
 from wire.messages import BOOKED, QUALITIES
+from wire.reasons import shown
 
 Decimal = tuple[int, int]
 

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from fractions import Fraction
 
-from calc_stream.core.decimals import parse_fraction, parse_instant, shown
+from calc_stream.core.decimals import parse_fraction, parse_instant
 from calc_stream.core.toml_lines import Path, key_in, line_of
 from wire.config import refuse
 from wire.errors import ConfigError
+from wire.reasons import shown
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 

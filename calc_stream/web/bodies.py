@@ -7,6 +7,8 @@ import msgspec
 from fastapi import Request
 
 from calc_stream.web.problems import Problem, bad_data
+from wire.problem import coded
+from wire.reasons import because
 
 _WITHIN_S = 60.0
 _MOST_BYTES = 4096
@@ -41,7 +43,8 @@ async def body_of(request: Request, most_bytes: int, within_s: float = _WITHIN_S
             async for piece in request.stream():
                 body += piece
                 if len(body) > most_bytes:
-                    raise Problem(413, f"a body is at most {most_bytes} bytes")
+                    why = because("too_large", most=str(most_bytes))
+                    raise Problem(413, str(why), [coded("body", why)])
     except TimeoutError as exc:
         raise Problem(408, f"the body was not there after {within_s:g} s") from exc
     return bytes(body)

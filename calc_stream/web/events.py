@@ -19,6 +19,7 @@ from calc_stream.web.sheets import CSV, Line, read_csv, read_json
 from calc_stream.web.told import EventTold, by_hand
 from wire.callers import Caller
 from wire.messages import ProductionEvent
+from wire.problem import Fault
 
 _MOST_BYTES = 4 * 1024 * 1024
 _EVENT = ProductionEvent(
@@ -89,28 +90,44 @@ def routes(behind: Behind) -> APIRouter:
 def _tell(behind: Behind, caller: Caller, lines: list[Line], dry_run: bool) -> Response:
     told = [Line(line.number, by_hand(line.event, caller.name)) for line in lines]
     if not dry_run:
-        return json(behind.forward.events([line.event for line in told], False), 201)
+        return json(_hand_on(behind, told, False), 201)
     wrong, effects = behind.ask(lambda site: effects_of(site, told))
     try:
-        behind.forward.events([line.event for line in told], True)
+        _hand_on(behind, told, True)
     except Problem as problem:
         if problem.details.status >= 500:
             raise
         said = {each.line for each in wrong}
-        wrong += [each for each in _refused(problem, told) if each.line not in said]
+        wrong += [each for each in _refused(problem) if each.line not in said]
     wrong.sort(key=lambda each: each.line)
     return json(Trial(0 if wrong else len(told), wrong, effects))
 
 
-def _refused(problem: Problem, told: list[Line]) -> list[Wrong]:
-    """What the ingestor says; it names the documents of a list `[0]`, `[1]` …"""
-    if not problem.details.faults:
-        return [Wrong(0, "", problem.details.detail)]
+def _hand_on(behind: Behind, told: list[Line], dry_run: bool) -> list[Placed]:
+    """Raises Problem as the ingestor has it, by the lines here: it names the documents of a list `[0]`,
+    `[1]` …"""
+    try:
+        return behind.forward.events([line.event for line in told], dry_run)
+    except Problem as problem:
+        numbers = {f"[{at}]": str(line.number) for at, line in enumerate(told)}
+        faults = [_of_line(fault, numbers.get(fault.where)) for fault in problem.details.faults]
+        details = problem.details
+        raise Problem(details.status, details.detail, faults, problem.headers) from problem
+
+
+def _of_line(fault: Fault, number: str | None) -> Fault:
+    if number is None:
+        return fault
+    values = {"line": number, **fault.values}
+    return Fault(f"line {number}", fault.problem, fault.code, values)
+
+
+def _refused(problem: Problem) -> list[Wrong]:
+    """What the ingestor says, by the lines."""
     found = []
-    for fault in problem.details.faults:
-        place = fault.where.strip("[]")
-        line = told[int(place)].number if place.isdigit() and int(place) < len(told) else 0
-        found.append(Wrong(line, "", fault.problem, fault.code, fault.values))
+    for fault in problem.details.faults or [Fault("", problem.details.detail)]:
+        line, key = int(fault.values.get("line", 0)), fault.values.get("key", "")
+        found.append(Wrong(line, key, fault.problem, fault.code, fault.values))
     return found
 
 

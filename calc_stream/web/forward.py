@@ -12,7 +12,8 @@ from wire import tls
 from wire.config import read_secret
 from wire.errors import ConfigError
 from wire.messages import ProductionEvent
-from wire.problem import ProblemDetails
+from wire.problem import Fault, ProblemDetails, coded
+from wire.reasons import because
 
 _TIMEOUT_S = 15.0
 
@@ -43,9 +44,19 @@ class Forward:
         if answer.status in (409, 413):
             raise Problem(answer.status, told.detail, told.faults)
         if answer.status in (429, 503):
-            raise not_now(f"the ingestor: {told.detail}", _seconds(answer.headers))
+            why = because("not_now", problem=told.detail)
+            raise not_now(str(why), _seconds(answer.headers), [coded("ingestor", why)])
         cure = "see ingestor.url and ingestor.token_file of the calculator's configuration"
-        raise Problem(502, f"the ingestor answered {answer.status}: {told.detail}; {cure}")
+        detail = f"the ingestor answered {answer.status}: {told.detail}; {cure}"
+        raise Problem(502, detail, self._misled(answer.status))
+
+    def _misled(self, status: int) -> list[Fault]:
+        """Why a calculator that is configured otherwise than the ingestor is refused."""
+        if status in (401, 403):
+            return [coded("ingestor", because("not_allowed"))]
+        if status == 404:
+            return [coded("ingestor", because("no_site", site=self.site))]
+        return []
 
     def _post(self, url: str, events: list[ProductionEvent]) -> Any:
         try:
@@ -58,7 +69,8 @@ class Forward:
         except ConfigError as exc:
             raise not_now(str(exc), 5) from exc
         except urllib3.exceptions.HTTPError as exc:
-            raise not_now(f"the ingestor does not answer: {exc}", 5) from exc
+            why = because("no_ingestor", problem=str(exc))
+            raise not_now(str(why), 5, [coded("ingestor", why)]) from exc
 
 
 def _refusal(status: int, body: bytes) -> ProblemDetails:

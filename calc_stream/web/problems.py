@@ -37,9 +37,9 @@ def bad_data(detail: str, faults: Sequence[Fault] = ()) -> Problem:
     return Problem(422, detail, faults)
 
 
-def not_now(detail: str, seconds: float = 1) -> Problem:
+def not_now(detail: str, seconds: float = 1, faults: Sequence[Fault] = ()) -> Problem:
     """The same request may be good later."""
-    return Problem(503, detail, headers=_after(seconds))
+    return Problem(503, detail, faults, _after(seconds))
 
 
 def too_often(name: str, seconds: float) -> Problem:

@@ -33,12 +33,15 @@ class Products(msgspec.Struct, frozen=True):
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One batch of the control chart; `u95` in kg CO2e per unit, None where it is not known."""
+    """One batch of the control chart; `u95` in kg CO2e per unit, None where it is not known, or is still
+    worked out (`due`)."""
 
     batch: str
     ended_ms: int | None
     kg_co2e_per_unit: str
     u95: str | None
+    due: bool
+    incomplete: bool
     revision: int
     state: str
     over_limit: bool
@@ -91,7 +94,7 @@ _ROW = ProductRow(
     revision=1,
     basis="d082…",
 )
-_POINT = Point("B-0007", 1_795_653_000_000, "0.369728", "0.0042", 1, "settled", False)
+_POINT = Point("B-0007", 1_795_653_000_000, "0.369728", "0.0042", False, False, 1, "settled", False)
 _FACTORS = Factors("wheel-18", 4711, [_ROW], Limits("0.3697", "0.3512", "0.3882", 20), [_POINT])
 
 
@@ -127,7 +130,6 @@ def routes(behind: Behind) -> APIRouter:
         if kind := asked_for(format, accept):
             return file_of(export, kind)
         latest, over = behind.ask(lambda site: _closed(site, product, behind.charts.over(site)))
-        latest = [row for row in latest if row.kg_co2e_per_unit is not None]
         points = [_point(row, behind, over) for row in latest[-limit:]]
         rows = [row for row in export.rows if isinstance(row, ProductRow)]
         return json(Factors(product, export.offset, rows, limits_of(latest), points))
@@ -142,16 +144,19 @@ def _makes(site: Site, product: str) -> bool:
 def _closed(
     site: Site, product: str, over: frozenset[str]
 ) -> tuple[list[BatchRow], frozenset[str]]:
-    """The newest revisions, the first to end first; in the unit and method of the newest."""
-    rows = [row for row in site.book.latest.values() if row.product == product]
+    """The newest revisions that have a figure, the first to end first; in the unit and method of the
+    newest."""
+    mine = (row for row in site.book.latest.values() if row.product == product)
+    rows = [row for row in mine if row.kg_co2e_per_unit is not None]
     rows.sort(key=lambda row: (row.ended_ms or 0, row.batch))
     ways = {(row.unit, row.method) for row in rows[-1:]}
     return [row for row in rows if (row.unit, row.method) in ways], over
 
 
 def _point(row: BatchRow, behind: Behind, over: frozenset[str]) -> Point:
-    head = (row.batch, row.ended_ms, row.kg_co2e_per_unit or "", behind.doubts.of(row))
-    return Point(*head, row.revision, row.state, row.batch in over)
+    head = (row.batch, row.ended_ms, row.kg_co2e_per_unit or "")
+    sure = (behind.doubts.of(row), behind.doubts.is_due(row))
+    return Point(*head, *sure, row.incomplete, row.revision, row.state, row.batch in over)
 
 
 def _products(rows: Iterable[BatchRow]) -> list[Product]:

@@ -5,14 +5,15 @@ from typing import Annotated, Any
 
 from fastapi import Path, Request
 
-from ingestor import tables
+from ingestor import events, tables
 from ingestor.api.problems import Problem, bad_data, not_now
 from ingestor.events import Refused
 from ingestor.intake import Placed, Post
 from ingestor.tables import CSV, JSON, JSON_LINES, Row
 from wire.errors import BadData, TransientError
 from wire.messages import EventReceipt, Heartbeat
-from wire.problem import Fault
+from wire.problem import Fault, coded
+from wire.reasons import because
 
 _MOST_ROWS = 10_000
 
@@ -30,7 +31,8 @@ async def body_of(request: Request, most_bytes: int) -> bytes:
     async for piece in request.stream():
         body += piece
         if len(body) > most_bytes:
-            raise Problem(413, f"a body is at most {most_bytes} bytes")
+            why = because("too_large", most=str(most_bytes))
+            raise Problem(413, str(why), [coded("body", why)])
     return bytes(body)
 
 
@@ -65,7 +67,7 @@ async def submitted(submit: Submit, post: Post, rows: Sequence[str] = ("",)) -> 
     try:
         return await submit(post)
     except Refused as exc:
-        faults = [Fault(rows[each.at], each.problem) for each in exc.faults]
+        faults = [_fault(rows[each.at], each) for each in exc.faults]
         if all(each.conflict for each in exc.faults):
             raise Problem(409, str(exc), faults) from exc
         raise bad_data(str(exc), faults) from exc
@@ -73,6 +75,12 @@ async def submitted(submit: Submit, post: Post, rows: Sequence[str] = ("",)) -> 
         raise refused(exc) from exc
     except TransientError as exc:
         raise not_now(exc) from exc
+
+
+def _fault(where: str, its: events.Fault) -> Fault:
+    if its.reason is None:
+        return Fault(where, its.problem)
+    return Fault(where, its.problem, its.reason.code, {"key": its.key, **its.reason.values})
 
 
 def refused(exc: BadData) -> Problem:

@@ -24,7 +24,6 @@ ALLOWED = {
     "numpy",
     "operator",
     "re",
-    "string",
     "struct",
     "tomllib",
     "typing",
@@ -32,6 +31,7 @@ ALLOWED = {
     "wire.errors",
     "wire.messages",
     "wire.quantities",
+    "wire.reasons",
     "wire.units",
     "zlib",
     "zoneinfo",  # tables of facts that come with Python or the system, as Unicode's do

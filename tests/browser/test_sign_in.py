@@ -91,6 +91,29 @@ def test_an_operator_tells_an_event_that_enters_the_journal(page: Page, keyed: D
     assert keyed.plant.writer.find(SITE, "event", event["id"]) is not None
 
 
+def test_what_the_ingestor_refuses_is_said_in_the_pages_language(page: Page, keyed: Door) -> None:
+    sign_in(page, keyed.url, "otto-otto")
+    expect(page.locator("#site")).to_have_text(SITE)
+    settle(page, f"{keyed.url}/#/events")
+    chinese = page.locator("html").get_attribute("lang") == "zh-CN"
+    form = page.locator("#by-hand")
+    form.locator("[name=type]").select_option("stop")
+    form.locator("[name=node]").select_option("press")
+    form.locator("[name=batch]").fill("P")
+    form.locator("[name=at]").fill("2999-11-21T08:00:00")
+    form.locator("button").click()
+    said = "时间: 比现在晚一天以上" if chinese else "time: is more than a day in the future"
+    expect(page.locator("#by-hand-said")).to_have_text(said)
+    table = b"id,t,type,node,batch\n" + b"k1,1999-11-21T08:00:00Z,stop,press,P\n"
+    upload = page.locator("#upload")
+    upload.locator("input").set_input_files(
+        [{"name": "e.csv", "mimeType": "text/csv", "buffer": table}]
+    )
+    upload.locator("[type=submit]").click()
+    said = "第 2 行 · t: 早于 2000 年" if chinese else "line 2 · t: is before the year 2000"
+    expect(page.locator(".wrong")).to_have_text(said)
+
+
 def test_a_key_that_is_revoked_ends_what_it_opened(chromium: Browser, keyed: Door) -> None:
     CallersFile(keyed.plant.folder / "api.keys", lambda: "gone-gone").add("gone", ("viewer",), 0)
     page = new_page(chromium, locale="en-GB")

@@ -59,7 +59,7 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
 
 
 def event(id_: str, type_: str, at: str = "08:04:00", **said: str) -> dict[str, str]:
-    return {"id": id_, "t": f"2026-11-21T{at}Z", "type": type_, **said}
+    return {"id": id_, "t": f"2026-11-21T{at}Z", "type": type_} | said
 
 
 def told(client: httpx.Client, *events: dict[str, str], dry_run: bool = False) -> httpx.Response:
@@ -139,11 +139,51 @@ def test_a_table_is_taken_whole_or_not_at_all(beside: Door) -> None:
     assert strange.status_code == 415
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_only_the_ingestor_refuses_has_a_code_too(beside: Door, dry_run: bool) -> None:
+    client = beside.client("otto-otto")
+    answer = told(
+        client,
+        event("k1", "start", node="press", batch="R"),
+        event("k2", "stop", node="press", batch="R", t="2999-11-21T08:00:00Z"),
+        event("k3", "start", node="press", batch="R" * 129, t="1999-11-21T08:00:00Z"),
+        event("k4", "stop", node="press", batch="R", t="1999-11-21T08:00:00Z"),
+        dry_run=dry_run,
+    )
+    wanted = [("2", "t", "future"), ("3", "batch", "printable"), ("4", "t", "past")]
+    if dry_run:
+        said = [(str(p["line"]), p["key"], p["code"]) for p in answer.json()["problems"]]
+    else:
+        assert answer.status_code == 422
+        faults = answer.json()["faults"]
+        said = [(f["values"]["line"], f["values"]["key"], f["code"]) for f in faults]
+    assert said == wanted
+
+
+def test_what_stands_between_the_two_has_a_code(beside: Door, tmp_path: Path) -> None:
+    client, its = beside.client("otto-otto"), beside.parts.plan.config.ingestor
+    start = ProductionEvent("k1", "2026-11-21T08:04:00Z", "start", node="press", batch="R")
+
+    def refused(where: Address, site: str = SITE) -> tuple[int, list[str]]:
+        with pytest.raises(Problem) as told:
+            Forward(where, site).events([start], True)
+        return told.value.details.status, [fault.code for fault in told.value.details.faults]
+
+    (tmp_path / "wrong").write_text("wrong\n")
+    wrong = msgspec.structs.replace(its, token_file=tmp_path / "wrong")
+    assert refused(wrong) == (502, ["not_allowed"])
+    assert refused(its, "elsewhere") == (502, ["no_site"])
+    gone = msgspec.structs.replace(its, url=f"http://127.0.0.1:{servers.free_port()}")
+    assert refused(gone) == (503, ["no_ingestor"])
+    large = client.post("/v1/events", content=b" " * 5_000_000).json()
+    assert (large["status"], large["faults"][0]["code"]) == (413, "too_large")
+
+
 def test_an_ingestor_on_https_is_trusted_by_the_authority_that_is_named(tmp_path: Path) -> None:
     place, port = tmp_path / "authority", servers.free_port()
     made = [sys.executable, "-m", "ingestor", "ca", "init", str(place), "--host", "127.0.0.1"]
     subprocess.run(made, check=True, capture_output=True, timeout=60)
-    https = f'cert_file = "{place}/services/api.pem"\n'
+    https = f'cert_file = "{place}/services/api.pem"\nrequests_per_s = 0.001\nburst = 1\n'
     ingestor = Ingestor(tmp_path / "cloud", servers.free_port(), api_keys=https, api_port=port)
     ingestor.gateway("gw-9", site=SITE)
     (tmp_path / "token").write_text("secret\n")
@@ -154,6 +194,9 @@ def test_an_ingestor_on_https_is_trusted_by_the_authority_that_is_named(tmp_path
     process.start()
     try:
         assert [each.id for each in Forward(where, SITE).events([start], False)] == ["k1"]
+        with pytest.raises(Problem, match="tester asks too often") as busy:
+            Forward(where, SITE).events([start], False)
+        assert [fault.code for fault in busy.value.details.faults] == ["not_now"]
         blind = msgspec.structs.replace(where, ca_file=None)
         with pytest.raises(Problem, match="does not answer.*CERTIFICATE_VERIFY_FAILED"):
             Forward(blind, SITE).events([start], False)

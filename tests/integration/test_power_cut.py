@@ -77,7 +77,6 @@ def committed_before_a_cut(script: str, folder: Path, first: int, dice: random.R
     return sum(t_ns < cut_ns for t_ns in times)
 
 
-@pytest.mark.timeout(600)
 def test_an_agents_store_has_everything_committed_after_every_cut(tmp_path):
     image, folder = power_cut.made(tmp_path / "disk.img"), tmp_path / "mnt"
     dice, first = random.Random(1), 0
@@ -97,7 +96,6 @@ def test_an_agents_store_has_everything_committed_after_every_cut(tmp_path):
         first += 10_000  # more than it writes until the cut, however late that comes
 
 
-@pytest.mark.timeout(600)
 def test_a_journal_has_everything_appended_after_every_cut(tmp_path):
     image, folder = power_cut.made(tmp_path / "disk.img"), tmp_path / "mnt"
     dice, first = random.Random(2), 0
@@ -120,7 +118,6 @@ def journalled(image: Path, folder: Path, first: int) -> list[int]:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(600)
 def test_control_a_journal_that_does_not_flush_each_append_does_lose_some(tmp_path):
     image, folder = power_cut.made(tmp_path / "disk.img"), tmp_path / "mnt"
     dice, first, lost = random.Random(3), 0, 0

@@ -100,7 +100,6 @@ QUICK = [fault for fault in FAULTS if fault.quick][:6]
 
 
 @pytest.mark.parametrize("fault", QUICK, ids=lambda fault: fault.name)
-@pytest.mark.timeout(600)
 def test_a_planted_fault_is_noticed(fault: Fault, copy: Path) -> None:
     assert_noticed(fault, copy)
 

@@ -25,7 +25,7 @@ def told(script: str, *arguments: str | Path, environment: dict[str, str] | None
         command,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=540,
         check=False,
         env={**os.environ, **(environment or {})},
     )
@@ -49,5 +49,5 @@ def _python() -> Path:
 
 
 def _run(*command: str | Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=540, check=False)
     assert done.returncode == 0, done.stderr

@@ -57,9 +57,13 @@ def test_it_is_due_until_it_is_worked_out(tmp_path: Path) -> None:
         made.take()
         client = made.client()
         assert answer(client, "P") == (1, None, True)
+        (point,) = client.get("/v1/products/wheel/factors").json()["points"]
+        assert (point["batch"], point["u95"], point["due"]) == ("P", None, True)
         work(made, "P")
         revision, u95, due = answer(client, "P")
         assert (revision, due) == (1, False)
+        (point,) = client.get("/v1/products/wheel/factors").json()["points"]
+        assert (point["batch"], point["u95"], point["due"]) == ("P", u95, False)
         one_meter = 2 * 0.01 / math.sqrt(3)  # class 1: the limits of an even distribution
         assert float(u95 or 0) == pytest.approx(one_meter * 0.057 * 0.5777 / 2, rel=1e-4)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from calc_stream.core.reasons import TEXTS
+from wire.reasons import TEXTS
 
 WEB = Path(__file__).parents[3] / "calc_stream" / "web"
 SOURCE, STATIC = WEB / "page" / "src", WEB / "static"

@@ -122,6 +122,8 @@ def test_every_fault_of_a_list_is_named_and_nothing_is_taken(cloud: Cloud) -> No
         cloud.post(*documents)
     faults = [(each.at, each.conflict is not None) for each in told.value.faults]
     assert faults == [(1, False), (2, True), (3, True)]
+    codes = [(each.key, each.reason and each.reason.code) for each in told.value.faults]
+    assert codes == [("t", "no_instant"), ("id", "told_before"), ("id", "told_before")]
     assert cloud.journal.head("s1") == before
 
 

@@ -30,38 +30,47 @@ def test_each_type_is_read_and_written_back_as_it_was(told: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("told", "key"),
+    ("told", "key", "code"),
     [
-        ({"type": "start", "node": "p"}, "batch"),
-        ({"type": "begin"}, "type"),
-        ({"type": "stop", "node": "p", "batch": "B", "weight": "1"}, "weight"),
-        ({"type": "state", "node": "p", "state": "busy"}, "state"),
-        ({"type": "start", "node": "a b", "batch": "B"}, "node"),
-        ({"type": "start", "node": "p", "batch": ""}, "batch"),
-        ({"type": "start", "node": "p", "batch": "B\n"}, "batch"),
-        ({"type": "start", "node": "p", "batch": "B", "weight": "0"}, "weight"),
-        ({"type": "start", "node": "p", "batch": "B", "weight": "-1"}, "weight"),
-        ({"type": "start", "node": "p", "batch": "B", "weight": "1,5"}, "weight"),
-        ({"type": "start", "node": "p", "batch": "B", "weight": 1}, "weight"),
-        ({"type": "quantity", "batch": "B", "good": "-1", "unit": "piece"}, "good"),
-        ({**GOOD[4], "from": "bin"}, "from"),
-        ({**GOOD[5], "t": "2026-11-18T08:00:00"}, "t"),
-        ({**GOOD[5], "t": "2026-11-18T08:00:00.0001Z"}, "t"),
-        ({**GOOD[5], "t": "2026-02-30T08:00:00Z"}, "t"),
-        ({**GOOD[6], "closing": "-1"}, "closing"),
-        ({**GOOD[6], "opening": "1,5"}, "opening"),
-        ({**GOOD[6], "meter": "m 1"}, "meter"),
-        ({"type": "swap", "meter": "m-1", "closing": "1"}, "opening"),
-        ({**GOOD[5], "id": ""}, "id"),
-        ({**GOOD[5], "colour": "red"}, "colour"),
-        ({**GOOD[5], "n": 1}, "n"),
-        ({**GOOD[5], "source": "mes", "n": 0}, "n"),
-        ({**GOOD[5], "source": "mes", "n": 2**53}, "n"),
+        ({"type": "start", "node": "p"}, "batch", "missing"),
+        ({"type": "begin"}, "type", "one_of"),
+        ({"type": "stop", "node": "p", "batch": "B", "weight": "1"}, "weight", "unknown_key"),
+        ({"type": "state", "node": "p", "state": "busy"}, "state", "one_of"),
+        ({"type": "start", "node": "a b", "batch": "B"}, "node", "no_name"),
+        ({"type": "start", "node": "p", "batch": ""}, "batch", "printable"),
+        ({"type": "start", "node": "p", "batch": "B\n"}, "batch", "printable"),
+        ({"type": "start", "node": "p", "batch": "B", "weight": "0"}, "weight", "zero"),
+        ({"type": "start", "node": "p", "batch": "B", "weight": "-1"}, "weight", "below_zero"),
+        ({"type": "start", "node": "p", "batch": "B", "weight": "1,5"}, "weight", "no_decimal"),
+        ({"type": "start", "node": "p", "batch": "B", "weight": 1}, "weight", ""),
+        ({"type": "quantity", "batch": "B", "good": "-1", "unit": "piece"}, "good", "below_zero"),
+        ({**GOOD[4], "from": "bin"}, "from", "one_of"),
+        ({**GOOD[5], "t": "2026-11-18T08:00:00"}, "t", "no_instant"),
+        ({**GOOD[5], "t": "2026-11-18T08:00:00.0001Z"}, "t", "no_instant"),
+        ({**GOOD[5], "t": "2026-02-30T08:00:00Z"}, "t", "no_instant"),
+        ({**GOOD[6], "closing": "-1"}, "closing", "below_zero"),
+        ({**GOOD[6], "opening": "1,5"}, "opening", "no_decimal"),
+        ({**GOOD[6], "meter": "m 1"}, "meter", "no_name"),
+        ({"type": "swap", "meter": "m-1", "closing": "1"}, "opening", "missing"),
+        ({**GOOD[5], "id": ""}, "id", "printable"),
+        ({**GOOD[5], "colour": "red"}, "colour", ""),
+        ({**GOOD[5], "n": 1}, "n", "numbered"),
+        ({**GOOD[5], "source": "mes", "n": 0}, "n", "numbered"),
+        ({**GOOD[5], "source": "mes", "n": 2**53}, "n", "numbered"),
+        ({**GOOD[5], "source": "m e s", "n": 1}, "source", "no_name"),
+        ({**GOOD[5], "epoch": "b"}, "n", "numbered"),
+        ({**GOOD[4], "lot": "L"}, "of", "of_or_lot"),
+        ({"type": "lot", "lot": "L", "unit": "kg"}, "factor", "lot_factor"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_key(told: dict[str, object], key: str) -> None:
-    with pytest.raises(BadData, match=rf"\b{key}\b"):
+def test_what_is_wrong_is_named_by_its_key_and_has_a_code(
+    told: dict[str, object], key: str, code: str
+) -> None:
+    """What is no event at all by its types has none."""
+    with pytest.raises(BadData, match=rf"\b{key}\b") as refused:
         read(**told)
+    fault = events.fault_of(0, refused.value)
+    assert (fault.key, fault.reason and fault.reason.code) == ((key, code) if code else ("", None))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tests.unit.ingestor.gateway import NOW_MS, Gateway
 from wire.errors import BadData, TransientError
 from wire.journal import open_reader, verify_chain
 from wire.messages import MeterEvent, Sample
+from wire.reasons import because
 from wire.segment import MAX_SEGMENT
 
 DAY_MS = 86_400_000
@@ -236,8 +237,10 @@ def test_a_number_under_another_id_is_a_conflict(
     cloud: Cloud, gateway: Gateway, documents: tuple[bytes, ...]
 ) -> None:
     cloud.post(event(1), event(2))
-    with pytest.raises(Refused, match="number 2 of mes is another event's"):
+    with pytest.raises(Refused, match="number 2 of mes is another event's") as told:
         cloud.post(*documents)
+    [fault] = told.value.faults
+    assert (fault.key, fault.reason) == ("n", because("other_number", n="2", sender="mes"))
     taken = cloud.intake.take([Packet("wp/v1/s1/event", documents[0])])
     assert isinstance(taken.results[0], Conflict)
     [item] = cloud.quarantine.items()

@@ -1,17 +1,11 @@
 // Questions to the calculator's API, and words to it.
 
 import { t } from "../say/language.svelte";
+import { type Fault, inWords } from "../say/reasons";
 
-/** One of several things that are wrong; `code` and `values` say the same as `problem`. */
-export interface Fault {
-  where: string;
-  problem: string;
-  code?: string;
-  values?: Record<string, string>;
-}
 export interface Answer<T> {
   value: T | null;
-  /** "" when it went well; else what the server said. */
+  /** "" when it went well; else what the server said, in the page's language where it has a code. */
   problem: string;
   faults?: Fault[];
   /** 0 when nobody answered. */
@@ -30,7 +24,8 @@ async function answered<T>(response: Response): Promise<Answer<T>> {
   const { ok, status } = response;
   if (ok) return { value: body as T, problem: "", status };
   const told = body as { detail?: string; title?: string; faults?: Fault[] } | null;
-  return { value: null, problem: told?.detail ?? told?.title ?? `HTTP ${status}`, faults: told?.faults, status };
+  const problem = inWords(told?.faults?.[0]) || (told?.detail ?? told?.title ?? `HTTP ${status}`);
+  return { value: null, problem, faults: told?.faults, status };
 }
 
 /** The file at `path` goes to the downloads as `file`; what the server said against it, or "". */

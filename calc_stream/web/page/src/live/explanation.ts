@@ -1,6 +1,6 @@
 // What `explain` tells of a batch.
 
-import type { Batch } from "./types";
+import type { Amounts, Batch } from "./types";
 
 export interface Reading {
   t_ms: number;
@@ -36,6 +36,16 @@ export interface Mass {
   kg: string;
   factor: { id: string; value: string; unit: string; document: string; publisher: string; dated: string; url: string; status: string };
 }
+/** A pool in a window, or a campaign: what it received, by source, and the batch's share of it. */
+export interface PoolTrail {
+  account: string;
+  by: string;
+  from_ms: number | null;
+  to_ms: number | null;
+  received: Amounts;
+  share: string;
+  amounts: Amounts;
+}
 export interface Doubt {
   value: string;
   u95: string | null;
@@ -45,6 +55,7 @@ export interface Doubt {
 export interface Explanation {
   row: Batch;
   sources: { source: string; unit: string; amount: string; own: string; allocated: string; inherited: string; entered: string; rounding: string; masses: Mass[] }[];
+  pools: PoolTrail[];
   meters: MeterTrail[];
   events: { offset: number; hash: string; event: Record<string, unknown> }[];
   uncertainty: { kwh: Doubt; kg: Doubt | null; traceable_share: string | null } | null;

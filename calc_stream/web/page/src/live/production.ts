@@ -9,7 +9,7 @@ export const FIELDS: Record<Type, { wanted: string[]; more: string[] }> = {
   start: { wanted: ["node", "batch"], more: ["product"] },
   stop: { wanted: ["node", "batch"], more: [] },
   state: { wanted: ["node", "state"], more: [] },
-  quantity: { wanted: ["batch", "good"], more: ["scrap", "unit"] },
+  quantity: { wanted: ["batch", "good", "unit"], more: ["scrap"] },
 };
 
 export type Event = Record<string, string>;

@@ -19,6 +19,10 @@ export function whyNone(batch: Batch): string {
   return batch.kg_co2e === null ? noFactor(batch) : t("why.unknown");
 }
 
+/** Why a factor's uncertainty is missing. */
+export const whyUnsure = ({ due, incomplete }: { due: boolean; incomplete: boolean }): string =>
+  due ? t("page.asking") : t(incomplete ? "why.incomplete" : "why.no_u95");
+
 export const unitOf = (batch: { unit: string | null }): string =>
   batch.unit ? name("unit", batch.unit) : t("unit.any");
 

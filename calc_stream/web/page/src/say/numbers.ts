@@ -38,6 +38,7 @@ export const exact = (decimal: Decimal): string => number(decimal, { maximumFrac
 /** A share is rounded down: 100 % means all of it. */
 export const share = (value: Decimal): string =>
   number(value, { style: "percent", maximumFractionDigits: 1, roundingMode: "floor" } as object);
+export const exactShare = (value: Decimal): string => number(value, { style: "percent", maximumFractionDigits: 20 });
 export const percent = (part: number): string =>
   number(part, { style: "percent", maximumFractionDigits: 0 });
 /** A decimal that is percent already. */
