@@ -89,10 +89,12 @@ class Readings:
         if column is None:
             column = self._columns[meter] = Column()
         stood = self.standing(meter).swaps if meter in self.swaps else ()
+        finest = column.exponent
         span = column.merge(times, mantissas, exponent)
+        if span is not None or column.exponent != finest:  # told again with more digits
+            self._forget(meter)
         if span is None:
             return None
-        self._forget(meter)
         if meter not in self.swaps:
             return span
         known = self.totals(meter).times  # a swap is a neighbour too

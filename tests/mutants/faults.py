@@ -72,6 +72,7 @@ FAULTS = [
     Fault("an edge stays where it was although readings moved up", "tails", "self.kept[:] = self.size\n        self.turns += 1", "self.kept[:] = self.size"),
     Fault("a meter that runs on no more is looked for where it was", "tails", "self.sound[at] = False\n        self.turns += 1", "self.sound[at] = False"),
     Fault("a swapped register runs on from nothing", "tails", "marks + self.offset[each]", "marks"),
+    Fault("what is known and told with more digits moves nothing", "series", "span is not None or column.exponent != finest", "span is not None"),
     Fault("a meter that has more digits now runs on", "tails", "(self.exponent[at] == block.exponents)", "(block.exponents == block.exponents)"),
     Fault("who got it before gets it still", "timeline", "self.nodes is nodes and self.from_ms <= first_ms and last_ms < self.until_ms", "self.nodes is nodes"),
     Fault("who got it before gets it still, whatever is told", "timeline", "self.nodes is nodes and self.from_ms", "self.from_ms"),

@@ -74,3 +74,14 @@ def test_an_edge_is_found_however_long_ago_it_was(seed: int) -> None:
         assert found.gapped is not None
         assert wanted.gapped is not None
         assert found.gapped.tolist() == wanted.gapped.tolist()
+
+
+def test_what_is_told_again_with_more_digits_leaves_what_comes_later_as_it_is() -> None:
+    readings = Readings()
+    for told in ([(0, 100), (1, 101)], [(2, 102)], [(3, 103)]):
+        readings.take(block_of(["m0"], [len(told)], *map(list, zip(*told, strict=True))))
+    readings.take(Block(["m0"], *(np.array([one]) for one in (1, 2, 1020, -4))))
+    readings.take(block_of(["m0"], [2], [4, 5], [104, 105]))
+    column = readings.columns["m0"]
+    assert column.exponent == -4
+    assert column.mantissas.tolist() == [1000, 1010, 1020, 1030, 1040, 1050]
