@@ -1,5 +1,6 @@
 """Cumulative registers: the columns of all meters, their swaps, and the totals these come to."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 
@@ -283,7 +284,9 @@ class Readings:
 
     def _changed(self, meter: str, stood: Sequence[Swap]) -> Span | None:
         """Everything after the first swap that stands now and did not, or the other way round."""
-        moved = set(stood) ^ set(self.standing(meter).swaps)
+        count = Counter(self.standing(meter).swaps)  # by a word two may become the same
+        count.subtract(stood)
+        moved = [swap for swap, more in count.items() if more]
         if not moved:
             return None
         times = self.totals(meter).times

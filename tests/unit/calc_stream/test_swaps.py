@@ -6,6 +6,7 @@ import pytest
 
 from calc_stream.core import (
     Readings,
+    Swap,
     compute_result,
     parse_events,
     parse_model,
@@ -155,3 +156,15 @@ def test_words_alone_make_no_reading() -> None:
     readings = Readings()
     assert readings.tell({}) == []
     assert list(readings.meters()) == []
+
+
+def test_a_swap_seen_later_that_is_what_a_word_made_of_another_counts_besides() -> None:
+    readings = parse_readings("\n".join(map(json.dumps, READINGS[:2])), "r", {"m"})
+    last_ms = int(readings.totals("m").times[-1])
+    at_ms = last_ms + 1000
+    seen, said = (Swap(at_ms, (closing, 0), (0, 0)) for closing in (102, 105))
+    readings.add_swaps("m", [seen])
+    readings.tell({"m": [said]})
+    assert readings.totals("m").totals.tolist() == [100, 101, 105]
+    assert readings.add_swaps("m", [said]) == (last_ms, at_ms)
+    assert readings.standing("m").swaps == (said, said)
