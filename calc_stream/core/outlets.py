@@ -29,8 +29,8 @@ from calc_stream.core.whole import (
 class Place:
     """A bus or a utility with its edges. `mixes`: a bus; `spreads`: D is what flows out; `weights`:
     what a quantum of each outflow weighs where they are shared out by what is metered. `metered`: each
-    outflow's place among the model's meters (-1: one of the `links`); `fan`: which of them alone feed a node or an
-    export, `tips`, and so need not be looked at one by one; `others`: the rest."""
+    outflow's place among the model's meters (-1: one of the `links`); `fan`: which of them alone feed a
+    node or an export, `tips`, and so need not be looked at one by one; `others`: the rest."""
 
     name: str
     inflows: tuple[Edge, ...]

@@ -13,7 +13,7 @@ from calc_stream.core.whole import LIMIT, Flags, Rows, Whole, peak
 
 # Readings of a meter at most, a power of two from 4 on; half of them stay when there is no room.
 DEPTH = 256
-_NEAR = 8  # so many of the last readings are looked at first
+_NEAR = 8  # so many of the last readings are looked at first, DEPTH at most
 
 
 class Tails:
@@ -141,7 +141,7 @@ class Tails:
     def _behind(self, at: Rows, t_ms: int) -> Rows:
         """The number of the first reading behind an instant (the last one's, when there is none)."""
         behind: Rows = self.size[at]
-        for _ in range(_NEAR):
+        for _ in range(_NEAR):  # before its first a meter's rows go round to the end: later, too
             later = self._times[behind - 1, at] > t_ms
             if not np.logical_or.reduce(later):
                 return behind
