@@ -147,8 +147,9 @@ class Mixes:
 
 
 def _taken(stock: Stock, out: int) -> Quanta:
-    """Everything when the level, or more, is taken; else the part of it, floored per source."""
-    if not out:
+    """Everything when the level, or more, is taken; else the part of it, floored per source: of nothing
+    there is none, also where a meter runs back."""
+    if not out or (out < 0 and not stock.level):
         return {}
     if out >= stock.level:
         return dict(stock.content)

@@ -25,7 +25,7 @@ class Store:
     def give(self, out: int) -> dict[str, int]:
         """What leaves with `out` quanta of the carrier; taken off by `take`."""
         self._out = out
-        if out == 0:
+        if out == 0 or (out < 0 and self.level == 0):
             self._given: dict[str, int] = {}
         elif out < self.level:
             self._given = {s: floor(q * out / self.level) for s, q in self.content.items()}
