@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from calc_stream.core.plant import Meter
+from calc_stream.core.tails import Tails
 from calc_stream.core.whole import (
     LIMIT,
     Flags,
@@ -115,3 +116,10 @@ class Places:
     since_ms: int = LIMIT
     rates: Rates | None = None
     found: dict[int, Counted] = field(default_factory=dict)
+
+    def follow(self, tails: Tails) -> None:
+        """Forgets what no longer holds."""
+        if self.turns != tails.turns:
+            self.turns, self.rates = tails.turns, None
+            self.since_ms = int(np.maximum.reduce(tails.since(self.rows)))
+            self.found.clear()

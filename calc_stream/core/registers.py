@@ -98,10 +98,7 @@ def _found(
     """Which meters, and what they read around the edges and had counted there: edge by edge for those
     whose last readings these are, for the others meter by meter."""
     tails, row = readings.tails, places.rows
-    if places.turns != tails.turns:
-        places.turns, places.rates = tails.turns, None
-        places.since_ms = int(np.maximum.reduce(tails.since(row)))
-        places.found.clear()
+    places.follow(tails)
     few = edges.size <= _MOST_EDGES
     if few and places.since_ms <= edges[0]:
         if places.rates is None:
