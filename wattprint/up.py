@@ -23,6 +23,7 @@ from wattprint.plan import Place, Ports
 from wattprint.supervisor import Child, Supervisor, last_lines, module
 from wattprint.watch import LatencyWatch, is_up
 from wire.errors import ConfigError, TransientError
+from wire.files import keep
 
 OURS = ".wattprint-up"  # marks a state directory, and is what its owner locks
 _START_S = 120.0  # of one part, on a busy machine
@@ -82,9 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     with _owned(state, arguments.fresh):
         mosquitto = plan.find_mosquitto() if arguments.broker == "auto" else None
         place = Place(state, ports, mosquitto)
-        part = place.path("addresses.part")  # whoever sees the file reads all of it
-        part.write_text(json.dumps({"page": place.page, "api": place.api}))
-        part.rename(place.path("addresses.json"))
+        addresses = json.dumps({"page": place.page, "api": place.api})
+        keep(place.path("addresses.json"), addresses.encode(), 0o644)  # whole: it is waited for
         _say(f"state in {arguments.state}; broker: {'mosquitto' if mosquitto else 'embedded'}")
         described = plan.write(place)
         supervisor = Supervisor(place.path("processes.json"))

@@ -48,8 +48,9 @@ class Postings:
 
     `account` and `source` point into `accounts` and `sources`; `gapped` marks energy of accounts
     that may have come through a meter inside a long reading gap. Per source, `inflow`: quanta that
-    entered, `opening`: quanta that were in stores when these first appeared. `begun` and `ended`: the stocks at either
-    end; `short`: what meters saw leave stores beyond their level, in quanta of their carriers.
+    entered, `opening`: quanta that were in stores when these first appeared. `begun` and `ended`:
+    the stocks at either end; `short`: what meters saw leave stores beyond their level, in quanta of
+    their carriers.
     """
 
     starts: Rows
