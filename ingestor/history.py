@@ -30,7 +30,6 @@ bytes are on disk before they are sent, and sent again after a crash: so nothing
 """
 
 import itertools
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -43,6 +42,7 @@ import msgspec
 from ingestor.admission import NOT_BEFORE_MS
 from wire import config
 from wire.errors import BadData, ConfigError
+from wire.files import keep
 from wire.messages import MeterEvent, Sample, Value
 from wire.quantities import QUANTITIES
 from wire.segment import GENESIS, Place, open_segment, seal
@@ -362,12 +362,7 @@ def _text_of(value: str) -> str:
 
 def _keep(path: Path, data: bytes) -> None:
     """The whole of it, or what was there before. Raises ConfigError."""
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
+        keep(path, data, 0o644)
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be written: {exc.strerror}") from exc

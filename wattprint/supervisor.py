@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from wire.files import keep
+
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG, _SIGTERM = 1, int(signal.SIGTERM)
 _LEAVE_S = 10.0
@@ -97,9 +99,7 @@ class Supervisor:
         child.started_at = time.monotonic()
         child.restart_at = None
         pids = {c.name: c.process.pid for c in self.children if c.process}
-        part = self.pids_file.with_suffix(".part")
-        part.write_text(json.dumps(pids))
-        part.rename(self.pids_file)
+        keep(self.pids_file, json.dumps(pids).encode(), 0o644)
 
 
 def module(name: str, *arguments: str | Path) -> list[str]:
